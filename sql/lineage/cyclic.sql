@@ -1,0 +1,18 @@
+-- The cyclic jobs, numbered in the order of their ids, and the parent edges among them. Lock: none.
+INSERT INTO pg_temp.cyclic (number, job)
+SELECT row_number() OVER (ORDER BY edge.job), edge.job
+FROM pg_temp.edge
+LEFT JOIN pg_temp.lineage ON lineage.job = edge.job
+WHERE edge.job IS NOT NULL AND lineage.job IS NULL;
+
+ANALYZE pg_temp.cyclic;
+
+INSERT INTO pg_temp.cyclic_edge (child, parent)
+SELECT child.number, parent.number
+FROM (
+  SELECT job, parent FROM pg_temp.edge WHERE job IS NOT NULL AND parent_hi IS NULL
+  UNION ALL
+  SELECT job, parent FROM pg_temp.cut_parent
+) AS named
+JOIN pg_temp.cyclic AS child ON child.job = named.job
+JOIN pg_temp.cyclic AS parent ON parent.job = named.parent;

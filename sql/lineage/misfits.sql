@@ -1,0 +1,25 @@
+-- Dangling parents that are to be filled in but do not fit the root column, which has job_id's type. Parameters: max_length (in
+-- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), sample. Columns: jobs, sample.
+-- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
+\if :{?max_length}
+\else
+\set max_length 100
+\endif
+\if :{?bound}
+\else
+\set bound ''
+\endif
+\if :{?sample}
+\else
+\set sample 10
+\endif
+SELECT count(*) AS jobs,
+       coalesce((array_agg(top ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
+FROM (
+  SELECT DISTINCT top
+  FROM pg_temp.walk, pg_temp.setting
+  WHERE kind = 'd' AND setting.fill_dangling
+    AND (char_length(top) > nullif(:'max_length', '')::integer
+      OR CASE WHEN nullif(:'bound', '') IS NOT NULL
+           THEN top::numeric NOT BETWEEN -nullif(:'bound', '')::numeric AND nullif(:'bound', '')::numeric - 1 END)
+) AS misfit;

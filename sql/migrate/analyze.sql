@@ -1,0 +1,2 @@
+-- Statistics of the new column. Lock: SHARE UPDATE EXCLUSIVE.
+ANALYZE "public"."LlamaLog";

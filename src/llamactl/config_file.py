@@ -1,0 +1,96 @@
+"""Finds and reads the configuration file: `llamactl.toml`, or `[tool.llamactl]` in pyproject.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from llamactl.model import ErrorCode, LlamactlError
+
+KEYS = (
+    "schema",
+    "table",
+    "columns",
+    "dangling",
+    "trust_root_flag",
+    "lock_timeout",
+    "statement_timeout",
+    "thresholds",
+)
+THRESHOLDS = ("depth",)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """What the file gives, its keys checked and its values as TOML has them."""
+
+    path: Path | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+    """By name, with underscores; of a table within, `thresholds.depth`."""
+    notes: tuple[str, ...] = ()
+
+
+def read_config(cwd: Path) -> ConfigFile:
+    """Returns the nearest configuration, from cwd upwards. Raises LlamactlError (config)."""
+    for folder in (cwd, *cwd.parents):
+        own, project = folder / "llamactl.toml", folder / "pyproject.toml"
+        section = _section(project)
+        if own.is_file():
+            notes = [] if section is None else [f"{own} is used; [tool.llamactl] in {project} is not"]
+            return ConfigFile(own, _checked(_parsed(own), str(own)), tuple(notes))
+        if section is not None:
+            return ConfigFile(project, _checked(section, f"[tool.llamactl] in {project}"))
+    return ConfigFile()
+
+
+def near(word: str, words: Iterable[str]) -> str:
+    """Returns ` (did you mean ...?)`, or all the words there are."""
+    words = list(words)
+    if close := get_close_matches(word, words, 3, 0.6):
+        return f"did you mean {' or '.join(close)}?"
+    return f"there are: {', '.join(words)}"
+
+
+def _section(project: Path) -> Mapping[str, Any] | None:
+    if not project.is_file():
+        return None
+    tool = _parsed(project).get("tool", {})
+    section = tool.get("llamactl") if isinstance(tool, dict) else None
+    if section is not None and not isinstance(section, dict):
+        raise LlamactlError(ErrorCode.CONFIG, f"tool.llamactl in {project} is not a table")
+    return section
+
+
+def _parsed(path: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise LlamactlError(ErrorCode.CONFIG, f"cannot read {path}: {exc}") from exc
+
+
+def _checked(section: Mapping[str, Any], where: str) -> dict[str, object]:
+    values = _renamed(section, KEYS, where)
+    if "thresholds" in values:
+        thresholds = values.pop("thresholds")
+        if not isinstance(thresholds, dict):
+            raise LlamactlError(ErrorCode.CONFIG, f"thresholds in {where} is not a table")
+        known = _renamed(thresholds, THRESHOLDS, f"thresholds in {where}")
+        values.update({f"thresholds.{key}": value for key, value in known.items()})
+    return values
+
+
+def _renamed(section: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, object]:
+    """With underscores for dashes. Raises where a key is unknown or stands there in both spellings."""
+    values: dict[str, object] = {}
+    for key, value in section.items():
+        name = key.replace("-", "_")
+        if name not in known:
+            raise LlamactlError(ErrorCode.CONFIG, f"unknown key {key!r} in {where}", near(name, known))
+        if name in values:
+            raise LlamactlError(ErrorCode.CONFIG, f"{name} stands twice in {where}", "keep one spelling of it")
+        values[name] = value
+    return values

@@ -1,0 +1,226 @@
+"""Lineage of the whole log: who is whose root, in temporary relations, and what that comes to.
+
+1. The log is grouped into one row a job, with its smallest and largest parent (edge).
+2. From the tops (jobs without a parent, dangling parents, jobs with several parents) a walk goes down through
+   the jobs with one parent. Each is reached once; what is not reached is cyclic.
+3. The jobs with several parents are solved among themselves, from their ends upwards (solve).
+4. Where jobs are cyclic, and somebody asks, the cycles are the strongly connected components of these jobs.
+
+The definitions are in docs/lineage.md; the files in sql/lineage/, which the migration's script holds too.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.model import Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy, Relation
+from llamactl.names import Names
+from llamactl.settings import Settings
+
+# The planner's estimates for the temporary tables are guesses where few rows matter, and a nested loop
+# over the log would be one scan a row; the walk down, on the contrary, must be nothing else.
+SET_BASED: Mapping[str, str] = {"enable_nestloop": "off", "enable_hashjoin": "on", "enable_mergejoin": "on"}
+PROBING: Mapping[str, str] = {"enable_nestloop": "on", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+DEFAULT: Mapping[str, str] = {"enable_nestloop": "on", "enable_hashjoin": "on", "enable_mergejoin": "on"}
+
+PREPARE = ("lineage/create", "lineage/entry")
+RESOLVE: Sequence[tuple[str, Mapping[str, str]]] = (
+    ("lineage/configure", SET_BASED),
+    ("lineage/edge", SET_BASED),
+    ("lineage/cuts", SET_BASED),
+    ("lineage/tops", SET_BASED),
+    ("lineage/walk", PROBING),
+    ("lineage/analyze_walk", SET_BASED),
+    ("lineage/solve", SET_BASED),
+)
+"""The files in their order, and the planner settings that each needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """What counts.sql returns; see model.Counts."""
+
+    total: int
+    filled: int
+    orphans: int
+    filled_by_root: int
+    filled_by_descendant: int
+    orphans_by_untracked: int
+    orphans_by_cyclic: int
+    orphans_by_ambiguous: int
+    orphans_by_dangling: int
+    dangling: int
+    already_set: int
+    conflicts: int
+    missing: int
+    max_depth: int
+    jobs_by_depth: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedJob:
+    number: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Misfits:
+    """Dangling parents that the root column cannot hold."""
+
+    jobs: int
+    sample: list[str]
+
+
+def parameters(settings: Settings) -> dict[str, object]:
+    """The values of configure.sql."""
+    return {
+        "trust_root_flag": settings.trust_root_flag,
+        "fill_dangling": settings.dangling is DanglingPolicy.FILL,
+    }
+
+
+def prepare(session: Session, names: Names) -> None:
+    """Creates the temporary relations. They end with the transaction that must be open."""
+    for path in PREPARE:
+        session.run(queries.load(path, names))
+
+
+def resolve(session: Session, names: Names, settings: Settings) -> None:
+    """Fills the temporary relations: afterwards `lineage` and `graded` hold every root (see create.sql)."""
+    for path, planner in RESOLVE:
+        session.set_local(**planner)
+        values = parameters(settings) if path == "lineage/configure" else {}
+        session.run(queries.load(path, names), **values)
+
+
+def counts(session: Session, names: Names) -> tuple[Counts, int]:
+    """The counts, and the number of rows that lack their computed root. Units: rows, jobs for `depths`."""
+    row = session.row(queries.load("lineage/counts", names), CountRow)
+    depths = {
+        str(depth) if depth < 20 else "20+": jobs for depth, jobs in enumerate(row.jobs_by_depth) if jobs
+    }
+    return Counts(
+        total=row.total,
+        filled=row.filled,
+        orphans=row.orphans,
+        filled_by=FilledBy(row.filled_by_root, row.filled_by_descendant),
+        orphans_by=OrphansBy(
+            row.orphans_by_untracked,
+            row.orphans_by_cyclic,
+            row.orphans_by_ambiguous,
+            row.orphans_by_dangling,
+        ),
+        dangling=row.dangling,
+        already_set=row.already_set,
+        conflicts=row.conflicts,
+        max_depth=row.max_depth,
+        depths=depths,
+    ), row.missing
+
+
+def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ...], int]:
+    """The first `sample` cycles, smallest id first, each with its first `sample` jobs; and how many there are."""
+    session.run(queries.load("lineage/cyclic", names))
+    children, parents = array("i"), array("i")
+    for child, parent in session.tuples(queries.load("lineage/cyclic_edges", names)):
+        children.append(child)
+        parents.append(parent)
+    # Numbers follow the ids' order, so the components come sorted as the ids would.
+    found = sorted(components(children, parents), key=lambda members: members[0])
+    shown = [(members[:sample], len(members)) for members in found[:sample]]
+    wanted = [number for members, _ in shown for number in members]
+    ids = {
+        row.number: row.job
+        for row in session.rows(queries.load("lineage/cyclic_jobs", names), NumberedJob, numbers=wanted)
+    }
+    listed = tuple(Cycle(tuple(ids[number] for number in members), size) for members, size in shown)
+    return listed, len(found)
+
+
+def misfits(session: Session, names: Names, relation: Relation, sample: int) -> Misfits:
+    """Dangling parents that would be filled in but are no value of job_id's type."""
+    job = relation.columns["job_id"]
+    bounds = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+    bound = bounds.get(job.bare_type)
+    return session.row(
+        queries.load("lineage/misfits", names),
+        Misfits,
+        max_length=None if job.max_length is None else str(job.max_length),
+        bound=None if bound is None else str(bound),
+        sample=sample,
+    )
+
+
+def components(children: Sequence[int], parents: Sequence[int]) -> Iterable[Sequence[int]]:
+    """The cycles of a graph: its strongly connected components of two and more, and the self-parents.
+
+    Nodes are numbered from 1. Members come sorted. Iterative, because a cycle may hold 100,000 jobs.
+
+    1. Tarjan: visit depth first; a node's low link is the earliest node on the stack that it can reach.
+    2. A node that reaches nothing earlier than itself closes a component: all above it on the stack.
+    """
+    size = max((*children, *parents), default=0)
+    first, targets = _adjacency(children, parents, size)
+    order, low = array("i", [0]) * (size + 1), array("i", [0]) * (size + 1)
+    on_stack = bytearray(size + 1)
+    position = array("i", first)
+    stack, path = array("i"), array("i")
+    visited = 0
+    for start in range(1, size + 1):
+        if order[start]:
+            continue
+        path.append(start)
+        while path:
+            node = path[-1]
+            if not order[node]:
+                visited += 1
+                order[node] = low[node] = visited
+                stack.append(node)
+                on_stack[node] = 1
+            if position[node] < first[node + 1]:
+                target = targets[position[node]]
+                position[node] += 1
+                if not order[target]:
+                    path.append(target)
+                elif on_stack[target]:
+                    low[node] = min(low[node], order[target])
+                continue
+            path.pop()
+            if path:
+                low[path[-1]] = min(low[path[-1]], low[node])
+            if low[node] == order[node]:
+                members = _close(stack, on_stack, node)
+                if len(members) > 1 or node in targets[first[node] : first[node + 1]]:
+                    yield members
+
+
+def _close(stack: array[int], on_stack: bytearray, node: int) -> Sequence[int]:
+    """Takes a finished component off the stack."""
+    members = array("i")
+    while True:
+        member = stack.pop()
+        on_stack[member] = 0
+        members.append(member)
+        if member == node:
+            return sorted(members)
+
+
+def _adjacency(
+    children: Sequence[int], parents: Sequence[int], size: int
+) -> tuple[array[int], array[int]]:
+    """The parents of each node: those of `n` are targets[first[n]:first[n + 1]]."""
+    first = array("i", [0]) * (size + 2)
+    for child in children:
+        first[child + 1] += 1
+    for node in range(1, size + 2):
+        first[node] += first[node - 1]
+    position = array("i", first)
+    targets = array("i", [0]) * len(children)
+    for child, parent in zip(children, parents, strict=True):
+        targets[position[child]] = parent
+        position[child] += 1
+    return first, targets

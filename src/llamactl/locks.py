@@ -1,0 +1,60 @@
+"""Who holds or waits for locks on the user's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.names import Names
+from llamactl.wording import duration, listed, shortened
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class LockHolder:
+    """A session, or a prepared transaction, that holds or waits for a lock on the table."""
+
+    pid: int | None
+    """None for a prepared transaction."""
+    user_name: str | None
+    application: str
+    state: str | None
+    mode: str
+    """The strongest lock, as pg_locks names it."""
+    granted: bool
+    age_seconds: float | None
+    """Of its transaction; None where the role may not see it."""
+    wait_seconds: float | None
+    query: str | None
+
+    def sentence(self) -> str:
+        """Returns one line: who, since when, which lock, which query."""
+        who = f"pid {self.pid}" if self.pid is not None else str(self.state)
+        by = f" {self.user_name}" if self.user_name else ""
+        program = f" ({self.application})" if self.application else ""
+        state = f" {self.state}," if self.pid is not None and self.state else ""
+        age = f" in a transaction for {duration(self.age_seconds)}," if self.age_seconds is not None else ""
+        holds = f" holds {self.mode}"
+        if not self.granted:
+            waited = f" for {duration(self.wait_seconds)}" if self.wait_seconds is not None else ""
+            holds = f" waits{waited} for {self.mode}"
+        query = f": {shortened(self.query)}" if self.query else ""
+        return f"{who}{by}{program}{':' if state or age else ''}{state}{age}{holds}{query}"
+
+
+def lock_holders(session: Session, oid: int) -> list[LockHolder]:
+    """Returns who holds or waits for a lock on the relation, this session excepted, the oldest first."""
+    return session.rows(queries.load("catalog/locks", _NO_NAMES), LockHolder, relation=oid)
+
+
+def locked(session: Session, oid: int, shown: str) -> LlamactlError:
+    """Returns the error for a lock that was not got in time, naming who is in the way."""
+    holders = [holder.sentence() for holder in lock_holders(session, oid)]
+    return LlamactlError(
+        ErrorCode.LOCK,
+        f"{shown} is locked: {listed(holders) or 'whoever held it has just let go'}",
+        "Nothing was changed. Run the command again when that is done, or give a longer --lock-timeout",
+    )

@@ -1,0 +1,446 @@
+"""What llamactl's modules hand to each other: frozen dataclasses and closed sets of words.
+
+Imports only the standard library. The words of the enums and the names of the fields are those of the
+JSON output, which other people's scripts read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+SCHEMA_VERSION = 1
+
+
+class ExitCode(IntEnum):
+    """What the process returns."""
+
+    OK = 0
+    """Done; nothing at or above the threshold was found."""
+    FOUND = 1
+    """The command ran and found a problem, or what was asked for is not there."""
+    USAGE = 2
+    """Wrong usage or configuration, or a fault of llamactl's own; nothing was changed."""
+    UNAVAILABLE = 3
+    """The database could not do it now."""
+    INTERRUPTED = 130
+    """Interrupted, or declined at the prompt."""
+
+
+class ErrorCode(StrEnum):
+    """The kind of failure, as in the JSON document's error.code."""
+
+    CONNECTION = "connection"
+    """The server is unreachable, refuses us, or went away."""
+    PERMISSION = "permission"
+    """A right is missing."""
+    LOCK = "lock"
+    """A lock was not got in time."""
+    BUSY = "busy"
+    """Another run is active, or another session makes the step unsound just now."""
+    USAGE = "usage"
+    """The command line cannot be."""
+    CONFIG = "config"
+    """A table, column, type, URL or setting that cannot be."""
+    INTERNAL = "internal"
+    """A fault of llamactl's own."""
+    INTERRUPTED = "interrupted"
+    """Ctrl-C, SIGTERM, or declined at the prompt."""
+    NOT_FOUND = "not_found"
+    """The job that was asked for is not in the log."""
+
+
+EXIT_CODES: Mapping[ErrorCode, ExitCode] = {
+    ErrorCode.CONNECTION: ExitCode.UNAVAILABLE,
+    ErrorCode.PERMISSION: ExitCode.UNAVAILABLE,
+    ErrorCode.LOCK: ExitCode.UNAVAILABLE,
+    ErrorCode.BUSY: ExitCode.UNAVAILABLE,
+    ErrorCode.USAGE: ExitCode.USAGE,
+    ErrorCode.CONFIG: ExitCode.USAGE,
+    ErrorCode.INTERNAL: ExitCode.USAGE,
+    ErrorCode.INTERRUPTED: ExitCode.INTERRUPTED,
+    ErrorCode.NOT_FOUND: ExitCode.FOUND,
+}
+
+
+class LlamactlError(Exception):
+    """A failure that the user reads as one line, with a hint at what to do next."""
+
+    def __init__(self, code: ErrorCode, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    @property
+    def exit_code(self) -> ExitCode:
+        return EXIT_CODES[self.code]
+
+
+class OutputFormat(StrEnum):
+    """Of stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+    """Workflow annotations; verify and preflight only."""
+    JUNIT = "junit"
+    """JUnit XML; verify and preflight only."""
+
+
+class DanglingPolicy(StrEnum):
+    """What rows get whose one root is a dangling parent."""
+
+    FILL = "fill"
+    """That parent's id, the topmost one known."""
+    NULL = "null"
+    """Nothing."""
+
+
+class CheckPolicy(StrEnum):
+    """Whether migrate adds the self-parent CHECK."""
+
+    AUTO = "auto"
+    """Only where no row violates it."""
+    NOT_VALID = "not-valid"
+    """Also where rows violate it, NOT VALID: their next UPDATE fails."""
+    NO = "no"
+    """Never."""
+
+
+class StrategyName(StrEnum):
+    """How migrate fills the column."""
+
+    UPDATE = "update"
+    """An UPDATE: replicated, fires triggers, right under every snapshot."""
+    REWRITE = "rewrite"
+    """ALTER COLUMN ... TYPE ... USING: faster, no bloat; older snapshots see an empty table."""
+
+
+class Severity(StrEnum):
+    """Of a finding."""
+
+    ERROR = "error"
+    """The migration is impossible."""
+    WARNING = "warning"
+    """To be known before the migration."""
+    INFO = "info"
+    """Good to know."""
+
+
+class FailOn(StrEnum):
+    """The severity from which preflight and verify exit with 1."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+    NEVER = "never"
+
+
+class IdKind(StrEnum):
+    """What an id column holds; job_id and parent_job_id must be of one kind."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    UUID = "uuid"
+    OTHER = "other"
+    """Not usable as an id."""
+
+
+class Blocks(StrEnum):
+    """Whom a lock keeps waiting."""
+
+    NONE = "none"
+    WRITES = "writes"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the user's table."""
+
+    name: str
+    type_name: str
+    """As format_type gives it, length included: `character varying(100)`."""
+    bare_type: str
+    """Without the length: `character varying`, `bpchar`, `integer`, `uuid`."""
+    kind: IdKind
+    collation: str | None
+    """Qualified and quoted, where it differs from the type's default; else None."""
+    bytewise: bool
+    """False where the type or collation may take different bytes for equal (citext, nondeterministic)."""
+    not_null: bool
+    generated: bool
+    """GENERATED or IDENTITY ALWAYS: cannot be written."""
+
+    @property
+    def max_length(self) -> int | None:
+        """In characters; None where the type has no bound."""
+        bound = re.search(r"\((\d+)\)$", self.type_name)
+        return int(bound[1]) if bound else None
+
+
+@dataclass(frozen=True, slots=True)
+class EnumType:
+    """The enum type of the category column."""
+
+    schema: str
+    name: str
+    owner: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """The user's table, as the catalogs tell it."""
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    """pg_class.relkind: r table, p partitioned, v view, m materialized view, f foreign."""
+    persistence: str
+    """pg_class.relpersistence: p permanent, u unlogged, t temporary."""
+    owner: str
+    inherits: bool
+    """Has inheritance parents or children (partitions included)."""
+    columns: Mapping[str, Column]
+    """Keyed by our names (`job_id`, `created_at`, ...); only those that exist."""
+    primary_key: tuple[str, ...]
+    """Its columns, by the user's names."""
+    enum: EnumType | None
+    rows_estimate: int
+    """pg_class.reltuples; -1 when never analysed."""
+    bytes: int
+    """Heap, indexes and TOAST."""
+    index_bytes: int
+    toast_bytes: int
+    server_version: str
+    """As SHOW server_version gives it."""
+    server_version_num: int
+    inheritance: str = ""
+    """`parent`, `child` or `partition`; empty where `inherits` is false."""
+
+    @property
+    def root(self) -> Column | None:
+        return self.columns.get("root_job_id")
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBy:
+    """Of the filled rows."""
+
+    root: int
+    """The row's root is its own job."""
+    descendant: int
+    """The row's root is an ancestor; rows without a job id too."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrphansBy:
+    """Why rows have no root; in this order where several reasons hold."""
+
+    untracked: int
+    """No job id and no parent."""
+    cyclic: int
+    """Some upward walk never ends."""
+    ambiguous: int
+    """Upward walks end at different jobs."""
+    dangling: int
+    """Their one root is a dangling parent, under the policy `null`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What lineage comes to, in rows of the log. total = filled + orphans."""
+
+    total: int
+    filled: int
+    orphans: int
+    filled_by: FilledBy
+    orphans_by: OrphansBy
+    dangling: int
+    """Rows whose one root is a dangling parent, whatever the policy."""
+    already_set: int
+    """Rows that hold their computed root already."""
+    conflicts: int
+    """Rows that hold another value than the computed one, or a value where none is computed."""
+    max_depth: int
+    depths: Mapping[str, int]
+    """Depth ("0" ... "19", "20+") -> logged jobs that are not cyclic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """A largest set of jobs of which each can reach each other by parent edges."""
+
+    jobs: tuple[str, ...]
+    """Sorted byte by byte; at most as many as the sample."""
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What preflight has to say about one thing."""
+
+    id: str
+    """Stable: LL001 ..."""
+    severity: Severity
+    title: str
+    count: int
+    sample: tuple[str, ...]
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """The table, as preflight reports it."""
+
+    name: str
+    """Schema and name, quoted where need be."""
+    rows: int | None
+    """Exact where the rows were read, else None."""
+    bytes: int
+    index_bytes: int
+    toast_bytes: int
+    server_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightReport:
+    """All that preflight found."""
+
+    findings: tuple[Finding, ...]
+    """Errors first, then warnings, then info; by id within."""
+    counts: Counts | None
+    """None where the rows could not be read (a finding says why)."""
+    cycles: tuple[Cycle, ...]
+    cycles_total: int | None
+    table: TableInfo
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether a finding is at or above the threshold."""
+        order = [Severity.INFO, Severity.WARNING, Severity.ERROR]
+        if fail_on is FailOn.NEVER:
+            return False
+        least = order.index(Severity(fail_on.value))
+        return any(order.index(finding.severity) >= least for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How the column is filled, and whether the other way would be sound here."""
+
+    name: StrategyName
+    rewrite_sound: bool
+    reasons: tuple[str, ...]
+    """Why a rewrite is not sound; also what else weighs (starts with `note: `)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement, or file of statements, of the migration."""
+
+    name: str
+    sql: str
+    lock: str
+    """The strongest lock that it takes on the user's table, as pg_locks names it; empty for none."""
+    blocks: Blocks
+    estimate_seconds: float | None = None
+    """Before the run."""
+    seconds: float | None = None
+    """After it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What migrate did, or in a dry run would do."""
+
+    dry_run: bool
+    counts: Counts
+    strategy: Strategy
+    steps: tuple[Step, ...]
+    skipped: tuple[str, ...]
+    """Names of the steps that were not needed, because it is there already or nothing asks for it."""
+    notes: tuple[str, ...] = ()
+    """For the person: warnings, settings to keep."""
+    unmet: tuple[str, ...] = ()
+    """Expectations that were not met; nothing was changed then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that verify proves."""
+
+    id: str
+    """Stable: V01 ..."""
+    title: str
+    ok: bool
+    violations: int
+    sample: tuple[str, ...]
+    severity: Severity = Severity.ERROR
+    """What a failure of it weighs against --fail-on."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """All that verify checked."""
+
+    checks: tuple[Check, ...]
+    counts: Counts | None
+    """None where the table is not migrated yet."""
+    waiting: int = 0
+    """Rows younger than the grace that still lack a root."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A row of the log, as a tree shows it. Absent columns are None."""
+
+    id: str
+    operation: str | None
+    category: str | None
+    status: str | None
+    entity_type: str | None
+    entity_id: str | None
+    duration_ms: int | None
+    error_message: str | None
+    created_at: str | None
+    """ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something to be said of a node: cycle, parent not logged, also under, origin unknown."""
+
+    kind: str
+    """`asked`, `cycle`, `parent_not_logged`, `also_under`, `origin_unknown`."""
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A job in a tree."""
+
+    job_id: str
+    parent_job_id: str | None
+    depth: int
+    marks: tuple[Mark, ...]
+    logs: tuple[LogRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A root's jobs in preorder, each once."""
+
+    root_job_id: str | None
+    """None where the job has no root (cyclic, ambiguous)."""
+    jobs: int
+    logs: int
+    nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
+    omitted: Mapping[str, int] = field(default_factory=dict)
+    """What a flag left out: flag -> count."""

@@ -1,0 +1,238 @@
+"""The user's names, and how a text written against the default names is retargeted to them.
+
+In the SQL files a quoted identifier is the user's and an unquoted one is ours. Retargeting edits the
+original text at the offsets that sqlglot's tokenizer gives, so comments and layout survive, and no SQL
+that sqlglot generates is ever executed. sqlglot is imported late: `--help` does not need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+from llamactl.model import ErrorCode, LlamactlError
+
+if TYPE_CHECKING:
+    from sqlglot import Token, Tokenizer
+
+NAME_BYTES = 63
+"""NAMEDATALEN - 1: the server cuts longer names silently, so they are refused."""
+
+DEFAULT_COLUMNS = (
+    *("id", "entity_type", "entity_id", "artist_id", "album_id", "track_id", "operation", "category"),
+    *("sources", "status", "reason", "fields_enriched", "data_quality_before", "data_quality_after"),
+    *("error_message", "error_code", "retry_count", "duration_ms", "api_call_count", "metadata"),
+    *("job_id", "parent_job_id", "root_job_id", "is_root_job", "triggered_by", "user_id", "created_at"),
+)
+"""The columns of the original table; the SQL files name no others."""
+
+SERVER_NAMES = ("C", "char")
+"""Quoted names of the server's own, which nobody's table changes: a collation, and a type."""
+
+
+def quote(name: str) -> str:
+    """Returns the name as a quoted identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the user's table, its columns and its enum type are called; the defaults are the SQL files' own.
+
+    Raises LlamactlError (config) where a name cannot be, a key of `columns` is not ours, or two of our
+    columns share one of theirs. Columns that are not given keep their default names.
+    """
+
+    schema: str = "public"
+    table: str = "LlamaLog"
+    columns: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Our default column name -> theirs; complete after construction."""
+    enum_schema: str = "public"
+    enum: str = "LlamaLogCategory"
+    root_type: str = "text"
+    """What :root_type becomes, verbatim; only ever what format_type() gave, with its COLLATE."""
+    root_cast: str = "text"
+    """What :root_cast becomes: what computed roots are cast to. For strings it is text, since the
+    assignment to a length raises where a cast would cut silently."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.columns) - set(DEFAULT_COLUMNS))
+        if unknown:
+            raise LlamactlError(
+                ErrorCode.CONFIG,
+                f"There is no column {unknown[0]!r} to map",
+                f"Columns that can be mapped: {', '.join(DEFAULT_COLUMNS)}",
+            )
+        columns = {ours: self.columns.get(ours, ours) for ours in DEFAULT_COLUMNS}
+        object.__setattr__(self, "columns", MappingProxyType(columns))
+        for what in ("schema", "table", "enum_schema", "enum"):
+            _check_name(what.replace("_", " "), getattr(self, what))
+        taken: dict[str, str] = {}
+        for ours, theirs in columns.items():
+            _check_name(f"name for column {ours}", theirs)
+            if theirs in taken:
+                raise LlamactlError(
+                    ErrorCode.CONFIG,
+                    f"Columns {taken[theirs]} and {ours} are both mapped to {theirs!r}",
+                    "Map each of our columns to a column of its own",
+                )
+            taken[theirs] = ours
+
+    @property
+    def index(self) -> str:
+        """The index on the root column, named as Prisma would."""
+        return _derived(self.table, self.columns["root_job_id"], "_idx")
+
+    @property
+    def check(self) -> str:
+        """The CHECK that no row's job is its own parent."""
+        return _derived(self.table, self.columns["job_id"], "_not_parent_check")
+
+    def quoted_table(self) -> str:
+        """Returns the qualified table, quoted: to be shown, or to be passed for a ::regclass."""
+        return f"{quote(self.schema)}.{quote(self.table)}"
+
+
+def _check_name(what: str, name: str) -> None:
+    if not name:
+        problem = "is empty"
+    elif "\0" in name:
+        problem = "contains a NUL character, which no name in Postgres can"
+    elif any("\ud800" <= character <= "\udfff" for character in name):
+        problem = "is not valid UTF-8"
+    elif len(name.encode()) > NAME_BYTES:
+        problem = f"is {len(name.encode())} bytes long; Postgres keeps {NAME_BYTES}"
+    else:
+        return
+    raise LlamactlError(
+        ErrorCode.CONFIG, f"The {what} {problem}: {name!r}", "Give the name as the database has it"
+    )
+
+
+def _derived(table: str, column: str, suffix: str) -> str:
+    """Returns <table>_<column><suffix> in at most 63 bytes, the suffix whole.
+
+    Prisma's rule: `<table>_<columns>` is cut to 63 bytes less the suffix, never inside a character, then
+    the suffix follows (prisma-engines, psl-core datamodel_connector/constraint_names.rs,
+    `ConstraintNames::index_name_impl`). Postgres, choosing a name itself, would cut both parts evenly.
+    """
+    stem = f"{table}_{column}".encode()[: NAME_BYTES - len(suffix)]
+    return stem.decode(errors="ignore") + suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replaces text[start:end]."""
+
+    start: int
+    end: int
+    text: str
+
+
+def apply(text: str, edits: Iterable[Edit], start: int = 0, end: int | None = None) -> str:
+    """Returns text[start:end] with those of the edits made that lie in it. Edits do not overlap."""
+    stop = len(text) if end is None else end
+    parts: list[str] = []
+    for edit in sorted(edits, key=lambda edit: edit.start):
+        if start <= edit.start and edit.end <= stop:
+            parts += [text[start : edit.start], edit.text]
+            start = edit.end
+    return "".join([*parts, text[start:stop]])
+
+
+@cache
+def _tokenizer() -> Tokenizer:
+    from sqlglot.dialects.postgres import Postgres
+
+    class Plain(Postgres.Tokenizer):
+        # Else DO, CALL, SHOW and the like swallow the rest of their statement into one opaque string.
+        COMMANDS: ClassVar = set()
+
+    return Plain()
+
+
+def tokenize(text: str, where: str) -> list[Token]:
+    """Returns the tokens of a piece of SQL. Raises LlamactlError (internal), naming `where`."""
+    from sqlglot.errors import TokenError
+
+    try:
+        return _tokenizer().tokenize(text)
+    except TokenError as exc:
+        raise LlamactlError(ErrorCode.INTERNAL, f"{where}: not SQL that can be retargeted: {exc}") from exc
+
+
+def fault(text: str, offset: int, where: str, what: str) -> LlamactlError:
+    """Returns the error for a fault in one of our own SQL files, with its line."""
+    return LlamactlError(ErrorCode.INTERNAL, f"{where}, line {text.count(chr(10), 0, offset) + 1}: {what}")
+
+
+def retarget(text: str, names: Names, where: str = "text") -> str:
+    """Returns the text with the default names replaced by the user's."""
+    return apply(text, edits(text, tokenize(text, where), names, where))
+
+
+def edits(text: str, tokens: Sequence[Token], names: Names, where: str) -> list[Edit]:
+    """Returns what retargets the text, dollar-quoted bodies included.
+
+    Raises LlamactlError (internal) at a quoted identifier that is none of the default names.
+    """
+    from sqlglot import TokenType
+
+    singles, pairs = _maps(names)
+    made: list[Edit] = []
+    done = 0
+    for at, token in enumerate(tokens):
+        if at < done:
+            continue
+        if token.token_type is TokenType.HEREDOC_STRING:
+            made += _body_edits(text, token, names, where)
+        if token.token_type is not TokenType.IDENTIFIER:
+            continue
+        qualified = tokens[at : at + 3]
+        dotted = [part.token_type for part in qualified[1:]] == [TokenType.DOT, TokenType.IDENTIFIER]
+        if dotted and (token.text, qualified[2].text) in pairs:
+            new = pairs[token.text, qualified[2].text]
+            made.append(Edit(token.start, qualified[2].end + 1, f"{quote(new[0])}.{quote(new[1])}"))
+            done = at + 3
+        elif token.text in singles:
+            made.append(Edit(token.start, token.end + 1, quote(singles[token.text])))
+        else:
+            raise fault(text, token.start, where, f"{quote(token.text)} is not a name of the user's")
+    return made
+
+
+def _maps(names: Names) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, str]]]:
+    """Returns what stands alone, and what stands with its schema."""
+    default = _DEFAULT
+    singles = {**names.columns, default.index: names.index, default.check: names.check}
+    singles.update({name: name for name in SERVER_NAMES})
+    pairs = {
+        (default.schema, default.table): (names.schema, names.table),
+        (default.schema, default.index): (names.schema, names.index),
+        (default.enum_schema, default.enum): (names.enum_schema, names.enum),
+    }
+    return singles, pairs
+
+
+def _body_edits(text: str, token: Token, names: Names, where: str) -> list[Edit]:
+    """Returns the edit of a dollar-quoted body, under a tag that the new body does not close."""
+    tag = text[token.start : text.index("$", token.start + 1) + 1]
+    begin, end = token.start + len(tag), token.end + 1 - len(tag)
+    body = text[begin:end]
+    # Lines before it, so that an error inside names the file's line.
+    lead = "\n" * text.count("\n", 0, begin)
+    new = retarget(lead + body, names, where)[len(lead) :]
+    if new == body:
+        return []
+    count = 0
+    fence = tag
+    while (new + fence).index(fence) != len(new):
+        count += 1
+        fence = f"${tag.strip('$') or 'body'}{count}$"
+    return [Edit(token.start, token.end + 1, fence + new + fence)]
+
+
+_DEFAULT = Names()

@@ -1,0 +1,177 @@
+"""Finds, loads and checks the SQL files.
+
+A file is plain SQL that `psql -f` runs as it stands. Loading retargets it to the user's names, cuts it into
+statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.names import Edit, Names, apply, edits, fault, tokenize
+
+if TYPE_CHECKING:
+    from sqlglot import Token
+
+TYPE_VARIABLES = ("root_type", "root_cast")
+"""The variables that are no values but the names of types, by their fields in Names."""
+
+_BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
+_DEFAULT_NAME = re.compile(r"""'("[^"']+"(?:\."[^"']+")?)'""")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a file, retargeted."""
+
+    sql: str
+    """For the driver: values as $1 .., comments kept, no semicolon at the end."""
+    parameters: tuple[str, ...]
+    """The psql variables that $1, $2 .. stand for."""
+    psql: str
+    """For psql: values as :'name', with its semicolon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SQL file, retargeted."""
+
+    path: str
+    statements: tuple[Statement, ...]
+    script: str
+    """The whole file for psql, with its backslash lines."""
+
+
+@cache
+def root() -> Path:
+    """Returns the directory of the SQL files: inside the wheel, else the checkout's."""
+    here = Path(__file__).resolve().parent
+    for folder in (here / "sql", here.parents[1] / "sql"):
+        if folder.is_dir():
+            return folder
+    raise LlamactlError(ErrorCode.INTERNAL, "The SQL files are missing", "Install llamactl again")
+
+
+def all_paths() -> list[str]:
+    """Returns what `load` takes, sorted."""
+    return sorted(file.relative_to(root()).with_suffix("").as_posix() for file in root().rglob("*.sql"))
+
+
+@cache
+def text(path: str) -> str:
+    """Returns a file as it stands, against the default names."""
+    file = root() / f"{path}.sql"
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise LlamactlError(ErrorCode.INTERNAL, f"There is no sql/{path}.sql") from exc
+
+
+@lru_cache(maxsize=512)
+def load(path: str, names: Names) -> Query:
+    """Returns the file sql/<path>.sql for these names."""
+    return parse(path, text(path), names)
+
+
+def parse(path: str, source: str, names: Names) -> Query:
+    """Returns the query that a file of this text is. Raises LlamactlError (internal) with file and line."""
+    where = f"sql/{path}.sql"
+    commands = [match.span() for match in _BACKSLASH_LINE.finditer(source)]
+    # Blanked, not cut, so that offsets and line numbers hold.
+    blanked = _BACKSLASH_LINE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
+    tokens = tokenize(blanked, where)
+    names_and_types = edits(blanked, tokens, names, where)
+    values: list[tuple[Edit, str]] = []
+    for edit, value in _variables(blanked, tokens, names, where):
+        if value is None:
+            names_and_types.append(edit)
+        else:
+            values.append((edit, value))
+    cuts = [Edit(start, end, "") for start, end in commands]
+    _refuse_hidden(source, tokens, cuts, where)
+    statements = tuple(
+        _statement(source, start, end, [*names_and_types, *cuts], values)
+        for start, end in _spans(source, tokens, where)
+    )
+    defaults = [edit for cut in cuts for edit in _default_edits(source, cut, names, where)]
+    return Query(path, statements, apply(source, [*names_and_types, *defaults]))
+
+
+def _variables(
+    source: str, tokens: Sequence[Token], names: Names, where: str
+) -> Iterator[tuple[Edit, str | None]]:
+    """Yields each psql variable: with its name where it is a value, with None where it is the type.
+
+    psql leaves strings, comments and dollar-quoted bodies alone, and so does this.
+    """
+    from sqlglot import TokenType
+
+    for colon, token in pairwise(tokens):
+        if colon.token_type is not TokenType.COLON or colon.end + 1 != token.start:
+            continue
+        written = source[token.start : token.end + 1]
+        if re.fullmatch(r"'\w+'", written):
+            yield Edit(colon.start, token.end + 1, ""), token.text
+        elif written in TYPE_VARIABLES:
+            yield Edit(colon.start, token.end + 1, getattr(names, written)), None
+        elif token.token_type is not TokenType.NUMBER:  # a slice, [1:2]
+            raise fault(source, colon.start, where, f":{written} is neither a value, :'name', nor a type")
+
+
+def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[int, int]]:
+    """Yields where each statement starts and where its semicolon stands."""
+    from sqlglot import TokenType
+
+    start, opened = 0, False
+    for token in tokens:
+        if token.token_type is not TokenType.SEMICOLON:
+            opened = True
+        elif opened:
+            yield start, token.start
+            start, opened = token.end + 1, False
+        else:
+            raise fault(source, token.start, where, "an empty statement")
+    if opened:
+        raise fault(source, len(source.rstrip()), where, "the last statement has no semicolon")
+
+
+def _statement(
+    source: str, start: int, end: int, always: list[Edit], values: list[tuple[Edit, str]]
+) -> Statement:
+    mine = [(edit, name) for edit, name in values if start <= edit.start < end]
+    parameters = tuple(dict.fromkeys(name for _, name in mine))
+    numbered = [Edit(edit.start, edit.end, f"${parameters.index(name) + 1}") for edit, name in mine]
+    return Statement(
+        sql=apply(source, [*always, *numbered], start, end).strip(),
+        parameters=parameters,
+        psql=apply(source, always, start, end).strip() + ";",
+    )
+
+
+def _refuse_hidden(source: str, tokens: Sequence[Token], cuts: list[Edit], where: str) -> None:
+    """Raises where a backslash is not alone on its line, or its line is inside a string or a body."""
+    for token in tokens:
+        if source[token.start] == "\\":
+            raise fault(source, token.start, where, "a psql command needs a line of its own")
+        for cut in cuts:
+            if token.start < cut.start <= token.end:
+                raise fault(source, cut.start, where, "a backslash starts a line inside a string")
+
+
+def _default_edits(source: str, line: Edit, names: Names, where: str) -> Iterator[Edit]:
+    """Yields what retargets a default that is a quoted name, as in `\\set relation '"public"."LlamaLog"'`."""
+    for default in _DEFAULT_NAME.finditer(source, line.start, line.end):
+        # Lines before it, so that an error names the file's line.
+        lead = "\n" * source.count("\n", 0, line.start)
+        start, inside = default.start(1) - len(lead), lead + default[1]
+        for edit in edits(inside, tokenize(inside, where), names, where):
+            # Inside single quotes psql reads C-like escapes.
+            escaped = edit.text.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+            yield Edit(start + edit.start, start + edit.end, escaped)

@@ -1,0 +1,87 @@
+"""JSON: one document, valid whatever the database holds and whatever stdout can encode."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from llamactl.findings import FindingKind
+from llamactl.model import (
+    SCHEMA_VERSION,
+    LlamactlError,
+    MigrationReport,
+    PreflightReport,
+    Step,
+    Tree,
+    VerifyReport,
+)
+from llamactl.render import safe
+from llamactl.render.console import Screen
+
+
+def render(report: object, command: str, screen: Screen) -> Iterator[str]:
+    """Yields the document in pieces: a tree may be long."""
+    head = {"schema_version": SCHEMA_VERSION, "command": command}
+    if isinstance(report, Tree):
+        yield from _tree(head, report, screen)
+    else:
+        yield _dumps({**head, **_body(report)}, screen, indent=2) + "\n"
+
+
+def error(problem: LlamactlError, command: str | None, screen: Screen) -> str:
+    """The document of a failure; `command` is None where the command line names none."""
+    body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+    document = {"schema_version": SCHEMA_VERSION, "command": command, "error": body}
+    return _dumps(document, screen, indent=2) + "\n"
+
+
+def _body(report: object) -> dict[str, Any]:
+    match report:
+        case PreflightReport():
+            return {"ok": report.ok, **_fields(report)}
+        case MigrationReport():
+            return {**_fields(report), "steps": [_step(step, report.dry_run) for step in report.steps]}
+        case VerifyReport():
+            checks = [{k: v for k, v in _fields(check).items() if k != "severity"} for check in report.checks]
+            return {"ok": report.ok, **_fields(report), "checks": checks}
+        case FindingKind():
+            return {k: v for k, v in _fields(report).items() if k != "hint"}
+        case str():
+            return {"sql": report}
+        case _:
+            raise TypeError(f"no JSON for {type(report).__name__}")
+
+
+def _step(step: Step, dry_run: bool) -> dict[str, Any]:
+    absent = "seconds" if dry_run else "estimate_seconds"
+    return {name: value for name, value in _fields(step).items() if name != absent}
+
+
+def _tree(head: Mapping[str, Any], tree: Tree, screen: Screen) -> Iterator[str]:
+    """The nodes come last, one a line."""
+    body = {name: value for name, value in _fields(tree).items() if name != "nodes"}
+    yield _dumps({**head, **body}, screen, indent=2).removesuffix("\n}") + ',\n  "nodes": ['
+    comma = ""
+    for node in tree.nodes:
+        yield f"{comma}\n    {_dumps(node, screen)}"
+        comma = ","
+    yield "\n  ]\n}\n" if tree.nodes else "]\n}\n"
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _dumps(value: object, screen: Screen, indent: int | None = None) -> str:
+    text = json.dumps(value, default=_plain, indent=indent, ensure_ascii=not screen.unicode, allow_nan=False)
+    return safe.json_escapes(text)

@@ -1,0 +1,53 @@
+"""Makes text from the database safe to show: on a terminal, in JSON, in XML."""
+
+from __future__ import annotations
+
+import re
+
+# C0, DEL and C1 steer terminals; bidi controls reorder what is read; the separators break lines; lone
+# surrogates cannot be encoded.
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi marks, embeddings, overrides, isolates
+    "\u2028\u2029\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+PASSWORD = re.compile(
+    r"(?P<before>\w://[^\s:/@]*:)\S+(?=@)|(?P<key>\b(?:ssl)?password\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s&]+)",
+    re.IGNORECASE,
+)
+SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
+    if character in SHORT:
+        return SHORT[character]
+    code = ord(character)
+    return rf"\x{code:02x}" if code < 0x100 else rf"\u{code:04x}"
+
+
+def visible(text: str) -> str:
+    """`text` on one line, with what would steer a terminal shown as escapes (`\\x1b`)."""
+    return UNSAFE.sub(_escape, text)
+
+
+def visible_lines(text: str) -> str:
+    """`text` with its line breaks kept and all else as visible() has it."""
+    return "\n".join(visible(line) for line in text.split("\n"))
+
+
+def json_escapes(document: str) -> str:
+    """A JSON document with the same characters as `\\u` escapes; they occur only inside its strings."""
+    return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else rf"\u{ord(match[0]):04x}", document)
+
+
+def xml_characters(text: str) -> str:
+    """`text` with what XML 1.0 cannot hold shown as escapes."""
+    return NOT_XML.sub(_escape, text)
+
+
+def without_passwords(text: str) -> str:
+    """`text` with the passwords of URLs and connection strings replaced; for tracebacks only."""
+    return PASSWORD.sub(lambda match: (match["before"] or match["key"]) + "***", text)

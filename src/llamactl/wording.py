@@ -1,0 +1,69 @@
+"""How names, lists and lengths of time are put into a sentence."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+
+from llamactl.names import quote
+
+LISTED = 10
+
+
+def qualified(schema: str, name: str) -> str:
+    """Returns schema.name, quoted where need be."""
+    return f"{ident(schema)}.{ident(name)}"
+
+
+def ident(name: str) -> str:
+    """Returns the name as SQL takes it, quoted unless it is plain."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quote(name)
+
+
+def listed(items: Sequence[str], most: int = LISTED) -> str:
+    """Returns the items with commas, at most so many, and how many were left out."""
+    rest = len(items) - most
+    return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def near(wanted: str, names: Iterable[str]) -> list[str]:
+    """Returns the names closest to the wanted one: those that differ by case and underscores first."""
+    spelled: dict[str, list[str]] = {}
+    for name in names:
+        spelled.setdefault(folded(name), []).append(name)
+    close = difflib.get_close_matches(folded(wanted), list(spelled), n=3, cutoff=0.6)
+    return [name for key in close for name in spelled[key]]
+
+
+def shortened(text: str, most: int = 100) -> str:
+    """Returns the text in one line, cut with a mark."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def duration(seconds: float) -> str:
+    """Returns a length of time in the unit that a person would use."""
+    if seconds < 120:
+        return f"{max(seconds, 0):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def folded(name: str) -> str:
+    """Returns the name without case and underscores: jobId and job_id are one."""
+    return name.lower().replace("_", "")
+
+
+def shell(word: str) -> str:
+    """Returns the word as a shell takes it."""
+    return word if re.fullmatch(r"[\w.=-]+", word) else "'" + word.replace("'", "'\\''") + "'"
+
+
+def size(count: int) -> str:
+    """Returns a number of bytes in the unit that a person would use."""
+    value, unit = float(count), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 10 * 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}"

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llamactl import queries
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.names import Names
+from llamactl.queries import Statement, parse
+
+NAMES = Names(
+    schema="s", table="it's \\d\n:'job'", columns={"job_id": "$1 :'job'"}, root_type="character varying(100)"
+)
+
+
+def one(text: str, names: Names = NAMES) -> Statement:
+    (statement,) = parse("x", text, names).statements
+    return statement
+
+
+def test_values_are_numbered_by_name() -> None:
+    statement = one("SELECT :'b', :'a'::int, x[:'b'], (:'c')\n;")
+    assert statement.sql == "SELECT $1, $2::int, x[$1], ($3)"
+    assert statement.parameters == ("b", "a", "c")
+    assert statement.psql == "SELECT :'b', :'a'::int, x[:'b'], (:'c');"
+
+
+def test_each_statement_has_its_own_numbers() -> None:
+    query = parse("x", "SELECT :'a', :'b'; SELECT :'b';", NAMES)
+    assert [statement.sql for statement in query.statements] == ["SELECT $1, $2", "SELECT $1"]
+    assert [statement.parameters for statement in query.statements] == [("a", "b"), ("b",)]
+
+
+def test_the_type_is_written_out_everywhere() -> None:
+    text = (
+        'ALTER TABLE "public"."LlamaLog" ADD "root_job_id" :root_type, ALTER x TYPE a USING y:: :root_type;'
+    )
+    statement = one(text)
+    assert statement.parameters == ()
+    assert statement.sql.count("character varying(100)") == 2
+    assert statement.psql == statement.sql + ";"
+    assert ":root_type" not in parse("x", text, NAMES).script
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 'a :''job'' :x' AS y",
+        "SELECT E'\\':' || E':\\'x'",
+        "SELECT 1 -- :'job' :x ; it's",
+        "SELECT 1 /* :'job' ; /* :x */ it's */",
+        "DO $$ BEGIN x := y; a := ':'; z :'job'; END $$",
+        "SELECT x::text, y::int[], z[1:2], f(a => 1)",
+        "SELECT 100 % 3, '%s', x LIKE '%'",
+        "SELECT 'a;b', $$;$$",
+    ],
+)
+def test_no_variable_is_found_where_psql_finds_none(text: str) -> None:
+    statement = one(text + "\n;")
+    assert statement.sql == text
+    assert statement.parameters == ()
+
+
+@pytest.mark.parametrize("text", [":x", ':"job_id"', "a[lo:hi]", ":{?x}", ":'it''s'", ":'a b'", ":''"])
+def test_a_variable_of_another_kind(text: str) -> None:
+    with pytest.raises(LlamactlError, match=r"sql/x\.sql, line 2: ") as caught:
+        one(f"SELECT 1,\n{text};")
+    assert caught.value.code is ErrorCode.INTERNAL
+
+
+def test_names_that_look_like_variables_stay_names() -> None:
+    statement = one('SELECT "job_id", :\'job\' FROM "public"."LlamaLog";')
+    assert statement.sql == 'SELECT "$1 :\'job\'", $1 FROM "s"."it\'s \\d\n:\'job\'"'
+    assert statement.parameters == ("job",)
+
+
+FILE = """-- What it does.
+-- Parameters: job, relation.
+\\if :{?job}
+\\else
+\\set job 'it''s'
+\\endif
+\\if :{?relation}
+\\else
+\\set relation '"public"."LlamaLog"'
+\\endif
+SELECT :'job', -- why
+  :'relation'::regclass;
+
+-- Next.
+DO $$ BEGIN NULL; END $$; -- after
+"""
+
+
+def test_a_file() -> None:
+    query = parse("x", FILE, NAMES)
+    first, second = query.statements
+    assert first.sql == "-- What it does.\n-- Parameters: job, relation.\nSELECT $1, -- why\n  $2::regclass"
+    assert first.parameters == ("job", "relation")
+    assert second.sql == "-- Next.\nDO $$ BEGIN NULL; END $$"
+    assert second.psql == second.sql + ";"
+
+
+def test_a_default_that_is_no_name_stays() -> None:
+    text = """\\set job 'a "job_id" b'\n\\set map '{"id": 1}'\n\\set quote '"'\n\\echo "id"\nSELECT 1;"""
+    assert parse("x", text, NAMES).script == text
+
+
+def test_a_script_keeps_everything_but_the_names() -> None:
+    assert parse("x", FILE, Names()).script == FILE
+    # psql reads C-like escapes in the default: \n is the newline in the table's name.
+    expected = FILE.replace('"public"."LlamaLog"', "\"s\".\"it''s \\\\d\\n:''job''\"")
+    assert parse("x", FILE, NAMES).script == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("SELECT 1\n\\gset\n;\nSELECT 2 \\gexec", "line 4: a psql command needs a line of its own"),
+        ("SELECT '\n\\if\n';", "line 2: a backslash starts a line inside a string"),
+        ("DO $$\n\\if\n$$;", "line 2: a backslash starts a line inside a string"),
+        ('SELECT "\n\\if\n";', "line 1"),
+        ("SELECT 1;\nSELECT 2", "line 2: the last statement has no semicolon"),
+        ("SELECT 1;\n;", "line 2: an empty statement"),
+        ("-- c\n;", "line 2: an empty statement"),
+        ("\n\\set x '\"nobody\"'\nSELECT 1;", 'line 2: "nobody" is not a name'),
+        ('\\echo it\'s\nSELECT "nobody";', 'line 2: "nobody" is not a name'),
+    ],
+)
+def test_a_file_that_cannot_be(text: str, says: str) -> None:
+    with pytest.raises(LlamactlError) as caught:
+        parse("x", text, NAMES)
+    assert caught.value.code is ErrorCode.INTERNAL
+    assert says in caught.value.message
+    assert caught.value.message.startswith("sql/x.sql")
+
+
+def test_a_file_without_statements() -> None:
+    assert parse("x", "-- nothing\n", NAMES).statements == ()
+
+
+def test_a_command_inside_a_comment_is_no_command() -> None:
+    text = "/*\n\\set x 'y'\n*/\nSELECT 1;"
+    assert parse("x", text, NAMES).script == text
+
+
+def test_files_are_found_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (queries.root() / "lineage").is_dir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "a.sql").write_text("SELECT 'ä';\n", encoding="utf-8")
+    (tmp_path / "b" / "a.txt").write_text("no")
+    monkeypatch.setattr(queries, "root", lambda: tmp_path)
+    assert queries.all_paths() == ["b/a"]
+    assert queries.load("b/a", NAMES).statements[0].sql == "SELECT 'ä'"
+
+
+def test_loading_twice_parses_once() -> None:
+    path = queries.all_paths()[0]
+    assert queries.load(path, Names()) is queries.load(path, Names())
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(LlamactlError, match=r"no sql/nowhere/x\.sql"):
+        queries.load("nowhere/x", NAMES)
