@@ -1,8 +1,8 @@
 """Servers, databases, and the command line for the tests.
 
 The server is a private one, unless LLAMACTL_TEST_DSN names a server that is there (as a superuser) or
-LLAMACTL_TEST_BACKEND=testcontainers asks for a container. LLAMACTL_TEST_PG_BINS lists bin directories of other
-versions, parted by the system's path separator, for tests that use `each_server` or `each_database`.
+LLAMACTL_TEST_BACKEND=testcontainers asks for a container. LLAMACTL_TEST_PG_BINS lists bin directories, parted
+by colons, for the tests that run on several versions (`each_server`, `each_database`).
 """
 
 from __future__ import annotations
@@ -11,137 +11,20 @@ import os
 import shutil
 import subprocess
 import sys
-import uuid
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 import llamactl
+from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
-from llamactl.private_postgres import PrivatePostgres
-
-LOG_TABLE = (Path(__file__).parent / "log_table.sql").read_text()
-# Without durability; small, as each worker and version has a server of its own.
-SERVER_SETTINGS = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "shared_buffers": "64MB",
-    "max_wal_size": "256MB",
-    "autovacuum": "off",  # its locks would show up in what tests see
-}
-
-
-@dataclass
-class Server:
-    """A server for tests, with a template database that holds the log table."""
-
-    dsn: str
-    private: PrivatePostgres | None = None
-    template: str = field(default_factory=lambda: f"llamactl_test_{uuid.uuid4().hex[:12]}_template")
-
-    def conninfo(self, database: str, **overrides: Any) -> str:
-        return make_conninfo(self.dsn, dbname=database, **overrides)
-
-    @contextmanager
-    def admin(self) -> Iterator[psycopg.Connection[Any]]:
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            yield connection
-
-    @property
-    def version_num(self) -> int:
-        with self.admin() as connection:
-            return connection.info.server_version
-
-    def create(self, template: str = "template0") -> str:
-        """The name of a new database."""
-        name = f"llamactl_test_{uuid.uuid4().hex[:12]}"
-        self._create(name, template)
-        return name
-
-    def _create(self, name: str, template: str) -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8'")
-        with self.admin() as connection:
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-
-    def drop(self, name: str) -> None:
-        with self.admin() as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
-
-    @contextmanager
-    def with_template(self) -> Iterator[Server]:
-        self._create(self.template, "template0")
-        try:
-            with psycopg.connect(self.conninfo(self.template), autocommit=True) as connection:
-                connection.execute(LOG_TABLE)
-            yield self
-        finally:
-            if self.private is None:  # a private server goes with all that it holds
-                self.drop(self.template)
-
-
-@contextmanager
-def private_server(binaries: Path | None = None, **settings: str) -> Iterator[Server]:
-    with PrivatePostgres(binaries, SERVER_SETTINGS | settings) as private:
-        with Server(private.conninfo(), private).with_template() as server:
-            yield server
-
-
-@contextmanager
-def given_server() -> Iterator[Server]:
-    """The server that the environment asks for."""
-    if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
-        with Server(dsn).with_template() as server:
-            yield server
-        return
-    backend = os.environ.get("LLAMACTL_TEST_BACKEND", "private")
-    if backend not in ("private", "testcontainers"):
-        pytest.exit(
-            f"LLAMACTL_TEST_BACKEND is {backend!r}; it can be private or testcontainers", returncode=2
-        )
-    with container_server() if backend == "testcontainers" else private_server() as server:
-        yield server
-
-
-@contextmanager
-def container_server() -> Iterator[Server]:
-    probe_docker()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # testcontainers' own
-        from testcontainers.postgres import PostgresContainer
-
-        container = PostgresContainer("postgres:17", driver=None)
-        container.start()
-    try:
-        with Server(container.get_connection_url()).with_template() as server:
-            yield server
-    finally:
-        container.stop()
-
-
-def probe_docker() -> None:
-    """A daemon that hangs would block the container's start for a minute."""
-    import docker
-    from docker.errors import DockerException
-    from requests.exceptions import RequestException
-
-    try:
-        docker.from_env(timeout=2).ping()
-    except (DockerException, RequestException) as error:
-        pytest.exit(
-            f"LLAMACTL_TEST_BACKEND=testcontainers, but Docker does not answer: {error}", returncode=2
-        )
+from servers import Server, given_server, private_server
 
 
 @pytest.fixture(scope="session")
@@ -178,18 +61,35 @@ def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
+@cache
 def every_bin() -> list[Path]:
-    """One directory a version: those listed, else the one that is used and the wheel's others."""
-    listed = os.environ.get("LLAMACTL_TEST_PG_BINS", "")
-    return [Path(path) for path in listed.split(os.pathsep) if path] or bin_directories()
+    """Those listed, else all that are found; none is enough where the tests have another's server."""
+    if listed := [Path(path) for path in os.environ.get("LLAMACTL_TEST_PG_BINS", "").split(":") if path]:
+        return listed
+    try:
+        return bin_directories()
+    except LlamactlError:
+        return []
+
+
+@cache
+def major_version(binaries: Path) -> int:
+    return int(version_of(binaries).split(".")[0])
 
 
 def every_version() -> list[Any]:
-    """As pytest parameters, each major version once, the oldest first."""
+    """As pytest parameters, each major version once, the oldest first; with none the test is skipped."""
     by_major: dict[int, Path] = {}
     for path in every_bin():
-        by_major.setdefault(int(version_of(path).split(".")[0]), path)
+        by_major.setdefault(major_version(path), path)
     return [pytest.param(path, id=f"pg{major}") for major, path in sorted(by_major.items())]
+
+
+def pytest_configure() -> None:
+    """Keep the PG* variables of whoever runs the tests out of them."""
+    if "LLAMACTL_TEST_DSN" not in os.environ:
+        for name in [name for name in os.environ if name.startswith("PG")]:
+            del os.environ[name]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -214,7 +114,9 @@ def each_database(each_server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def own_server() -> Iterator[Server]:
-    """A private server for this test alone, which may stop it, kill it and start it again (`own_server.private`)."""
+    """A private server for this test alone, to stop, kill and start again (`own_server.private`)."""
+    if not every_bin():
+        pytest.skip("there are no binaries for a private server")
     with private_server() as server:
         yield server
 
@@ -226,46 +128,43 @@ def own_database(own_server: Server) -> str:
 
 
 # What a row needs, where a test does not care.
-ANY_ROW: Mapping[str, Any] = {
-    "entity_type": "ALBUM",
-    "operation": "ENRICH",
-    "category": "ENRICHED",
-    "status": "SUCCESS",
-}
+ANY_ROW = {"entity_type": "ALBUM", "operation": "ENRICH", "category": "ENRICHED", "status": "SUCCESS"}
+LogRow = Sequence[Any] | Mapping[str, Any]
 
 
-def insert_log(database: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> None:
-    """Add rows to the log: each a mapping of column to value, or (job, parent[, flagged])."""
-    with psycopg.connect(database) as connection, connection.cursor() as cursor:
+def insert_log(database: str, rows: Iterable[LogRow]) -> None:
+    with psycopg.connect(database) as connection:
         for row in rows:
-            given = (
-                row
-                if isinstance(row, Mapping)
-                else dict(zip(("job_id", "parent_job_id", "is_root_job"), row, strict=False))
-            )
+            if not isinstance(row, Mapping):
+                row = dict(zip(("job_id", "parent_job_id", "is_root_job"), row, strict=False))
             values = {
                 name: Jsonb(value) if name == "metadata" else value
-                for name, value in (ANY_ROW | given).items()
+                for name, value in {**ANY_ROW, **row}.items()
             }
             statement = sql.SQL('INSERT INTO "public"."LlamaLog" ({}) VALUES ({})').format(
                 sql.SQL(", ").join(map(sql.Identifier, values)),
                 sql.SQL(", ").join([sql.Placeholder()] * len(values)),
             )
-            cursor.execute(statement, list(values.values()))
+            connection.execute(statement, list(values.values()))
+
+
+@pytest.fixture(scope="session")
+def insert_into() -> Callable[[str, Iterable[LogRow]], None]:
+    """A function (conninfo, rows): add rows to the log, each a mapping of column to value, or a tuple
+    (job, parent) or (job, parent, flagged). What a row needs besides is filled in.
+    """
+    return insert_log
 
 
 @pytest.fixture
-def insert(database: str) -> Callable[[Iterable[Sequence[Any] | Mapping[str, Any]]], None]:
-    """`insert_log` into `database`."""
-    return lambda rows: insert_log(database, rows)
+def insert(database: str) -> Callable[[Iterable[LogRow]], None]:
+    """As `insert_into`, for `database`."""
+    return partial(insert_log, database)
 
 
 def find_tool(name: str) -> Path:
     """psql, pg_dump ... of the newest version that has it (a pg_dump reads servers up to its own version)."""
-    binaries = sorted(
-        bin_directories() + every_bin(), key=lambda path: version_of(path).split("."), reverse=True
-    )
-    for path in binaries:
+    for path in sorted(every_bin(), key=major_version, reverse=True):
         if (path / name).exists():
             return path / name
     if on_path := shutil.which(name):
@@ -289,8 +188,9 @@ def cli_env(tmp_path: Path) -> dict[str, str]:
     """The environment of a llamactl that knows nothing of ours."""
     home = tmp_path / "home"
     home.mkdir()
+    kept = {name: os.environ[name] for name in ("PATH", "TMPDIR", "LLAMACTL_PG_BIN") if name in os.environ}
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        **kept,
         "PYTHONPATH": str(Path(llamactl.__file__).parents[1]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
@@ -300,7 +200,7 @@ def cli_env(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """A function: run `python -m llamactl ARGS`, in an empty directory, with `env` over a clean environment."""
+    """A function: run `python -m llamactl ARGS` in an empty directory, with `env` over `cli_env`."""
 
     def run(
         *args: str | Path,

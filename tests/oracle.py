@@ -171,9 +171,8 @@ def tally(
         roots[row.id] = root
         if root is not None:
             seen["root" if root == present(row.job_id) else "descendant"] += 1
-        held = present(row.root_job_id)
-        if held is not None:
-            seen["already_set" if held == root else "conflicts"] += 1
+        if row.root_job_id is not None:  # a blank one is a value too, and the wrong one
+            seen["already_set" if row.root_job_id == root else "conflicts"] += 1
     depths = [jobs[job].depth for job in logged - cyclic]
     return roots, to_counts(len(rows), seen, depths, options)
 

@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
-from graphs import IdStyle, Table, flatten, make_table, seeds, small_tables
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
-from oracle import ALL_OPTIONS, Answer, Options, Row, ask
 from psycopg import sql
 
-from llamactl import lineage, queries
-from llamactl.db import Session
+from graphs import IdStyle, Table, flatten, make_table, seeds, small_tables
+from llamactl import db, lineage, queries
 from llamactl.names import Names
-from llamactl.settings import Settings
+from llamactl.settings import Flags, Settings, load
+from oracle import ALL_OPTIONS, Answer, Options, Row, ask
 
 EVERYTHING = 1_000_000_000
 """A sample that leaves nothing out."""
 
-ODD_COLUMNS = {
-    "id": 'Primary "Key"',
-    "job_id": "job id",
-    "parent_job_id": "100% Parent's",
-    "is_root_job": "is\\root?",
-    "root_job_id": "root_$1_:'job'",
-    "created_at": "select",
-}
+ROOTS = """
+SELECT entry.row_id, CASE WHEN setting.fill_dangling OR NOT lineage.dangling THEN lineage.root END
+FROM entry CROSS JOIN setting LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent);
+"""
+JOBS = "SELECT job, root, depth, ambiguous, dangling FROM lineage;"
+
+# One example costs a second, and the fixture's database is to be used again by the next.
+QUICK = profile(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = profile(QUICK, max_examples=6)
+GRAPHS = 250
+"""In each example of the long tests: 250 x 6 examples x 7 layouts are the 10,000 graphs of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,74 +47,199 @@ class Layout:
     id_type: str
     job_type: str
     parent_type: str
-    style: IdStyle
+    style: IdStyle = IdStyle.TEXT
     optional: bool = True
-    """Has is_root_job, root_job_id and created_at."""
+    """Has is_root_job and root_job_id, which are optional."""
 
     @property
-    def table(self) -> sql.Identifier:
-        return sql.Identifier(self.names.schema, self.names.table)
-
-    def columns(self) -> list[str]:
-        ours = ["id", "job_id", "parent_job_id", *(["is_root_job", "root_job_id"] if self.optional else [])]
-        return [self.names.columns[name] for name in ours]
+    def types(self) -> dict[str, str]:
+        """Column, by our name, -> type."""
+        needed = {"id": self.id_type, "job_id": self.job_type, "parent_job_id": self.parent_type}
+        return needed | ({"is_root_job": "boolean", "root_job_id": self.job_type} if self.optional else {})
 
     def held(self, row: Row) -> Row:
-        """The row as this table can hold it."""
-        id_ = row.id if self.id_type != "uuid" else str(uuid.UUID(int=int(row.id)))
-        return replace(row, id=id_) if self.optional else replace(row, id=id_, is_root_job=None, root_job_id=None)
-
-    def values(self, row: Row) -> Sequence[str | bool | None]:
-        all_ = (row.id, row.job_id, row.parent_job_id, row.is_root_job, row.root_job_id)
-        return all_ if self.optional else all_[:3]
+        """The row as this table holds it."""
+        id_ = str(uuid.UUID(int=int(row.id))) if self.id_type == "uuid" else row.id
+        return replace(row, id=id_, **({} if self.optional else {"is_root_job": None, "root_job_id": None}))
 
 
-ODD = Names(schema='of "odd" names', table="job logs; 50% of them", columns=ODD_COLUMNS)
-TEXT, CHAR, INTEGER, UUID = IdStyle.TEXT, IdStyle.CHAR, IdStyle.INTEGER, IdStyle.UUID
-LAYOUTS = {
-    layout.label: layout
-    for layout in (
-        Layout("default", Names(), "uuid", "varchar(100)", "varchar(100)", TEXT),
-        Layout("odd-names", ODD, "bigint", "text", "text", TEXT),
-        Layout("collated", Names(), "text", 'text COLLATE "en-x-icu"', "varchar", TEXT),
-        Layout("char", Names(), "integer", "char(120)", "char(110)", CHAR),
-        Layout("integer", replace(ODD, root_type="integer"), "integer", "integer", "bigint", INTEGER),
-        Layout("uuid", Names(table="llama_logs", root_type="uuid"), "uuid", "uuid", "uuid", UUID),
-        Layout("bare", Names(table="llama_logs"), "bigint", "text", "text", TEXT, optional=False),
-    )
-}
+ODD = Names(
+    schema='of "odd" names',
+    table="job logs; 50% of them",
+    columns={
+        "id": 'Primary "Key"',
+        "job_id": "job id",
+        "parent_job_id": "100% Parent's",
+        "is_root_job": "is\\root?",
+        "root_job_id": "root_$1_:'job'",
+    },
+)
+SNAKE = Names(table="llama_logs")
+LAYOUTS = [
+    Layout("default", Names(), "uuid", "varchar(100)", "varchar(100)"),
+    Layout("odd-names", ODD, "bigint", "text", "text"),
+    Layout("collated", SNAKE, "text", 'text COLLATE "en-x-icu"', "varchar"),
+    Layout("char", SNAKE, "smallint", "char(120)", "char(110)", IdStyle.CHAR),
+    Layout("integer", replace(ODD, root_type="integer"), "integer", "integer", "bigint", IdStyle.INTEGER),
+    Layout("uuid", replace(SNAKE, root_type="uuid"), "uuid", "uuid", "uuid", IdStyle.UUID),
+    Layout("bare", SNAKE, "bigint", "text", "text", optional=False),
+]
+each_layout = pytest.mark.parametrize("bench", LAYOUTS, ids=lambda layout: layout.label, indirect=True)
 
 
 class Bench:
-    """A table in a database of its own, to be filled again for each example."""
+    """A table to be filled again for each example, and a session that resolves it."""
 
-    def __init__(self, layout: Layout, dsn: str, settings: Settings) -> None:
-        self.layout = layout
-        self.settings = settings
-        self.loader = psycopg.connect(dsn, autocommit=True)
-        self._create()
+    def __init__(
+        self, layout: Layout, loader: psycopg.Connection[Any], session: db.Session, settings: Settings
+    ) -> None:
+        self.layout, self.loader, self.session, self.settings = layout, loader, session, settings
+        self.table = sql.Identifier(layout.names.schema, layout.names.table)
+        self.graphs = 0
+        columns = [
+            sql.SQL("{} {}").format(sql.Identifier(layout.names.columns[ours]), sql.SQL(type_))
+            for ours, type_ in layout.types.items()
+        ]
+        loader.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(layout.names.schema)))
+        loader.execute(sql.SQL("CREATE TABLE {} ({})").format(self.table, sql.SQL(", ").join(columns)))
 
-    def _create(self) -> None:
-        layout, column = self.layout, self.layout.names.columns
-        types = {"id": f"{layout.id_type} PRIMARY KEY", "job_id": layout.job_type}
-        types["parent_job_id"] = layout.parent_type
-        if layout.optional:
-            types |= {"is_root_job": "boolean", "root_job_id": layout.job_type}
-            types["created_at"] = "timestamp(3) NOT NULL DEFAULT now()"
-        schema = sql.Identifier(layout.names.schema)
-        self.loader.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-        self.loader.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(layout.table))
-        parts = [sql.SQL("{} {}").format(sql.Identifier(column[name]), sql.SQL(type_)) for name, type_ in types.items()]
-        self.loader.execute(sql.SQL("CREATE TABLE {} ({})").format(layout.table, sql.SQL(", ").join(parts)))
-
-    def load(self, rows: Sequence[Row]) -> list[Row]:
+    def fill(self, rows: Sequence[Row]) -> list[Row]:
         """Replaces the table's rows; returns them as it holds them."""
+        ours = list(self.layout.types)
+        columns = map(sql.Identifier, (self.layout.names.columns[name] for name in ours))
         held = [self.layout.held(row) for row in rows]
-        columns = sql.SQL(", ").join(map(sql.Identifier, self.layout.columns()))
-        copy_in = sql.SQL("COPY {} ({}) FROM STDIN").format(self.layout.table, columns)
         with self.loader.transaction(), self.loader.cursor() as cursor:
-            cursor.execute(sql.SQL("TRUNCATE {}").format(self.layout.table))
-            with cursor.copy(copy_in) as copy:
+            cursor.execute(sql.SQL("TRUNCATE {}").format(self.table))
+            statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, sql.SQL(", ").join(columns))
+            with cursor.copy(statement) as copy:
                 for row in held:
-                    copy.write_row(self.layout.values(row))
+                    copy.write_row([getattr(row, name) for name in ours])
         return held
+
+    def select(self, statement: str) -> list[tuple[Any, ...]]:
+        return list(self.session.tuples(queries.parse("test", statement, self.layout.names)))
+
+    @contextmanager
+    def resolved(self, options: Options) -> Iterator[None]:
+        """With the temporary relations filled."""
+        names = self.layout.names
+        settings = replace(self.settings, dangling=options.dangling, trust_root_flag=options.trust_root_flag)
+        with self.session.snapshot():
+            lineage.prepare(self.session, names)
+            self.session.read_only()
+            lineage.resolve(self.session, names, settings)
+            yield
+
+    def check(self, table: Table) -> None:
+        """Resolves the rows under all options, and compares everything with the oracle."""
+        held = self.fill(table.rows)
+        graph_of = {row.id: table.graph_of[made.id] for row, made in zip(held, table.rows, strict=True)}
+        for options in ALL_OPTIONS:
+            answer = ask(held, options)
+            with self.resolved(options):
+                roots = dict(self.select(ROOTS))
+                if roots != answer.roots:
+                    pytest.fail(tell(held, graph_of, answer, roots, options))
+                self.check_jobs(answer)
+                counts, _ = lineage.counts(self.session, self.layout.names)
+                assert counts == answer.counts, options
+                self.check_cycles(answer)
+        self.graphs += len(set(graph_of.values()))
+
+    def check_jobs(self, answer: Answer) -> None:
+        found = {job: facts for job, *facts in self.select(JOBS)}
+        assert found.keys() == answer.jobs.keys()
+        for job, (root, depth, ambiguous, dangling) in found.items():
+            ends = answer.jobs[job].ends
+            assert (depth, ambiguous) == (answer.jobs[job].depth, len(ends) > 1), job
+            if not ambiguous:
+                assert ({root}, dangling) == (ends, root not in answer.logged), job
+
+    def check_cycles(self, answer: Answer) -> None:
+        names = self.layout.names
+        cycles, total = lineage.cycles(self.session, names, EVERYTHING)
+        assert [list(cycle.jobs) for cycle in cycles] == answer.cycles
+        assert [cycle.size for cycle in cycles] == [len(cycle) for cycle in answer.cycles]
+        assert total == len(answer.cycles)
+
+
+def tell(
+    rows: Sequence[Row],
+    graph_of: dict[str, int],
+    answer: Answer,
+    roots: dict[str, str | None],
+    options: Options,
+) -> str:
+    """What is wrong in the smallest of the graphs that have wrong rows."""
+    wrong = {row.id for row in rows if roots.get(row.id, "no such row") != answer.roots[row.id]}
+    graphs: dict[int, list[Row]] = {graph_of[id_]: [] for id_ in wrong}
+    for row in rows:
+        if graph_of[row.id] in graphs:
+            graphs[graph_of[row.id]].append(row)
+    lines = [f"{options}: {len(wrong)} wrong rows in {len(graphs)} graphs; extra: {roots.keys() - graph_of}"]
+    for row in min(graphs.values(), key=len, default=[])[:60]:
+        lines.append(f"{row}: {roots.get(row.id, 'no such row')!r}, should be {answer.roots[row.id]!r}")
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def bench(
+    request: pytest.FixtureRequest, new_database: Callable[..., str], tmp_path: Path
+) -> Iterator[Bench]:
+    dsn = new_database(empty=True)
+    settings = load(Flags(dsn=dsn), {}, tmp_path)
+    with psycopg.connect(dsn, autocommit=True) as loader, db.connect(settings, verb="test") as session:
+        if "icu" in request.param.job_type and not has_icu(loader):
+            pytest.skip("this server has no ICU")
+        yield Bench(request.param, loader, session, settings)
+
+
+def has_icu(loader: psycopg.Connection[Any]) -> bool:
+    found = loader.execute("SELECT FROM pg_collation WHERE collname = 'en-x-icu'").fetchone()
+    return found is not None
+
+
+@each_layout
+@given(seed=seeds)
+@QUICK
+def test_tables_with_every_fault(bench: Bench, seed: int) -> None:
+    bench.check(make_table(seed, 25, bench.layout.style))
+
+
+@pytest.mark.parametrize("bench", LAYOUTS[:1], ids=lambda layout: layout.label, indirect=True)
+@given(tables=st.lists(small_tables(), min_size=10, max_size=40))
+@profile(QUICK, max_examples=12)
+def test_small_graphs_of_any_kind(bench: Bench, tables: list[list[Row]]) -> None:
+    """Where these fail, hypothesis shrinks them to a few rows."""
+    rows = flatten(tables)
+    bench.check(Table(rows, {row.id: 0 for row in rows}))
+
+
+@pytest.mark.slow
+@each_layout
+def test_ten_thousand_graphs_with_every_fault(bench: Bench) -> None:
+    @given(seed=seeds)
+    @LONG
+    def check(seed: int) -> None:
+        bench.check(make_table(seed, GRAPHS, bench.layout.style))
+
+    check()
+    assert bench.graphs >= 10_000 / len(LAYOUTS)
+
+
+@pytest.mark.parametrize("bench", LAYOUTS[:1], ids=lambda layout: layout.label, indirect=True)
+def test_empty_table(bench: Bench) -> None:
+    bench.check(Table([], {}))
+
+
+@pytest.mark.parametrize("bench", LAYOUTS[:1], ids=lambda layout: layout.label, indirect=True)
+@pytest.mark.parametrize("sample", [0, 1, 2, 3])
+def test_sample_cuts_cycles_and_their_jobs(bench: Bench, sample: int) -> None:
+    links = [("é", "é"), ("b", "c"), ("c", "d"), ("d", "b"), ("Z", "a"), ("a", "Z"), ("t", "a")]
+    bench.fill([Row(str(number), *link) for number, link in enumerate(links)])
+    with bench.resolved(Options()):
+        cycles, total = lineage.cycles(bench.session, bench.layout.names, sample)
+    expected = [["Z", "a"], ["b", "c", "d"], ["é"]]
+    assert [list(cycle.jobs) for cycle in cycles] == [jobs[:sample] for jobs in expected[:sample]]
+    assert [cycle.size for cycle in cycles] == [len(jobs) for jobs in expected[:sample]]
+    assert total == 3

@@ -328,9 +328,10 @@ def test_already_set_and_conflicts() -> None:
     assert (counts.total, counts.filled, counts.orphans) == (8, 5, 3)
 
 
-def test_blank_in_the_root_column_is_no_value() -> None:
+def test_blank_in_the_root_column_is_a_wrong_value() -> None:
+    # It is not NULL, so nothing would overwrite it, and no root is blank.
     counts = ask(table(("a", None, None, " "), (None, None, None, ""))).counts
-    assert (counts.already_set, counts.conflicts) == (0, 0)
+    assert (counts.already_set, counts.conflicts) == (0, 2)
 
 
 def test_dangling_null_makes_a_filled_dangling_row_a_conflict() -> None:

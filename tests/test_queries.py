@@ -69,6 +69,10 @@ def test_a_variable_of_another_kind(text: str) -> None:
     assert caught.value.code is ErrorCode.INTERNAL
 
 
+def test_what_roots_are_cast_to_is_written_out_too() -> None:
+    assert one("SELECT CAST(x AS :root_cast);", Names(root_cast="uuid")).sql == "SELECT CAST(x AS uuid)"
+
+
 def test_names_that_look_like_variables_stay_names() -> None:
     statement = one('SELECT "job_id", :\'job\' FROM "public"."LlamaLog";')
     assert statement.sql == 'SELECT "$1 :\'job\'", $1 FROM "s"."it\'s \\d\n:\'job\'"'

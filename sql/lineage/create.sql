@@ -9,7 +9,7 @@ CREATE TEMPORARY TABLE setting (
 
 -- An id as lineage compares it, byte by byte; NULL when it is missing (NULL or blank).
 -- The characters are listed because \s depends on the collation, and \v is a letter before Postgres 17.
-CREATE FUNCTION pg_temp.present(id text) RETURNS text
+CREATE OR REPLACE FUNCTION pg_temp.present(id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT CASE WHEN btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END $$;
 

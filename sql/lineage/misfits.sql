@@ -1,5 +1,5 @@
 -- Dangling parents that are to be filled in but do not fit the root column, which has job_id's type. Parameters: max_length (in
--- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), sample. Columns: jobs, sample.
+-- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), sample. Columns: jobs, misfit, sample.
 -- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
 \if :{?max_length}
 \else
@@ -13,7 +13,7 @@
 \else
 \set sample 10
 \endif
-SELECT count(*) AS jobs,
+SELECT count(*) AS jobs, count(*) > 0 AS misfit,
        coalesce((array_agg(top ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
 FROM (
   SELECT DISTINCT top

@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE exception (
 ) ON COMMIT DROP;
 
 -- The root of a row: its job's where that is an exception, else its parent's, else the parent or the job itself.
-CREATE FUNCTION pg_temp.root_of(job text, parent text) RETURNS text
+CREATE OR REPLACE FUNCTION pg_temp.root_of(job text, parent text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $root_of$
 DECLARE

@@ -121,14 +121,15 @@ def locate(session: Session, settings: Settings) -> Relation:
 def names_for(relation: Relation, settings: Settings) -> Names:
     """Returns the names under which the SQL files reach the table."""
     columns = {**settings.columns, **{ours: column.name for ours, column in relation.columns.items()}}
-    enum = relation.enum
+    enum, job = relation.enum, relation.columns["job_id"]
     return Names(
         schema=relation.schema,
         table=relation.name,
         columns=columns,
         enum_schema=enum.schema if enum else _NO_NAMES.enum_schema,
         enum=enum.name if enum else _NO_NAMES.enum,
-        root_type=relation.columns["job_id"].type_name,
+        root_type=job.type_name + (f" COLLATE {job.collation}" if job.collation else ""),
+        root_cast="text" if job.kind is IdKind.STRING else job.type_name,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.wording import near
 
 KEYS = (
     "schema",
@@ -40,19 +40,19 @@ def read_config(cwd: Path) -> ConfigFile:
         own, project = folder / "llamactl.toml", folder / "pyproject.toml"
         section = _section(project)
         if own.is_file():
-            notes = [] if section is None else [f"{own} is used; [tool.llamactl] in {project} is not"]
+            notes = (
+                [] if section is None else [f"Settings are from {own}; [tool.llamactl] beside it is not used"]
+            )
             return ConfigFile(own, _checked(_parsed(own), str(own)), tuple(notes))
         if section is not None:
             return ConfigFile(project, _checked(section, f"[tool.llamactl] in {project}"))
     return ConfigFile()
 
 
-def near(word: str, words: Iterable[str]) -> str:
-    """Returns ` (did you mean ...?)`, or all the words there are."""
-    words = list(words)
-    if close := get_close_matches(word, words, 3, 0.6):
-        return f"did you mean {' or '.join(close)}?"
-    return f"there are: {', '.join(words)}"
+def meant(word: str, known: Sequence[str]) -> str:
+    """Returns the hint for a word that is none of those known: the near ones, else all."""
+    close = near(word, known)
+    return f"Near names: {', '.join(close)}" if close else f"There are: {', '.join(known)}"
 
 
 def _section(project: Path) -> Mapping[str, Any] | None:
@@ -61,7 +61,7 @@ def _section(project: Path) -> Mapping[str, Any] | None:
     tool = _parsed(project).get("tool", {})
     section = tool.get("llamactl") if isinstance(tool, dict) else None
     if section is not None and not isinstance(section, dict):
-        raise LlamactlError(ErrorCode.CONFIG, f"tool.llamactl in {project} is not a table")
+        raise LlamactlError(ErrorCode.CONFIG, f"[tool] llamactl in {project} is no table")
     return section
 
 
@@ -69,7 +69,7 @@ def _parsed(path: Path) -> Mapping[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise LlamactlError(ErrorCode.CONFIG, f"cannot read {path}: {exc}") from exc
+        raise LlamactlError(ErrorCode.CONFIG, f"Cannot read {path}: {exc}") from exc
 
 
 def _checked(section: Mapping[str, Any], where: str) -> dict[str, object]:
@@ -77,20 +77,24 @@ def _checked(section: Mapping[str, Any], where: str) -> dict[str, object]:
     if "thresholds" in values:
         thresholds = values.pop("thresholds")
         if not isinstance(thresholds, dict):
-            raise LlamactlError(ErrorCode.CONFIG, f"thresholds in {where} is not a table")
+            raise LlamactlError(ErrorCode.CONFIG, f"The thresholds in {where} are no table")
         known = _renamed(thresholds, THRESHOLDS, f"thresholds in {where}")
         values.update({f"thresholds.{key}": value for key, value in known.items()})
     return values
 
 
-def _renamed(section: Mapping[str, Any], known: Iterable[str], where: str) -> dict[str, object]:
+def _renamed(section: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, object]:
     """With underscores for dashes. Raises where a key is unknown or stands there in both spellings."""
     values: dict[str, object] = {}
     for key, value in section.items():
         name = key.replace("-", "_")
         if name not in known:
-            raise LlamactlError(ErrorCode.CONFIG, f"unknown key {key!r} in {where}", near(name, known))
+            raise LlamactlError(
+                ErrorCode.CONFIG, f"There is no setting {key!r}, as in {where}", meant(name, known)
+            )
         if name in values:
-            raise LlamactlError(ErrorCode.CONFIG, f"{name} stands twice in {where}", "keep one spelling of it")
+            raise LlamactlError(
+                ErrorCode.CONFIG, f"Setting {name} stands twice in {where}", "Keep one spelling of it"
+            )
         values[name] = value
     return values

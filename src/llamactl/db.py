@@ -1,31 +1,290 @@
-"""The only place that opens connections: sessions, transactions, interrupts, retries on locks.
+"""The only place that opens connections: sessions, transactions, error translation, retries on locks.
 
-Every statement comes from a file; only BEGIN and its kin, and set_config, stand here.
+Every statement comes from a SQL file; only BEGIN and its kin, and set_config, stand in the code.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import random
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from llamactl import db_errors
-from llamactl.db_connect import Target, open_connection, session_settings
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl import db_connect
+from llamactl.db_errors import LOCK_ERRORS, Context, translate
+from llamactl.db_rows import into
+from llamactl.db_signals import Interrupts
+from llamactl.model import ErrorCode, ExitCode, LlamactlError
 from llamactl.queries import Query, Statement
 from llamactl.settings import Settings
 
 T = TypeVar("T")
 
-_SET = "SELECT pg_catalog.set_config(name, value, $3) FROM unnest($1::text[], $2::text[]) AS wanted(name, value)"
+_PAGE = 2000
+"""Rows that a streaming cursor fetches at a time."""
+
+
+@contextmanager
+def connect(settings: Settings, verb: str) -> Iterator[Session]:
+    """Opens a session for a command, and closes it.
+
+    Ctrl-C and SIGTERM inside cancel the server's statement and become LlamactlError (interrupted). An error
+    that ends a writing command says what had been changed.
+    """
+    interrupts = Interrupts()
+    session = None
+    try:
+        with interrupts.active():
+            session = Session(settings, verb, interrupts)
+            yield session
+    except KeyboardInterrupt as exc:
+        outcome = session.outcome() if session else "nothing was changed"
+        raise LlamactlError(ErrorCode.INTERRUPTED, f"Interrupted; {outcome}") from exc
+    except LlamactlError as exc:
+        # A usage error or a fault says by its exit code that nothing was changed.
+        untold = exc.exit_code in (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
+        if not (session and session.began_writing and untold) or session.outcome() in exc.message:
+            raise
+        raise LlamactlError(exc.code, f"{exc.message}; {session.outcome()}", exc.hint) from exc
+    finally:
+        if session:
+            session.close()
+
+
+class Session:
+    """A connection with its settings made; connect() gives one."""
+
+    def __init__(self, settings: Settings, verb: str, interrupts: Interrupts) -> None:
+        self._settings = settings
+        self._interrupts = interrupts
+        self._connection = connection = db_connect.open_connection(settings.dsn, verb)
+        self._target = target = db_connect.reached_target(connection)
+        self.target = str(target)
+        """`host:port/database as user`; safe to print."""
+        self.host, self.database, self.user = target.host, target.database, target.user
+        self.server_version_num = connection.info.server_version
+        self.pooled = db_connect.is_pooled(connection, settings.dsn)
+        """A pooler stands in between: no session state lasts from one transaction to the next."""
+        self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
+        """Role, database or server say read-only. Overridden here, since temporary relations need it."""
+        self.began_writing = False
+        self._changed = self._committing = False
+        self._cursors = 0
+        try:
+            with self._translating("session settings"):
+                # For a session behind a pooler they would stay there, for the application's own queries.
+                wanted = db_connect.wanted_settings(settings, self.server_version_num)
+                self._accepted = db_connect.apply_settings(connection, wanted, local=self.pooled)
+        except BaseException:
+            connection.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the connection; an open transaction is rolled back by the server."""
+        self._connection.close()
+
+    def outcome(self) -> str:
+        """What had been changed, as the end of a sentence."""
+        if self._committing:
+            return "whether the commit was done is not known: `llamactl verify` tells"
+        return "what was committed before stays" if self._changed else "nothing was changed"
+
+    def rows(self, query: Query, as_: type[T], **params: object) -> list[T]:
+        """Returns the last statement's rows as dataclasses, by column name.
+
+        Raises LlamactlError, internal where columns and fields differ.
+        """
+        with (
+            self._translating(query.path),
+            self._connection.cursor(row_factory=into(as_, query.path)) as cursor,
+        ):
+            self._execute_all(cursor, query, params)
+            return cursor.fetchall()
+
+    def row(self, query: Query, as_: type[T], **params: object) -> T:
+        """Returns the one row. Raises LlamactlError (internal) where there is not exactly one."""
+        rows = self.rows(query, as_, **params)
+        if len(rows) != 1:
+            raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} gave {len(rows)} rows, not one")
+        return rows[0]
+
+    def stream(self, query: Query, as_: type[T], **params: object) -> Iterator[T]:
+        """Yields rows as dataclasses, page by page. Needs an open transaction."""
+        return self._paged(query, into(as_, query.path), params)
+
+    def tuples(self, query: Query, **params: object) -> Iterator[tuple[Any, ...]]:
+        """Yields rows as tuples, page by page. Needs an open transaction."""
+        return self._paged(query, psycopg.rows.tuple_row, params)
+
+    def run(self, query: Query, **params: object) -> int:
+        """Executes each statement in turn; returns the last one's row count."""
+        with self._translating(query.path), self._connection.cursor() as cursor:
+            self._execute_all(cursor, query, params)
+            return cursor.rowcount
+
+    def autocommit_run(self, query: Query, **params: object) -> None:
+        """Executes each statement in a transaction of its own (VACUUM and the like)."""
+        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} cannot run inside a transaction")
+        self.began_writing = True
+        self.run(query, **params)
+        self._changed = True
+
+    def _paged(
+        self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object]
+    ) -> Iterator[T]:
+        self._cursors += 1
+        name = f"llamactl_{self._cursors}"
+        *first, last = query.statements
+        self._check_parameters(query, params)
+        with (
+            self._translating(query.path),
+            self._connection.cursor() as plain,
+            self._connection.cursor(name, row_factory=row_factory) as cursor,
+        ):
+            for statement in first:
+                self._execute(plain, statement, params)
+            cursor.itersize = _PAGE
+            self._execute(cursor, last, params)
+            yield from cursor
+
+    def _execute_all(self, cursor: psycopg.Cursor[Any], query: Query, params: dict[str, object]) -> None:
+        self._check_parameters(query, params)
+        for statement in query.statements:
+            self._execute(cursor, statement, params)
+
+    def _execute(self, cursor: psycopg.Cursor[Any], statement: Statement, params: dict[str, object]) -> None:
+        # A tuple would become a composite value.
+        values = [
+            list(value) if isinstance(value, tuple) else value
+            for value in map(params.get, statement.parameters)
+        ]
+        cursor.execute(statement.sql.encode(), values)
+
+    def _check_parameters(self, query: Query, params: dict[str, object]) -> None:
+        wanted = {name for statement in query.statements for name in statement.parameters}
+        if wanted != params.keys():
+            odd = ", ".join(sorted(wanted ^ params.keys()))
+            raise LlamactlError(
+                ErrorCode.INTERNAL, f"{query.path}: given and wanted parameters differ in {odd}"
+            )
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One snapshot for all that is read inside. Always rolled back, temporary relations with it."""
+        self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
+        try:
+            yield
+        finally:
+            self._roll_back()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Committed at the end, rolled back on any exception.
+
+        A signal during COMMIT is put off until it is done.
+        """
+        self._begin(b"BEGIN ISOLATION LEVEL READ COMMITTED", "transaction")
+        self.began_writing = True
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        self._commit()
+
+    def read_only(self) -> None:
+        """Makes the rest of the open transaction read-only."""
+        self._command(b"SET TRANSACTION READ ONLY", "read only")
+
+    def set_local(self, **settings: str) -> None:
+        """Makes settings for the rest of the open transaction."""
+        with self._translating("set_local"):
+            db_connect.set_config(self._connection, settings, local=True)
+
+    def _begin(self, command: bytes, where: str) -> None:
+        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            raise LlamactlError(ErrorCode.INTERNAL, f"A {where} cannot begin: a transaction is open")
+        self._command(command, where)
+        if self.pooled:
+            with self._translating("session settings"):
+                db_connect.set_config(self._connection, self._accepted, local=True)
+
+    def _commit(self) -> None:
+        if self._connection.info.transaction_status is TransactionStatus.INERROR:
+            # COMMIT would quietly roll back.
+            self._roll_back()
+            raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
+        with self._interrupts.shield():
+            self._committing = True
+            try:
+                self._command(b"COMMIT", "commit")
+            except LlamactlError:
+                # An answer of the server's means that it rolled back; none, that nobody knows.
+                self._committing = self._connection.closed
+                raise
+            self._committing, self._changed = False, True
+
+    def _roll_back(self) -> None:
+        """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""
+        status = self._connection.info.transaction_status
+        if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            try:
+                self._connection.execute(b"ROLLBACK")
+            except psycopg.Error:
+                self._connection.close()
+        elif status is not TransactionStatus.IDLE:
+            self._connection.close()
+
+    def _command(self, command: bytes, where: str) -> None:
+        with self._translating(where):
+            self._connection.execute(command)
+
+    @contextmanager
+    def _translating(self, where: str) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as exc:
+            timeout, closed = self._settings.statement_timeout_ms, self._connection.closed
+            context = Context(self._target, self._settings.dsn, where, timeout, closed)
+            raise translate(exc, context) from exc
+        except UnicodeError as exc:
+            raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc
+
+
+def with_lock_retries(
+    session: Session,
+    attempt: Callable[[], T],
+    retries: int,
+    who: Callable[[], list[str]],
+    note: Callable[[str], None],
+) -> T:
+    """Returns what the attempt returns: a transaction of its own, so that a failed one releases everything.
+
+    1. Attempt. An error other than 55P03 (lock not got in time) and 40P01 (deadlock) ends it.
+    2. Ask who is in the way, and tell it.
+    3. Wait half a second, doubled each time, give or take half of it, so that two runs do not keep step.
+    4. After the last attempt, raise LlamactlError (lock) that names who was in the way.
+    """
+    for number in range(1, retries + 2):
+        try:
+            return attempt()
+        except LlamactlError as exc:
+            if not isinstance(exc.__cause__, LOCK_ERRORS):
+                raise
+            failure = exc
+        others = "; ".join(who()) or "nobody any more"
+        if number <= retries:
+            wait = 0.5 * 2 ** (number - 1) * random.uniform(0.5, 1.5)
+            count = f"attempt {number} of {retries + 1}"
+            note(f"{failure.message} ({count}); in the way: {others}; again in {wait:.1f} s")
+            time.sleep(wait)
+    raise LlamactlError(
+        ErrorCode.LOCK,
+        f"{failure.message}, in {retries + 1} attempts; in the way: {others}; {session.outcome()}",
+        "End what is in the way, or give more with --lock-timeout and --retries",
+    ) from failure

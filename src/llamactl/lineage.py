@@ -72,6 +72,7 @@ class Misfits:
     """Dangling parents that the root column cannot hold."""
 
     jobs: int
+    misfit: bool
     sample: list[str]
 
 
@@ -123,7 +124,7 @@ def counts(session: Session, names: Names) -> tuple[Counts, int]:
 
 
 def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ...], int]:
-    """The first `sample` cycles, smallest id first, each with its first `sample` jobs; and how many there are."""
+    """The first `sample` cycles, smallest id first, with their first `sample` jobs; and how many in all."""
     session.run(queries.load("lineage/cyclic", names))
     children, parents = array("i"), array("i")
     for child, parent in session.tuples(queries.load("lineage/cyclic_edges", names)):
@@ -141,16 +142,19 @@ def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ..
     return listed, len(found)
 
 
+def bound(relation: Relation) -> int | None:
+    """Integers of job_id's type lie in -bound ... bound - 1; None where it holds no integers."""
+    return {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(relation.columns["job_id"].bare_type)
+
+
 def misfits(session: Session, names: Names, relation: Relation, sample: int) -> Misfits:
     """Dangling parents that would be filled in but are no value of job_id's type."""
     job = relation.columns["job_id"]
-    bounds = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
-    bound = bounds.get(job.bare_type)
     return session.row(
         queries.load("lineage/misfits", names),
         Misfits,
         max_length=None if job.max_length is None else str(job.max_length),
-        bound=None if bound is None else str(bound),
+        bound=None if bound(relation) is None else str(bound(relation)),
         sample=sample,
     )
 
@@ -209,9 +213,7 @@ def _close(stack: array[int], on_stack: bytearray, node: int) -> Sequence[int]:
             return sorted(members)
 
 
-def _adjacency(
-    children: Sequence[int], parents: Sequence[int], size: int
-) -> tuple[array[int], array[int]]:
+def _adjacency(children: Sequence[int], parents: Sequence[int], size: int) -> tuple[array[int], array[int]]:
     """The parents of each node: those of `n` are targets[first[n]:first[n + 1]]."""
     first = array("i", [0]) * (size + 2)
     for child in children:

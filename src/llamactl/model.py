@@ -138,6 +138,11 @@ class FailOn(StrEnum):
     INFO = "info"
     NEVER = "never"
 
+    def reached_by(self, severity: Severity) -> bool:
+        """Whether `severity` is at or above this threshold."""
+        order = list(Severity)
+        return self is not FailOn.NEVER and order.index(severity) <= order.index(Severity(self.value))
+
 
 class IdKind(StrEnum):
     """What an id column holds; job_id and parent_job_id must be of one kind."""
@@ -320,13 +325,14 @@ class PreflightReport:
     cycles_total: int | None
     table: TableInfo
 
+    @property
+    def ok(self) -> bool:
+        """Nothing makes the migration impossible."""
+        return not self.fails(FailOn.ERROR)
+
     def fails(self, fail_on: FailOn) -> bool:
         """Whether a finding is at or above the threshold."""
-        order = [Severity.INFO, Severity.WARNING, Severity.ERROR]
-        if fail_on is FailOn.NEVER:
-            return False
-        least = order.index(Severity(fail_on.value))
-        return any(order.index(finding.severity) >= least for finding in self.findings)
+        return any(fail_on.reached_by(finding.severity) for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +400,15 @@ class VerifyReport:
     waiting: int = 0
     """Rows younger than the grace that still lack a root."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Every check holds."""
+        return all(check.ok for check in self.checks)
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether a check failed that weighs as much as the threshold."""
+        return any(not check.ok and fail_on.reached_by(check.severity) for check in self.checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
-"""Where the programs of a Postgres server are, and how to copy them."""
+"""Where the programs of a Postgres server are, how to copy them, and whom to run them as."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from llamactl.model import ErrorCode, LlamactlError
 
@@ -56,9 +58,9 @@ def _newest_first(paths: Iterable[Path]) -> list[Path]:
 
 
 def version_of(binaries: Path) -> str:
-    """The version of the server in a bin directory: `16.10`. Raises LlamactlError (config) if it does not run."""
+    """The version of the server in a bin directory: `16.10`. Raises LlamactlError (config)."""
+    command = [str(binaries / "postgres"), "--version"]
     try:
-        command = [binaries / "postgres", "--version"]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         message = f"the postgres in {binaries} does not run here: {error}"
@@ -93,3 +95,34 @@ def _unneeded(folder: str, names: list[str]) -> list[str]:
         for name in names
         if name.endswith(".a") or (shared and name != "postgresql" and Path(folder, name).is_dir())
     ]
+
+
+def unprivileged_user() -> pwd.struct_passwd:
+    """Whom to run the server as when we are root, whom Postgres refuses. Raises LlamactlError (config)."""
+    for name in ("postgres", "nobody", "daemon"):
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if user.pw_uid != 0 and not run(["/bin/sh", "-c", ":"], user):
+            return user
+    message = "Postgres does not run as root, and there is no user postgres, nobody or daemon to run it as"
+    raise LlamactlError(ErrorCode.CONFIG, message, "run it as another user than root")
+
+
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
+    """What makes a process the user's, with nothing of our PG* variables."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    more: dict[str, Any] = {"env": env | {"LC_ALL": "C", "TZ": "UTC"}, "stdin": subprocess.DEVNULL}
+    return more | ({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {})
+
+
+def run(command: Sequence[str], user: pwd.struct_passwd | None) -> str:
+    """Why the command failed; empty where it did not."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, cwd="/", **as_user(user))
+    except OSError as error:
+        return str(error)
+    if done.returncode == 0:
+        return ""
+    return " / ".join(done.stderr.split("\n")).strip(" /") or f"exit status {done.returncode}"

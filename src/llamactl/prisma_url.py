@@ -1,4 +1,4 @@
-"""Reads a connection URL as Prisma, libpq and SQLAlchemy write it, or libpq's `key=value` string, into libpq's parameters.
+"""Reads a URL as Prisma, libpq and SQLAlchemy write it, or a `key=value` string, into libpq's parameters.
 
 libpq never sees the text itself: its messages about a URL that it cannot read quote parts of the
 password. What Prisma's parameters mean: https://www.prisma.io/docs/orm/overview/databases/postgresql
@@ -27,8 +27,10 @@ _POOL_PARAMETERS = frozenset(
     }
 )
 _SCHEME = re.compile(r"(postgres(?:ql)?)(\+\w+)?://", re.IGNORECASE)
-_OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.]*(?:\+[A-Za-z0-9.]+)*(?=:/|:file|:postgres)")
-_KEYWORD = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\']|\\.)(?:[^\s\\]|\\.)*|(?=\s|$))(?=\s|$)", re.DOTALL)
+_OTHER_SCHEME = re.compile(r"[A-Za-z][\w+.-]*(?=:)")
+_KEYWORD = re.compile(
+    r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s\\']|\\.)(?:[^\s\\]|\\.)*|(?=\s|$))(?=\s|$)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +63,15 @@ class Dsn:
 
 
 def read_dsn(text: str, source: str, cwd: Path, hidden: Iterable[str] = ()) -> Dsn:
-    """Reads a URL or a `key=value` string. Raises CONFIG; no message quotes what may be part of a password."""
+    """Reads a URL or a `key=value` string. Raises LlamactlError (config), which never quotes the text."""
     text = _unquoted(text.strip())
     if scheme := _SCHEME.match(text):
-        notes = [] if scheme[2] is None else [f"read `{scheme[2]}://` of {source} as a plain Postgres URL"]
-        params = _url_params(text[scheme.end() :], source)
+        notes = [] if scheme[2] is None else [f"Read `{scheme[2]}://` of {source} as a plain Postgres URL"]
+        params = _checked(_url_params(text[scheme.end() :], source), source)
         return _from_prisma(params, source, cwd, notes, tuple(hidden))
     if other := _OTHER_SCHEME.match(text):
         raise _not_postgres(other[0], source)
-    return Dsn(_keyword_params(text, source), source, hidden=tuple(hidden))
+    return Dsn(_checked(_keyword_params(text, source), source), source, hidden=tuple(hidden))
 
 
 def _unquoted(text: str) -> str:
@@ -83,21 +85,21 @@ def _not_postgres(scheme: str, source: str) -> LlamactlError:
     if scheme.lower().startswith("prisma"):
         return LlamactlError(
             ErrorCode.CONFIG,
-            f"{source} is a `{scheme}://` URL, which only Prisma's own client can open",
-            "give the direct URL of the database (postgresql://...), as --dsn or DIRECT_URL",
+            f"The URL of {source} is a `{scheme}://` one, which only Prisma's client can open",
+            "Give the direct URL of the database (postgresql://...), as --dsn or DIRECT_URL",
         )
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"{source} is not a Postgres URL: it begins with `{scheme}:`",
-        "it must begin with postgresql:// or postgres://",
+        f"The URL of {source} is not a Postgres one: it begins with `{scheme}:`",
+        "It must begin with postgresql:// or postgres://",
     )
 
 
 def _unescaped(char: str, source: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"the URL of {source} has an unescaped `{char}`, in its password it seems: the host cannot be told",
-        f"write `{char}` as {quote(char, safe='')} there (also / as %2F, @ as %40, # as %23, ? as %3F)",
+        f"The URL of {source} has an unescaped `{char}`, in its password it seems: the host cannot be told",
+        f"Write `{char}` as {quote(char, safe='')} there (also / as %2F, @ as %40, # as %23, ? as %3F)",
     )
 
 
@@ -119,9 +121,9 @@ def _misplaced(rest: str) -> str | None:
     if "@" in path:
         return "/"
     if "@" in query and "=" not in query.partition("@")[0]:
-        return "?" if end == "?" else end
+        return "?" if "@" in authority else end
     port = authority.rpartition(":")[2] if ":" in authority and not authority.endswith("]") else "0"
-    if "@" not in authority and "@" in query and not port.isdecimal():
+    if "@" not in authority and "@" in query and port and not port.isdecimal():
         return end
     return None
 
@@ -133,7 +135,7 @@ def _cut(rest: str) -> tuple[str, str, str]:
 
 
 def _url_params(rest: str, source: str) -> dict[str, str]:
-    """libpq's rules for what follows `postgresql://`: several hosts, brackets, and parameters that override."""
+    """What follows `postgresql://`, by libpq's rules: several hosts, brackets, parameters that override."""
     if char := _misplaced(rest):
         raise _unescaped(char, source)
     authority, end, tail = _cut(rest)
@@ -155,8 +157,16 @@ def _url_params(rest: str, source: str) -> dict[str, str]:
     for pair in filter(None, query.split("&")):
         key, equals, value = pair.partition("=")
         if not equals:
-            raise LlamactlError(ErrorCode.CONFIG, f"a parameter in the URL of {source} has no `=`")
+            raise LlamactlError(ErrorCode.CONFIG, f"A parameter in the URL of {source} has no `=`")
         params[_decoded(key, source)] = _decoded(value, source)
+    return params
+
+
+def _checked(params: dict[str, str], source: str) -> dict[str, str]:
+    """Refuses ports that cannot be: resolving the host would fail on them, with words about the host."""
+    for port in params.get("port", "").split(","):
+        if port and not (port.isdecimal() and 0 < int(port) < 65536):
+            raise LlamactlError(ErrorCode.CONFIG, f"A port that {source} gives is no number from 1 to 65535")
     return params
 
 
@@ -169,8 +179,8 @@ def _hosts(text: str, source: str) -> tuple[str, str]:
         if match is None:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"the URL of {source} has a port that is not a number",
-                "a `:` in the user's name is written %3A; the form is postgresql://user:password@host:5432/database",
+                f"The URL of {source} has a port that is not a number",
+                "The form is postgresql://user:password@host:5432/database",
             )
         hosts.append(match[1] or match[2] or "")
         ports.append(match[3] or "")
@@ -182,9 +192,11 @@ def _decoded(text: str, source: str) -> str:
     try:
         value = unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise LlamactlError(ErrorCode.CONFIG, f"the URL of {source} has a %-sequence that is not UTF-8") from None
+        raise LlamactlError(
+            ErrorCode.CONFIG, f"The URL of {source} has a %-sequence that is not UTF-8"
+        ) from None
     if "\0" in value:
-        raise LlamactlError(ErrorCode.CONFIG, f"the URL of {source} holds %00")
+        raise LlamactlError(ErrorCode.CONFIG, f"The URL of {source} holds %00")
     return value
 
 
@@ -197,8 +209,8 @@ def _keyword_params(text: str, source: str) -> dict[str, str]:
         if match is None:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"{source} is neither a Postgres URL nor a list of key=value",
-                "values with spaces stand in single quotes; the URL form is postgresql://user:password@host/database",
+                f"What {source} gives is neither a Postgres URL nor a list of key=value",
+                "Values with spaces stand in single quotes; the URL form is postgresql://user:password@host/database",
             )
         value = match[2][1:-1] if match[2].startswith("'") else match[2]
         params[match[1]] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
@@ -213,11 +225,13 @@ def _from_prisma(
     details = []
     for name in sorted(_POOL_PARAMETERS & params.keys()):
         del params[name]
-        details.append(f"dropped {name} of {source}: it is for Prisma's own pool")
+        details.append(f"Dropped {name} of {source}: it is for Prisma's own pool")
     schema = params.pop("schema", None)
     pgbouncer = params.pop("pgbouncer", "") == "true"
     if pgbouncer:
-        notes.append(f"{source} goes through a pooler (pgbouncer=true); a direct URL is better: DIRECT_URL or --dsn")
+        notes.append(
+            f"The URL of {source} goes through a pooler; a direct one is better: DIRECT_URL or --dsn"
+        )
     notes += _tls(params, source, cwd)
     return Dsn(params, source, schema or None, pgbouncer, tuple(notes), tuple(details), hidden)
 
@@ -227,9 +241,9 @@ def _tls(params: dict[str, str], source: str, cwd: Path) -> list[str]:
     if "sslidentity" in params:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"sslidentity in the URL of {source}: libpq cannot read a PKCS#12 file",
-            "convert it (openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem; openssl pkcs12 -in FILE -nocerts"
-            " -out key.pem) and give sslcert=cert.pem&sslkey=key.pem",
+            f"The sslidentity in the URL of {source}: libpq cannot read a PKCS#12 file",
+            "Convert it (openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem, and -nocerts -out key.pem)"
+            " and give sslcert=cert.pem&sslkey=key.pem",
         )
     accept, ssl = params.pop("sslaccept", None), params.pop("ssl", None)
     if params.get("sslmode") == "no-verify":
@@ -245,5 +259,5 @@ def _tls(params: dict[str, str], source: str, cwd: Path) -> list[str]:
         path = params.pop("sslcert")
         beside_schema = cwd / "prisma" / path
         params["sslrootcert"] = str(beside_schema) if beside_schema.is_file() else path
-        return [f"took sslcert of {source} for the server's CA, as Prisma does (libpq: sslrootcert)"]
+        return [f"Took sslcert of {source} for the server's CA, as Prisma does (libpq: sslrootcert)"]
     return []

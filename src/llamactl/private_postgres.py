@@ -23,29 +23,41 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.postgres_binaries import HOW_TO_GET, bin_directories, copy_binaries, version_of
+from llamactl.postgres_binaries import (
+    HOW_TO_GET,
+    as_user,
+    bin_directories,
+    copy_binaries,
+    run,
+    unprivileged_user,
+    version_of,
+)
 
-NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""Settings for data that nobody will miss: a crash of the machine may lose it."""
+NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
+"""Settings for data that nobody will miss: a crash of the machine may lose it, one of the server does not."""
 
-StopMode = Literal["smart", "fast", "immediate"]
+StopMode = Literal["smart", "fast", "immediate", "kill"]
 
 _PREFIX = "llamactl-pg-"
 _SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
-_STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_STOP_SIGNALS = {
+    "smart": signal.SIGTERM,
+    "fast": signal.SIGINT,
+    "immediate": signal.SIGQUIT,
+    "kill": signal.SIGKILL,
+}
 _PATIENCE = 60.0  # seconds, for a start and for a stop
 
 
 class PrivatePostgres:
     """A server for as long as the `with` block, or the process, lasts.
 
-    `settings` are the server's own (`work_mem` ...). The superuser is `postgres`, without a password; only the
-    server's user and its owner reach the socket. Raises LlamactlError: config where there are no binaries or no
-    directory to use, internal where initdb or the server fails.
+    `settings` are the server's own (`work_mem` ...). The superuser is `postgres`, without a password;
+    only the server's user and its owner reach the socket. Raises LlamactlError: config where there are no
+    binaries or no directory to use, internal where initdb or the server fails.
     """
 
     def __init__(self, binaries: Path | None = None, settings: Mapping[str, str] = NOT_DURABLE) -> None:
@@ -69,7 +81,7 @@ class PrivatePostgres:
         self._owner_pid = os.getpid()
         atexit.register(self.close)
         try:
-            self._user = _unprivileged_user() if os.geteuid() == 0 else None
+            self._user = unprivileged_user() if os.geteuid() == 0 else None
             self._make_directory()
             self._reach_binaries()
             self._initdb()
@@ -79,15 +91,13 @@ class PrivatePostgres:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
     def postmaster_pid(self) -> int:
-        """0 where the server is stopped."""
-        return self._server.pid if self._server else 0
+        """0 where the server is stopped, or died."""
+        return self._server.pid if self._server and self._server.poll() is None else 0
 
     def conninfo(self, database: str = "postgres") -> str:
         """A libpq connection string for the superuser."""
@@ -97,7 +107,7 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Start the server and wait until it takes connections; nothing to do where it runs."""
-        if self._server and self._server.poll() is None:
+        if self.postmaster_pid:
             return
         ours = {"listen_addresses": "", "unix_socket_directories": str(self.socket_directory)}
         options = [f"{name}={value}" for name, value in (ours | self.settings).items()]
@@ -116,7 +126,12 @@ class PrivatePostgres:
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the terminal is for the owner to handle.
             server = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=self.directory, start_new_session=True, **_as(self._user)
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
+                **as_user(self._user),
             )
         self._server = server
         self._record()
@@ -130,7 +145,7 @@ class PrivatePostgres:
         return False
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server in one of pg_ctl's modes; nothing to do where it is stopped."""
+        """Stop the server in one of pg_ctl's modes, or kill it; nothing to do where it is stopped."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -170,7 +185,7 @@ class PrivatePostgres:
             return False
         if self._user:
             directory.chmod(0o711)
-            if _run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(directory)], self._user):
+            if run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(directory)], self._user):
                 directory.rmdir()
                 return False
         self._lie_in(directory)
@@ -201,11 +216,11 @@ class PrivatePostgres:
 
     def _complaint(self) -> str:
         """What initdb has to say against running postgres and reading its own files."""
-        return _run([str(self.binaries / "initdb"), "--show", "-D", str(self.data)], self._user)
+        return run([str(self.binaries / "initdb"), "--show", "-D", str(self.data)], self._user)
 
     def _initdb(self) -> None:
         command = [str(self.binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust"]
-        complaint = _run([*command, "-E", "UTF8", "--locale=C", "--no-sync"], self._user)
+        complaint = run([*command, "-E", "UTF8", "--locale=C", "--no-sync"], self._user)
         if complaint:
             raise LlamactlError(ErrorCode.INTERNAL, f"initdb failed: {complaint}")
 
@@ -274,37 +289,6 @@ def _bases() -> list[str]:
         for place in places
         if len(os.fsencode(place)) + rest <= _SOCKET_PATH_LIMIT and not set(place) & set("'\",\\")
     ]
-
-
-def _unprivileged_user() -> pwd.struct_passwd:
-    """Whom the server runs as when we are root, whom Postgres refuses."""
-    for name in ("postgres", "nobody", "daemon"):
-        try:
-            user = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        if user.pw_uid != 0 and not _run(["/bin/sh", "-c", ":"], user):
-            return user
-    message = "Postgres does not run as root, and there is no user postgres, nobody or daemon to run it as"
-    raise LlamactlError(ErrorCode.CONFIG, message, "run it as another user than root")
-
-
-def _as(user: pwd.struct_passwd | None) -> dict[str, Any]:
-    """What makes a process the user's, with nothing of our PG* variables."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    more: dict[str, Any] = {"env": env | {"LC_ALL": "C", "TZ": "UTC"}, "stdin": subprocess.DEVNULL}
-    return more | ({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {})
-
-
-def _run(command: Sequence[str], user: pwd.struct_passwd | None) -> str:
-    """Why the command failed; empty where it did not."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/", **_as(user))
-    except OSError as error:
-        return str(error)
-    if done.returncode == 0:
-        return ""
-    return " / ".join(done.stderr.split("\n")).strip(" /") or f"exit status {done.returncode}"
 
 
 def _is_ready(data: Path, pid: int) -> bool:

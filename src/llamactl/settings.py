@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from llamactl.config_file import ConfigFile, near, read_config
+from llamactl.config_file import ConfigFile, meant, read_config
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError
 from llamactl.names import DEFAULT_COLUMNS
 from llamactl.prisma_url import Dsn, read_dsn
 
+# Where a connection is looked for: --dsn, LLAMACTL_DSN, these two, the same in these files, libpq's own.
 _URL_VARIABLES = ("DIRECT_URL", "DATABASE_URL")
 _ENV_FILES = (".env", "prisma/.env")
 _LIBPQ_VARIABLES = (
@@ -100,18 +101,20 @@ def load(flags: Flags, env: Mapping[str, str], cwd: Path) -> Settings:
         depth_alert=_number(given.get("thresholds.depth"), 8, 1),
         sample=_number(given.get("sample"), 10, 0),
         explicit=frozenset(given),
-        notes=(f"connection: {dsn.source}", *file.notes, *dsn.notes),
-        details=(*([f"settings: {file.path}"] if file.path else []), *dsn.details),
+        notes=(f"Connection: {dsn.source}", *file.notes, *dsn.notes),
+        details=(*([f"Settings: {file.path}"] if file.path else []), *dsn.details),
     )
 
 
 def find_dsn(flag: str | None, env: Mapping[str, str], cwd: Path) -> Dsn:
-    """Returns the first connection that is given, in the order of docs/operations.md. An empty variable is none."""
+    """Returns the first connection that is given, in the order above. An empty variable is none."""
     hidden = [env[name] for name in ("PGPASSWORD", "PGSSLPASSWORD") if env.get(name)]
     if flag is not None:
         if not flag.strip():
             # Most likely a variable that is not set; the next source could be quite another database.
-            raise LlamactlError(ErrorCode.USAGE, "--dsn is empty", "is the variable set that it was taken from?")
+            raise LlamactlError(
+                ErrorCode.USAGE, "--dsn is empty", "Is the variable set that it was taken from?"
+            )
         return read_dsn(flag, "--dsn", cwd, hidden)
     for name in ("LLAMACTL_DSN", *_URL_VARIABLES):
         if env.get(name, "").strip():
@@ -136,7 +139,7 @@ def _env_file(path: Path, env: Mapping[str, str]) -> dict[str, str]:
     try:
         raw = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as exc:
-        raise LlamactlError(ErrorCode.CONFIG, f"cannot read {path}: {type(exc).__name__}") from exc
+        raise LlamactlError(ErrorCode.CONFIG, f"Cannot read {path}: {type(exc).__name__}") from exc
     values = {name: value for name, value in raw.items() if value is not None}
     return {name: _expanded(values[name], values, env) for name in _URL_VARIABLES if name in values}
 
@@ -165,7 +168,9 @@ def duration_ms(text: str) -> int:
 
 
 def _in_file(file: ConfigFile) -> dict[str, Given]:
-    return {name: Given(value, f"{name} in {file.path}", ErrorCode.CONFIG) for name, value in file.values.items()}
+    return {
+        name: Given(value, f"{name} in {file.path}", ErrorCode.CONFIG) for name, value in file.values.items()
+    }
 
 
 def _on_command_line(flags: Flags) -> dict[str, Given]:
@@ -223,17 +228,19 @@ def _duration(given: Given | None, default: int) -> int:
     if given is None:
         return default
     if isinstance(given.value, bool) or not isinstance(given.value, str | int | float):
-        raise given.refused("must be a duration", "for example 2s, 500ms, 10m; a plain number is seconds")
+        raise given.refused("must be a duration", "For example 2s, 500ms, 10m; a plain number is seconds")
     try:
         return duration_ms(str(given.value))
     except ValueError as exc:
-        raise given.refused(str(exc), "for example 2s, 500ms, 10m; a plain number is seconds") from exc
+        raise given.refused(str(exc), "For example 2s, 500ms, 10m; a plain number is seconds") from exc
 
 
 def _lock_timeout(given: Given | None) -> int:
     milliseconds = _duration(given, 2000)
     if given is not None and milliseconds == 0:
-        raise given.refused("0 would wait for ever, and everybody else behind it", "give a time, for example 2s")
+        raise given.refused(
+            "0 would wait for ever, and everybody else behind it", "Give a time, for example 2s"
+        )
     return milliseconds
 
 
@@ -243,7 +250,7 @@ def _columns_of_flags(pairs: Sequence[str]) -> dict[str, str]:
         ours, equals, theirs = pair.partition("=")
         given = Given(pair, f"--column {pair}", ErrorCode.USAGE)
         if not equals or not theirs:
-            raise given.refused("must be written ours=theirs", "for example --column job_id=jobId")
+            raise given.refused("must be written ours=theirs", "For example --column job_id=jobId")
         if ours in columns:
             raise given.refused(f"{ours} is given twice")
         _known_column(ours, given)
@@ -255,7 +262,7 @@ def _columns_of_file(given: Given | None) -> dict[str, str]:
     if given is None:
         return {}
     if not isinstance(given.value, dict):
-        raise given.refused('must be a table', 'for example columns = { job_id = "jobId" }')
+        raise given.refused("must be a table", 'For example columns = { job_id = "jobId" }')
     for ours, theirs in given.value.items():
         _known_column(ours, given)
         if not isinstance(theirs, str) or not theirs:
@@ -265,4 +272,4 @@ def _columns_of_file(given: Given | None) -> dict[str, str]:
 
 def _known_column(ours: str, given: Given) -> None:
     if ours not in DEFAULT_COLUMNS:
-        raise given.refused(f"there is no column {ours!r} to map", near(ours, DEFAULT_COLUMNS))
+        raise given.refused(f"there is no column {ours!r} to map", meant(ours, DEFAULT_COLUMNS))

@@ -92,7 +92,9 @@ def _document(command: str, cases: Iterable[Case]) -> str:
         element.attrib.update({name: str(total) for name, total in totals.items()})
     suites.append(suite)
     ET.indent(suites)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+    # ASCII with character references is right in every encoding that stdout may have.
+    body = ET.tostring(suites, encoding="us-ascii", xml_declaration=False).decode("ascii")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 
 
 def _clean(text: str) -> str:

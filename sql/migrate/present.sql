@@ -1,0 +1,41 @@
+-- What of the migration is there already. Parameters: relation (the table's oid, or its name as regclass reads it), root_column, check (the constraint's name),
+-- index (the index's name).
+-- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name),
+-- check_present, comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+\if :{?root_column}
+\else
+\set root_column root_job_id
+\endif
+\if :{?check}
+\else
+\set check 'LlamaLog_job_id_not_parent_check'
+\endif
+\if :{?index}
+\else
+\set index 'LlamaLog_root_job_id_idx'
+\endif
+WITH root AS (
+  SELECT attnum
+  FROM pg_catalog.pg_attribute
+  WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped
+), plain AS (
+  SELECT c.relname
+  FROM pg_catalog.pg_index AS i
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
+  JOIN root ON i.indkey::text = root.attnum::text
+  WHERE i.indrelid = :'relation'::regclass AND i.indisvalid AND i.indisready AND i.indislive AND i.indpred IS NULL
+    AND am.amname = 'btree'
+)
+SELECT EXISTS (SELECT FROM plain) AS index_present,
+       EXISTS (SELECT FROM plain WHERE relname = :'index') AS index_ours,
+       EXISTS (
+         SELECT FROM pg_catalog.pg_constraint
+         WHERE conrelid = :'relation'::regclass AND contype = 'c' AND conname = :'check') AS check_present,
+       coalesce((SELECT col_description(:'relation'::regclass, attnum) FROM root), '') <> '' AS comment_present,
+       EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'llamactl') AS schema_present,
+       (SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid = :'relation'::regclass) AS index_count;

@@ -1,0 +1,2 @@
+-- Inside a transaction the server shows other sessions as they were when it was first asked. This makes it look again.
+SELECT pg_stat_clear_snapshot();

@@ -1,0 +1,24 @@
+-- Jobs to be told of, once lineage is resolved. Parameters: depth (from which a chain is deep), sample.
+-- Returns one row a subject that has any: subject (ambiguous, dangling, deep), jobs, sample (the deepest first, else by id).
+-- Lock: none.
+\if :{?depth}
+\else
+\set depth 8
+\endif
+\if :{?sample}
+\else
+\set sample 10
+\endif
+WITH found AS MATERIALIZED (
+  SELECT 'ambiguous' AS subject, job, 0 AS depth FROM pg_temp.lineage WHERE ambiguous
+  UNION ALL
+  SELECT 'dangling', job, 0 FROM pg_temp.walk WHERE kind = 'd' AND steps = 0
+  UNION ALL
+  SELECT 'deep', job, lineage.depth FROM pg_temp.lineage WHERE lineage.depth >= :'depth'::integer
+)
+SELECT subjects.subject, subjects.jobs,
+  ARRAY(
+    SELECT found.job FROM found WHERE found.subject = subjects.subject
+    ORDER BY found.depth DESC, found.job LIMIT :'sample'::integer) AS sample
+FROM (SELECT subject, count(*) AS jobs FROM found GROUP BY subject) AS subjects
+ORDER BY 1;

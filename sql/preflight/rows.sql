@@ -1,0 +1,24 @@
+-- Rows to be told of, once lineage is resolved. Parameters: sample.
+-- Returns one row a subject that has any: subject (blank, self-parent, contradictory), rows, sample (row ids).
+-- Lock: ACCESS SHARE (reads every row).
+\if :{?sample}
+\else
+\set sample 10
+\endif
+WITH found AS MATERIALIZED (
+  SELECT row_id, blank, self_parent, disregarded_parent IS NOT NULL AS contradictory
+  FROM pg_temp.entry
+  WHERE blank OR self_parent OR disregarded_parent IS NOT NULL
+), told AS (
+  SELECT 'blank' AS subject, row_id FROM found WHERE blank
+  UNION ALL
+  SELECT 'self-parent', row_id FROM found WHERE self_parent
+  UNION ALL
+  SELECT 'contradictory', row_id FROM found WHERE contradictory
+)
+SELECT subjects.subject, subjects.rows,
+  ARRAY(
+    SELECT told.row_id FROM told WHERE told.subject = subjects.subject
+    ORDER BY told.row_id COLLATE "C" LIMIT :'sample'::integer) AS sample
+FROM (SELECT subject, count(*) AS rows FROM told GROUP BY subject) AS subjects
+ORDER BY 1;

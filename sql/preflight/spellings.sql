@@ -1,0 +1,21 @@
+-- Ids that the type of their column takes for equal and bytes do not, in either column by itself. Parameters: sample.
+-- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
+\if :{?sample}
+\else
+\set sample 10
+\endif
+WITH spelled AS MATERIALIZED (
+  SELECT min(log."job_id"::text COLLATE "C") AS one, max(log."job_id"::text COLLATE "C") AS other
+  FROM "public"."LlamaLog" AS log
+  WHERE log."job_id" IS NOT NULL
+  GROUP BY log."job_id"
+  HAVING min(log."job_id"::text COLLATE "C") <> max(log."job_id"::text COLLATE "C")
+  UNION
+  SELECT min(log."parent_job_id"::text COLLATE "C"), max(log."parent_job_id"::text COLLATE "C")
+  FROM "public"."LlamaLog" AS log
+  WHERE log."parent_job_id" IS NOT NULL
+  GROUP BY log."parent_job_id"
+  HAVING min(log."parent_job_id"::text COLLATE "C") <> max(log."parent_job_id"::text COLLATE "C")
+)
+SELECT (SELECT count(*) FROM spelled) AS ids,
+  ARRAY(SELECT one || ' = ' || other FROM spelled ORDER BY one LIMIT :'sample'::integer) AS sample;

@@ -1,0 +1,46 @@
+-- The jobs below some jobs, by an index that leads with parent_job_id: one probe a job, and cycles end by themselves.
+-- Parameters: jobs (an array of job ids), root (all jobs of this root are started from as well, and rows that hold it
+--   are left out of the walk; NULL: none), trust_root_flag.
+-- Returns one row a job: job (NULL: some rows without a job id), walked (reached by a row that does not hold the root).
+-- For id columns of one type and collation only; reach.sql does without that, and without an index.
+-- Lock: ACCESS SHARE.
+\if :{?jobs}
+\else
+\set jobs '{}'
+\endif
+\if :{?root}
+\else
+\set root ''
+\endif
+\if :{?trust_root_flag}
+\else
+\set trust_root_flag true
+\endif
+WITH RECURSIVE walk AS (
+  SELECT start.job, false AS walked
+  FROM (SELECT NULL::text AS "root_job_id") AS absent
+  CROSS JOIN LATERAL (
+    -- No row is read here: the aggregate lends the array the column's type, so that the probes can use its index.
+    SELECT unnest(coalesce(array_agg(none."job_id"), :'jobs')) AS job
+    FROM "public"."LlamaLog" AS none
+    WHERE false
+    UNION
+    SELECT log."job_id" FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root'
+  ) AS start
+  UNION
+  SELECT below.job, true
+  FROM walk
+  CROSS JOIN (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
+  CROSS JOIN LATERAL (
+    SELECT log."job_id" AS job
+    FROM "public"."LlamaLog" AS log
+    WHERE log."parent_job_id" = walk.job
+      AND ("root_job_id" = :'root') IS NOT TRUE
+      AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
+               AND btrim(coalesce(log."job_id"::text, ''), E' \t\n\r\f\x0b') <> '')
+  ) AS below
+  WHERE btrim(walk.job::text, E' \t\n\r\f\x0b') <> ''
+)
+SELECT CASE WHEN btrim(job::text, E' \t\n\r\f\x0b') <> '' THEN job::text END AS job, bool_or(walked) AS walked
+FROM walk
+GROUP BY 1;

@@ -1,0 +1,18 @@
+-- Which columns lead an index that finds a row by its value.
+-- Parameters: relation (oid, or a name as regclass reads it).
+-- Returns one row a column: name. A partial index counts where it leaves out only NULLs: no value is NULL.
+-- Lock: none on the user's table.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+SELECT DISTINCT a.attname::text AS name
+FROM pg_catalog.pg_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_am AS m ON m.oid = c.relam AND m.amname IN ('btree', 'hash')
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+WHERE i.indrelid = :'relation'::regclass
+  AND i.indisvalid
+  -- Under another collation than the column's it would not be used.
+  AND i.indcollation[0] IN (0, a.attcollation)
+  AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname));

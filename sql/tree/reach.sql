@@ -1,0 +1,57 @@
+-- The jobs above or below some jobs, in two passes over the table: where no index helps, or the id columns differ in
+-- type. Linear, however deep.
+-- Parameters: jobs (an array of job ids), upward (true: those above; false: those below), trust_root_flag.
+-- Returns one row a logged job: job. Those asked for are among them; a job of the same hash could be: see below.
+-- Lock: ACCESS SHARE.
+--
+-- 1. Each parent edge becomes a pair of hashes; the pairs are kept in two arrays, sorted by where the edge starts.
+-- 2. The walk finds a job's edges by binary search (width_bucket), so that no level of it reads the table again.
+-- 3. The hashes that it met become ids again. Two ids with one hash let a stray job in (one in 10^5 for ten million
+--    jobs): whoever calls walks over the rows themselves, and drops it. No job is ever missed.
+\if :{?jobs}
+\else
+\set jobs '{}'
+\endif
+\if :{?upward}
+\else
+\set upward true
+\endif
+\if :{?trust_root_flag}
+\else
+\set trust_root_flag true
+\endif
+WITH RECURSIVE edge AS (
+  -- Halved, so that one less is a bigint too.
+  SELECT hashtextextended(child COLLATE "C", 0) / 2 AS child,
+         hashtextextended(parent COLLATE "C", 0) / 2 AS parent
+  FROM (SELECT NULL::boolean AS "is_root_job") AS absent
+  CROSS JOIN LATERAL (
+    SELECT log."job_id"::text AS child, log."parent_job_id"::text AS parent
+    FROM "public"."LlamaLog" AS log
+    WHERE NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
+  ) AS log
+  WHERE btrim(child, E' \t\n\r\f\x0b') <> '' AND btrim(parent, E' \t\n\r\f\x0b') <> ''
+),
+graph AS MATERIALIZED (
+  SELECT array_agg(start ORDER BY start) AS starts, array_agg(finish ORDER BY start) AS finishes
+  FROM (
+    SELECT CASE WHEN :'upward'::boolean THEN child ELSE parent END AS start,
+           CASE WHEN :'upward'::boolean THEN parent ELSE child END AS finish
+    FROM edge
+  ) AS directed
+),
+walk AS (
+  SELECT hashtextextended(asked.job COLLATE "C", 0) / 2 AS job
+  FROM unnest(:'jobs'::text[]) AS asked (job)
+  UNION
+  SELECT (SELECT finishes FROM graph)[number]
+  FROM walk
+  CROSS JOIN LATERAL generate_series(
+    width_bucket(walk.job - 1, (SELECT starts FROM graph)) + 1,
+    width_bucket(walk.job, (SELECT starts FROM graph))
+  ) AS number
+)
+SELECT DISTINCT log."job_id"::text COLLATE "C" AS job
+FROM "public"."LlamaLog" AS log
+WHERE hashtextextended(log."job_id"::text COLLATE "C", 0) / 2 IN (SELECT job FROM walk)
+  AND btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> '';

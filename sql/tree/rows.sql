@@ -1,0 +1,60 @@
+-- The rows of a tree: those that hold its root, and those of its jobs.
+-- Parameters: root (NULL: none is looked for), jobs (an array of job ids, in job_id's type), parents (the same ids, in
+--   parent_job_id's type: the rows without a job id below them), trust_root_flag.
+-- Returns one row a row of the log, oldest first: job and parent (NULL where missing; the parent also where the root
+--   flag disregards it), of_root (holds the root), id, operation, category, status, entity_type, entity_id,
+--   duration_ms, error_message, created_at (ISO 8601), all text. Ids that the column's type takes for equal may be
+--   among them.
+-- Lock: ACCESS SHARE.
+\if :{?root}
+\else
+\set root ''
+\endif
+\if :{?jobs}
+\else
+\set jobs '{}'
+\endif
+\if :{?parents}
+\else
+\set parents '{}'
+\endif
+\if :{?trust_root_flag}
+\else
+\set trust_root_flag true
+\endif
+SELECT job, CASE WHEN NOT (job IS NOT NULL AND :'trust_root_flag'::boolean AND flagged) THEN parent END AS parent,
+       of_root, id, operation, category, status, entity_type, entity_id, duration_ms, error_message,
+       to_json(created) #>> '{}' AS created_at
+FROM (
+  SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
+         NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message",
+         NULL::timestamptz AS "created_at", NULL::boolean AS "is_root_job", NULL::text AS "root_job_id"
+) AS absent
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text COLLATE "C" END AS job,
+         CASE WHEN btrim(log."parent_job_id"::text, E' \t\n\r\f\x0b') <> ''
+              THEN log."parent_job_id"::text COLLATE "C" END AS parent,
+         ("root_job_id" = :'root') IS TRUE AS of_root,
+         log."id"::text AS id,
+         "operation"::text AS operation,
+         "category"::text AS category,
+         "status"::text AS status,
+         "entity_type"::text AS entity_type,
+         "entity_id"::text AS entity_id,
+         "duration_ms"::text AS duration_ms,
+         "error_message"::text AS error_message,
+         "created_at" AS created,
+         "is_root_job" IS TRUE AS flagged
+  FROM (
+    SELECT log.* FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root'
+    UNION ALL
+    SELECT log.*
+    FROM "public"."LlamaLog" AS log
+    WHERE (log."job_id" = ANY (:'jobs')
+           OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, ''), E' \t\n\r\f\x0b') = '')
+      AND ("root_job_id" = :'root') IS NOT TRUE
+      -- Without ids this branch must not cost a scan.
+      AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
+  ) AS log
+) AS entry
+ORDER BY created NULLS LAST, parent NULLS FIRST, job, id COLLATE "C";

@@ -1,0 +1,175 @@
+"""Opens a connection and sets its session up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TypeAlias
+
+import psycopg
+from psycopg import conninfo, pq
+from psycopg.rows import TupleRow
+
+from llamactl.config_file import meant
+from llamactl.db_errors import Target, not_connected
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.prisma_url import Dsn
+from llamactl.settings import Settings
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+OLDEST_SERVER = 140000
+
+_SET = b"""SELECT pg_catalog.set_config(name, value, $3)
+FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
+WHERE CASE WHEN name IN ('work_mem', 'temp_buffers')
+           THEN pg_size_bytes(current_setting(name)) < pg_size_bytes(value) ELSE true END"""
+"""Sets several at once; the two sizes are only ever raised."""
+
+_DEFAULTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+}
+"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours."""
+
+_OPTIONAL = ("client_connection_check_interval", "temp_buffers")
+"""Refused on a system that cannot tell, or where a pooler's former client used temporary tables."""
+
+# Its warnings would reach stderr through logging's last resort.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
+
+def open_connection(dsn: Dsn, verb: str) -> Connection:
+    """Returns an autocommit connection.
+
+    Raises LlamactlError: config for a parameter or a server that cannot be, connection for the rest.
+    """
+    _check_names(dsn)
+    target = planned_target(dsn)
+    try:
+        connection = psycopg.connect(
+            conninfo.make_conninfo(**parameters(dsn, verb)),
+            autocommit=True,
+            prepare_threshold=None,
+            cursor_factory=psycopg.RawCursor,
+        )
+    except psycopg.Error as exc:
+        error = not_connected(exc, target, dsn)
+        exc.args = tuple(dsn.scrub(str(arg)) for arg in exc.args)
+        raise error from exc
+    connection.server_cursor_factory = psycopg.RawServerCursor
+    if connection.info.server_version < OLDEST_SERVER:
+        version = connection.info.parameter_status("server_version")
+        connection.close()
+        raise LlamactlError(ErrorCode.CONFIG, f"{target} is Postgres {version}; llamactl needs 14 or newer")
+    return connection
+
+
+def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
+    """libpq's parameters. Where a service is named, its file may hold what our defaults would override."""
+    defaults = {} if "service" in dsn.params or _default("service") else _DEFAULTS
+    return {
+        **{name: value for name, value in defaults.items() if not _default(name)},
+        **dsn.params,
+        "application_name": f"llamactl {verb}",
+        # Else text from a database in SQL_ASCII would arrive as bytes.
+        "client_encoding": "UTF8",
+    }
+
+
+def _check_names(dsn: Dsn) -> None:
+    known = [option.keyword.decode() for option in pq.Conninfo.get_defaults()]
+    for name in dsn.params:
+        if name not in known:
+            raise LlamactlError(
+                ErrorCode.CONFIG,
+                f"The connection of {dsn.source} has an unknown parameter {name!r}",
+                meant(name, known),
+            )
+
+
+def _default(name: str) -> str:
+    """What libpq's environment variables and service file say, else its own default; "" for none."""
+    for option in pq.Conninfo.get_defaults():
+        if option.keyword.decode() == name and option.val is not None:
+            return option.val.decode(errors="replace")
+    return ""
+
+
+def planned_target(dsn: Dsn) -> Target:
+    """Where a connection would go, before there is one."""
+    params = dsn.params
+    user = params.get("user") or _default("user")
+    return Target(
+        params.get("host")
+        or params.get("hostaddr")
+        or _default("host")
+        or _default("hostaddr")
+        or "the local socket",
+        params.get("port") or _default("port"),
+        params.get("dbname") or _default("dbname") or user,
+        user,
+    )
+
+
+def reached_target(connection: Connection) -> Target:
+    info = connection.info
+    return Target(info.host or info.hostaddr, str(info.port), info.dbname, info.user)
+
+
+def is_pooled(connection: Connection, dsn: Dsn) -> bool:
+    """Whether something stands between us and the server.
+
+    Every server since 14 reports in_hot_standby; a pooler passes on only a handful of parameters.
+    """
+    return dsn.pgbouncer or connection.info.parameter_status("in_hot_standby") is None
+
+
+def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
+    """The session's settings. A role's or database's own defaults do not count here."""
+    wanted = {
+        # A policy that would hide rows is then an error, not a wrong count.
+        "row_security": "off",
+        # A killed client's statement ends, instead of holding its locks.
+        "client_connection_check_interval": "1s",
+        "lock_timeout": f"{settings.lock_timeout_ms}ms",
+        "statement_timeout": f"{settings.statement_timeout_ms}ms",
+        "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
+        # Temporary relations need it off; session.read_only_default remembers what it was.
+        "default_transaction_read_only": "off",
+        # What the files are written for.
+        "standard_conforming_strings": "on",
+        "quote_all_identifiers": "off",
+        "DateStyle": "ISO",
+        "IntervalStyle": "postgres",
+        # Measured: compiling costs more than it saves, and sorts and hashes should stay in memory.
+        "jit": "off",
+        "work_mem": "64MB",
+        "temp_buffers": "128MB",
+    }
+    if version >= 170000:
+        wanted["transaction_timeout"] = "0"
+    return wanted
+
+
+def apply_settings(connection: Connection, wanted: Mapping[str, str], local: bool) -> dict[str, str]:
+    """Sets them, for the session or for a transaction; returns those that the server took."""
+    *tries, last = (
+        {name: value for name, value in wanted.items() if name not in left_out}
+        for left_out in ((), *((name,) for name in _OPTIONAL), _OPTIONAL)
+    )
+    for accepted in tries:
+        with suppress(psycopg.errors.InvalidParameterValue):
+            set_config(connection, accepted, local)
+            return accepted
+    set_config(connection, last, local)
+    return last
+
+
+def set_config(connection: Connection, settings: Mapping[str, str], local: bool) -> None:
+    """Sets them in one statement."""
+    connection.execute(_SET, [list(settings), list(settings.values()), local])

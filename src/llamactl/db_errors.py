@@ -1,0 +1,182 @@
+"""What the driver raises, said once in llamactl's words: a code, one line, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from psycopg import errors
+
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.names import quote
+from llamactl.prisma_url import Dsn
+
+LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected)
+"""55P03 and 40P01: another attempt can go well."""
+
+_LOST_STATES = ("08", "57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04")
+"""Each begins the SQLSTATE of a connection that is over, or never was."""
+
+_CONNECT_HINTS = (
+    ("password authentication failed", "Check the user and the password"),
+    ("no password supplied", "The URL has no password, and ~/.pgpass and PGPASSWORD give none"),
+    (r'(?:database|role) ".*" does not exist', "Check the names of the database and the user"),
+    ("connection refused|no such file", "Is the server running, and is it on this host and port?"),
+    ("translate host name|resolve host", "Check the host's name"),
+    ("timeout", "Is a firewall in between? connect_timeout=30 in the URL waits longer"),
+    ("too many|connection slots", "Try again later, or end connections that nobody uses"),
+    ("no pg_hba.conf entry", "The server admits no such user, database or encryption from this address"),
+    ("root certificate|certificate verify failed", "Name the CA with sslrootcert=FILE, or sslrootcert=system for the system's own"),
+    ("SSL", "The URL's sslmode says whether TLS is asked for: disable, prefer, require, verify-full"),
+    ("starting up|shutting down|recovery mode|not yet accepting", "Try again in a moment"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a session goes; safe to print."""
+
+    host: str
+    port: str
+    database: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}/{self.database} as {self.user}"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an error's text may need to know."""
+
+    target: Target
+    dsn: Dsn
+    where: str
+    """The SQL file, or what was going on."""
+    statement_timeout_ms: int = 0
+    closed: bool = False
+    """The connection is over."""
+
+
+def not_connected(exc: errors.Error, target: Target, dsn: Dsn) -> LlamactlError:
+    """Of a failed attempt to connect. Always one line, without the password."""
+    reason = _reason(dsn.scrub(str(exc)))
+    hint = next((hint for words, hint in _CONNECT_HINTS if re.search(words, reason, re.IGNORECASE)), "")
+    # What the client refuses before it asks the server is a parameter that cannot be.
+    wrong = isinstance(exc, errors.ProgrammingError) or reason.startswith("invalid ")
+    code = ErrorCode.CONFIG if wrong else ErrorCode.CONNECTION
+    return LlamactlError(code, f"Cannot connect to {target}: {reason}", hint or f"It comes from {dsn.source}")
+
+
+def _reason(text: str) -> str:
+    """The line that tells most: the server's own refusal, where one of several addresses gave one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if "FATAL:" in line] or lines or ["no reason was given"]
+    reason = re.sub(r"^.*?FATAL:\s*", "", told[0])
+    reason = re.sub(r"^(?:connection failed: |connection is bad: )+", "", reason)
+    return re.sub(r"^connection to server .*? failed: (?:error: )?", "", reason)
+
+
+def translate(exc: errors.Error, context: Context) -> LlamactlError:
+    """Of an error on an open connection.
+
+    A statement_timeout is `busy`: the server had too much to do for the time that was given, and a retry
+    or a longer time can be right; no lock was waited for, and no connection lost. A full disk, or no memory,
+    is `connection`: the server refuses us, whatever we do. Both exit with 3.
+    """
+    state = exc.sqlstate or ""
+    text = context.dsn.scrub(exc.diag.message_primary or str(exc).partition("\n")[0])
+    if state.startswith(_LOST_STATES) or context.closed:
+        return _lost(text, context)
+    if isinstance(exc, errors.LockNotAvailable):
+        return LlamactlError(ErrorCode.LOCK, "A lock was not got in time", "Try again when less is going on")
+    if isinstance(exc, errors.DeadlockDetected):
+        return LlamactlError(ErrorCode.LOCK, "A deadlock with another session, which went first", "Try again")
+    if isinstance(exc, errors.QueryCanceled):
+        return _cancelled(text, context)
+    if isinstance(exc, errors.InsufficientPrivilege):
+        return _forbidden(exc, text, context)
+    return _refused(exc, text, state, context)
+
+
+def _lost(text: str, context: Context) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.CONNECTION,
+        f"The connection to {context.target} was lost: {_reason(text)}",
+        "Look at the server's log, then try again",
+    )
+
+
+def _cancelled(text: str, context: Context) -> LlamactlError:
+    # Both have SQLSTATE 57014. The words may be in the server's own language.
+    if "statement timeout" in text or (context.statement_timeout_ms and "user request" not in text):
+        return LlamactlError(
+            ErrorCode.BUSY,
+            f"The server ended a statement at its statement_timeout ({context.where})",
+            "Give a longer --statement-timeout, or none",
+        )
+    return LlamactlError(
+        ErrorCode.CONNECTION,
+        f"Somebody cancelled our statement on the server ({context.where}): {text}",
+        "Ask who did (pg_cancel_backend, or a tool that ends long statements), then try again",
+    )
+
+
+def _forbidden(exc: errors.Error, text: str, context: Context) -> LlamactlError:
+    # The function's name, since the message may be in any language.
+    if exc.diag.source_function == "check_enable_rls":
+        return LlamactlError(
+            ErrorCode.PERMISSION,
+            f"A row-level security policy would hide rows from {context.target.user}: {text}",
+            "Run as the table's owner (where row security is not forced) or as a role with BYPASSRLS",
+        )
+    return LlamactlError(
+        ErrorCode.PERMISSION, f"{context.target.user} may not do this: {text}", _grant(text, context)
+    )
+
+
+def _grant(text: str, context: Context) -> str:
+    """The GRANT that is missing, where the server's words tell."""
+    role = quote(context.target.user)
+    if match := re.fullmatch(r"permission denied for (?:table|view|materialized view|relation) (.+)", text):
+        return f"GRANT SELECT ON {quote(match[1])} TO {role};"
+    if match := re.fullmatch(r"permission denied for schema (.+)", text):
+        return f"GRANT USAGE ON SCHEMA {quote(match[1])} TO {role}; and CREATE, to create something in it"
+    if match := re.fullmatch(r'permission denied to create temporary tables in database "(.+)"', text):
+        return f"GRANT TEMPORARY ON DATABASE {quote(match[1])} TO {role};"
+    if match := re.fullmatch(r"permission denied for database (.+)", text):
+        return f"GRANT CREATE ON DATABASE {quote(match[1])} TO {role};"
+    if text.startswith("must be owner of"):
+        return f"Run as the owner, or as a member of the owner's role (GRANT owner TO {role})"
+    return "Preflight lists the rights that are needed"
+
+
+def _refused(exc: errors.Error, text: str, state: str, context: Context) -> LlamactlError:
+    if isinstance(exc, errors.ReadOnlySqlTransaction):
+        return LlamactlError(
+            ErrorCode.PERMISSION,
+            f"The server is read-only for us: {text}",
+            f"Connect to the primary, if {context.target.host} is a standby",
+        )
+    if isinstance(exc, errors.DiskFull):
+        return LlamactlError(
+            ErrorCode.CONNECTION, f"The server's disk is full: {text}", "Make room, then try again"
+        )
+    if state.startswith("53"):
+        return LlamactlError(
+            ErrorCode.CONNECTION, f"The server has too little left: {text}", "Try again later"
+        )
+    if isinstance(exc, errors.SerializationFailure):
+        return LlamactlError(
+            ErrorCode.BUSY,
+            f"The server gave up a statement ({context.where}): {text}",
+            "Try again; on a standby, max_standby_streaming_delay says how long it waits for readers",
+        )
+    if isinstance(exc, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
+        return LlamactlError(ErrorCode.CONFIG, f"The database's encoding cannot hold this: {text}")
+    return LlamactlError(
+        ErrorCode.INTERNAL, f"{context.where}: {text}" + (f" (SQLSTATE {state})" if state else ""), _REPORT
+    )
+
+
+_REPORT = "This is a fault of llamactl's own, or something in the database that it does not expect"

@@ -1,0 +1,240 @@
+"""migrate: adds the root column and fills it, in one transaction, all or nothing; or tells what it would do.
+
+1. Look at the catalogs: what makes it impossible is said before anything is locked.
+2. A dry run works out the lineage in a snapshot, READ ONLY, and reports counts and plan.
+3. Else, in one transaction: claim the table (tried), ACCESS EXCLUSIVE as the first lock on it, look again,
+   lineage, then the decisions that refuse (expectations, ids that do not fit), and only then the first write.
+4. A lock not got releases everything and is tried again (db.with_lock_retries).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
+from llamactl.db import Session, with_lock_retries
+from llamactl.estimates import estimate
+from llamactl.locks import LockHolder, lock_holders
+from llamactl.model import (
+    CheckPolicy,
+    ErrorCode,
+    LlamactlError,
+    MigrationReport,
+    Relation,
+    Strategy,
+    StrategyName,
+)
+from llamactl.names import Names
+from llamactl.plan import PlannedStep
+from llamactl.projection import Note, Options, Projection
+from llamactl.settings import Settings
+
+MAINTENANCE_MEMORY = "256MB"
+"""For building indexes; the server's default of 64MB makes a rewrite's sorts spill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    claimed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    filled: int
+
+
+class _Unmet(Exception):
+    """An expectation was not met: the transaction is rolled back, and the report is the outcome."""
+
+    def __init__(self, report: MigrationReport) -> None:
+        super().__init__("expectation not met")
+        self.report = report
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    strategy: StrategyName,
+    check: CheckPolicy,
+    retries: int,
+    expect_filled: int | None,
+    expect_orphans: int | None,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+) -> MigrationReport:
+    """Migrates the table, or with `dry_run` tells what would be done.
+
+    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where the
+    table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
+    """
+    options = Options(strategy, check, retries, expect_filled, expect_orphans)
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    obstacles.refuse(session, settings, relation, names)
+    judged = _judge(session, names, relation, strategy)
+    if dry_run or relation.root is not None:
+        # A table that was migrated before may need nothing: that is found out without keeping anybody out.
+        report = projection.dry_run(session, settings, relation, names, options, judged, note)
+        if dry_run or report.unmet:
+            return replace(report, dry_run=dry_run)
+        if all(step.name in plan.HOUSEKEEPING for step in report.steps):
+            skipped = tuple(step.name for step in report.steps) + report.skipped
+            return replace(report, dry_run=False, steps=(), skipped=skipped)
+    _refuse_unsound(judged)
+    if confirm and not confirm(_question(session, relation, names, options)):
+        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    try:
+        report = with_lock_retries(
+            session,
+            lambda: _attempt(session, settings, relation, names, judged, options, note),
+            retries,
+            lambda: [holder.sentence() for holder in lock_holders(session, relation.oid)],
+            note,
+        )
+    except _Unmet as unmet:
+        return unmet.report
+    return _after_commit(session, names, report, note)
+
+
+def _attempt(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    judged: Strategy,
+    options: Options,
+    note: Note,
+) -> MigrationReport:
+    """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
+    with session.transaction():
+        _claim(session, relation)
+        seconds = {"lock": _timed(lambda: session.run(queries.load("migrate/lock", names)))}
+        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+        # The table may have changed between the first look and the lock.
+        relation = catalog.locate(session, settings)
+        names = catalog.names_for(relation, settings)
+        session.set_local(maintenance_work_mem=MAINTENANCE_MEMORY)
+        lineage.prepare(session, names)
+        projected = projection.project(session, settings, relation, names)
+        seconds["resolve"] = projected.seconds
+        present = plan.look(session, relation, names)
+        taken, skipped = projection.choose(relation, present, names, projected, options)
+        report = projection.report(False, settings, options, judged, projected, (), skipped, taken)
+        if report.unmet:
+            raise _Unmet(report)
+        for step in taken:
+            if step.inside and step.name not in seconds:
+                note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
+                seconds[step.name] = _timed(partial(_take, session, names, step, projected))
+        if options.strategy is StrategyName.REWRITE:
+            _refuse_waiting_snapshots(session, relation)
+        return replace(report, steps=tuple(s.shown(names, seconds=seconds.get(s.name)) for s in taken))
+
+
+def _timed(action: Callable[[], object]) -> float:
+    """Runs it; returns the seconds that it took."""
+    begun = time.monotonic()
+    action()
+    return round(time.monotonic() - begun, 3)
+
+
+_PROGRESS = {
+    "fill": "Filling the root column ...",
+    "create_index": "Building the index on the root column ...",
+    "analyze": "Gathering statistics ...",
+}
+
+
+def _take(session: Session, names: Names, step: PlannedStep, projected: Projection) -> None:
+    for path in step.paths:
+        query = queries.load(path, names)
+        wanted = {name for statement in query.statements for name in statement.parameters}
+        session.run(query, **{name: value for name, value in step.parameters.items() if name in wanted})
+    if step.name == "fill":
+        _prove_filled(session, names, projected)
+
+
+def _claim(session: Session, relation: Relation) -> None:
+    if session.row(queries.load("migrate/claim", Names()), Claimed, relation=relation.oid).claimed:
+        return
+    holders = session.rows(queries.load("migrate/claimant", Names()), LockHolder, relation=relation.oid)
+    who = "; ".join(holder.sentence() for holder in holders) or "it ended just now"
+    raise LlamactlError(
+        ErrorCode.BUSY,
+        f"Another llamactl is at work on the table: {who}; nothing was changed",
+        "Run the command again when it is done",
+    )
+
+
+def _prove_filled(session: Session, names: Names, projected: Projection) -> None:
+    """Raises LlamactlError where the fill did not reach just the rows that it was computed for."""
+    counts = projected.counts
+    expected = counts.already_set + counts.conflicts + projected.missing
+    found = session.row(queries.load("migrate/filled", names), Filled).filled
+    if found != expected:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"After the fill {found} rows hold a root, not {expected}; rolled back, nothing was changed",
+            "A trigger on the table changes or suppresses its updates: see preflight",
+        )
+
+
+def _judge(session: Session, names: Names, relation: Relation, name: StrategyName) -> Strategy:
+    judged = soundness.judge(session, names, relation)
+    return Strategy(name, not judged.against_rewrite, judged.reasons)
+
+
+def _refuse_unsound(strategy: Strategy) -> None:
+    if strategy.name is StrategyName.REWRITE and not strategy.rewrite_sound:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            f"A rewrite is not sound here: {'; '.join(strategy.reasons)}; nothing was changed",
+            "Leave out --strategy rewrite: an UPDATE is right under all of this",
+        )
+
+
+def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
+    """Raises where somebody who waits for the table would then see it empty."""
+    waiting = soundness.waiting_snapshots(session, relation)
+    if waiting:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            f"Sessions with a snapshot older than the rewrite wait for the table and would see it empty: "
+            f"{'; '.join(waiting)}; rolled back, nothing was changed",
+            "Try again when they are done, or leave out --strategy rewrite",
+        )
+
+
+def _question(session: Session, relation: Relation, names: Names, options: Options) -> str:
+    present = plan.look(session, relation, names)
+    rows = max(relation.rows_estimate, 0)
+    steps = [
+        s
+        for s in plan.steps(relation, present, names, options.strategy, options.check)
+        if s.inside and s.when is not False
+    ]
+    seconds = sum(estimate(step.name, relation, present, rows, None) for step in steps)
+    text = (
+        f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
+        f"about {rows:,} rows? "
+        f"Nobody can read or write it for about {max(seconds, 1):.0f} s."
+    )
+    if options.strategy is StrategyName.REWRITE:
+        text += " A transaction or pg_dump that begins meanwhile may see it empty."
+    return text
+
+
+def _after_commit(session: Session, names: Names, report: MigrationReport, note: Note) -> MigrationReport:
+    """VACUUM after a rewrite, whose commit no autovacuum follows."""
+    if not any(step.name == "vacuum" for step in report.steps):
+        return report
+    note("Committed; setting the visibility map ...")
+    seconds = _timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
+    steps = (replace(step, seconds=seconds) if step.name == "vacuum" else step for step in report.steps)
+    return replace(report, steps=tuple(steps))

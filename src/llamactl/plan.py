@@ -1,0 +1,167 @@
+"""The migration as data: its steps in their order, each with its files, its lock, and when it is taken.
+
+migrate runs them and the `sql` verb prints them, so both come to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from llamactl import lineage, queries
+from llamactl.db import Session
+from llamactl.model import Blocks, CheckPolicy, Relation, Step, StrategyName
+from llamactl.names import Names
+
+LABEL = "LINKED"
+
+Condition = bool | str
+"""A string names a column of needs.sql: what the rows ask for is known only once they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What of the migration is there already (present.sql)."""
+
+    index_present: bool
+    index_ours: bool
+    check_present: bool
+    comment_present: bool
+    schema_present: bool
+    index_count: int
+    """Of the table's indexes, for estimates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the rows ask of the migration (needs.sql)."""
+
+    save_parents: bool
+    fill: bool
+    refill: bool
+    check_holds: bool
+    check_broken: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step before it is known whether the rows ask for it."""
+
+    name: str
+    paths: Sequence[str]
+    lock: str
+    """The strongest lock that its statements take on the user's table by themselves."""
+    when: Condition = True
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    inside: bool = True
+    """Inside the transaction, whose first lock keeps everybody out until its end."""
+
+    def taken(self, needs: Needs) -> bool:
+        return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
+
+    def shown(
+        self, names: Names, estimate_seconds: float | None = None, seconds: float | None = None
+    ) -> Step:
+        """Returns the step as it is reported."""
+        statements = [text.psql for path in self.paths for text in queries.load(path, names).statements]
+        blocks = Blocks.ALL if self.inside else Blocks.NONE
+        return Step(self.name, "\n".join(statements), self.lock, blocks, estimate_seconds, seconds)
+
+
+def look(session: Session, relation: Relation, names: Names) -> Present:
+    """Returns what of the migration is there already. Reads catalogs only."""
+    return session.row(
+        queries.load("migrate/present", names),
+        Present,
+        relation=relation.oid,
+        root_column=names.columns["root_job_id"],
+        check=names.check,
+        index=names.index,
+    )
+
+
+def steps(
+    relation: Relation, present: Present, names: Names, strategy: StrategyName, check: CheckPolicy
+) -> list[PlannedStep]:
+    """Returns all steps in their order, those included that are not taken here."""
+    owner = {"schema": names.schema, "table": names.table}
+    rewrite = strategy is StrategyName.REWRITE
+    fill = (
+        PlannedStep(
+            "fill",
+            ["migrate/create_exception", "migrate/fill_exception", "migrate/close_entry", "migrate/rewrite"],
+            "AccessExclusiveLock",
+            "fill",
+        )
+        if rewrite
+        else PlannedStep("fill", ["migrate/fill"], "RowExclusiveLock", "fill")
+    )
+    missing_check = not present.check_present
+    return [
+        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+        PlannedStep("resolve", [*lineage.PREPARE, *(p for p, _ in lineage.RESOLVE)], "AccessShareLock"),
+        PlannedStep(
+            "create_schema",
+            ["migrate/create_schema"],
+            "",
+            False if present.schema_present else "save_parents",
+        ),
+        PlannedStep(
+            "save_parents",
+            ["migrate/create_cleared_parent", "migrate/save_parents"],
+            "AccessShareLock",
+            "save_parents",
+            owner,
+        ),
+        PlannedStep(
+            "clear_parents",
+            ["migrate/clear_parents", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            "save_parents",
+        ),
+        PlannedStep("add_column", ["migrate/add_column"], "AccessExclusiveLock", relation.root is None),
+        PlannedStep(
+            "drop_index",
+            ["migrate/drop_index"],
+            "AccessExclusiveLock",
+            "refill" if present.index_ours else False,
+        ),
+        fill,
+        PlannedStep(
+            "create_index",
+            ["migrate/create_index"],
+            "ShareLock",
+            "refill" if present.index_ours else not present.index_present,
+        ),
+        PlannedStep(
+            "add_check",
+            ["migrate/add_check"],
+            "AccessExclusiveLock",
+            "check_holds" if missing_check and check is not CheckPolicy.NO else False,
+        ),
+        PlannedStep(
+            "add_check_not_valid",
+            ["migrate/add_check_not_valid"],
+            "AccessExclusiveLock",
+            "check_broken" if missing_check and check is CheckPolicy.NOT_VALID else False,
+        ),
+        PlannedStep(
+            "add_label",
+            ["migrate/add_label"],
+            "",
+            relation.enum is not None and LABEL not in relation.enum.values,
+        ),
+        PlannedStep("comment", ["migrate/comment"], "ShareUpdateExclusiveLock", not present.comment_present),
+        PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
+        PlannedStep(
+            "vacuum",
+            ["migrate/vacuum"],
+            "ShareUpdateExclusiveLock",
+            "fill" if rewrite else False,
+            inside=False,
+        ),
+    ]
+
+
+HOUSEKEEPING = frozenset({"lock", "resolve"})
+"""Steps that change nothing: where only these are taken, there is nothing to do."""

@@ -1,0 +1,169 @@
+"""What the migration comes to before anything is written: counts, steps, notes. A dry run is just this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from llamactl import lineage, plan, queries
+from llamactl.db import Session
+from llamactl.estimates import estimate
+from llamactl.model import (
+    CheckPolicy,
+    Counts,
+    DanglingPolicy,
+    ErrorCode,
+    LlamactlError,
+    MigrationReport,
+    Relation,
+    Step,
+    Strategy,
+    StrategyName,
+)
+from llamactl.names import Names
+from llamactl.plan import Needs, PlannedStep, Present
+from llamactl.settings import Settings
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What migrate's own flags ask for."""
+
+    strategy: StrategyName
+    check: CheckPolicy
+    retries: int
+    expect_filled: int | None
+    expect_orphans: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the rows come to, before anything is written."""
+
+    counts: Counts
+    missing: int
+    """Rows that lack their computed root."""
+    needs: Needs
+    seconds: float
+
+
+def dry_run(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    options: Options,
+    strategy: Strategy,
+    note: Note,
+) -> MigrationReport:
+    """Returns the report of a dry run: one snapshot, READ ONLY, no lock that anybody would wait for."""
+    note(
+        f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
+    )
+    with session.snapshot():
+        lineage.prepare(session, names)
+        session.read_only()
+        projection = project(session, settings, relation, names)
+        present = plan.look(session, relation, names)
+    taken, skipped = choose(relation, present, names, projection, options)
+    steps = tuple(
+        step.shown(
+            names,
+            estimate_seconds=estimate(step.name, relation, present, projection.missing, projection.seconds),
+        )
+        for step in taken
+    )
+    return report(True, settings, options, strategy, projection, steps, skipped, taken)
+
+
+def project(session: Session, settings: Settings, relation: Relation, names: Names) -> Projection:
+    """Works out the lineage, in the open transaction. Raises LlamactlError (config) for a root that does not fit."""
+    begun = time.monotonic()
+    lineage.resolve(session, names, settings)
+    counts, missing = lineage.counts(session, names)
+    needs = session.row(queries.load("migrate/needs", names), Needs)
+    misfits = lineage.misfits(session, names, relation, settings.sample)
+    if misfits.jobs:
+        shown = ", ".join(misfits.sample)
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{misfits.jobs} dangling parents do not fit the root column, which has the job id's type, "
+            f"{relation.columns['job_id'].type_name}: {shown}; nothing was changed",
+            "Widen the job id column, or leave such rows without a root: --dangling null",
+        )
+    return Projection(counts, missing, needs, time.monotonic() - begun)
+
+
+def choose(
+    relation: Relation, present: Present, names: Names, projection: Projection, options: Options
+) -> tuple[list[PlannedStep], tuple[str, ...]]:
+    """Returns the steps that are taken, and the names of the others."""
+    steps = plan.steps(relation, present, names, options.strategy, options.check)
+    taken = [step for step in steps if step.taken(projection.needs)]
+    return taken, tuple(step.name for step in steps if step not in taken)
+
+
+def unmet(counts: Counts, options: Options) -> tuple[str, ...]:
+    wanted = (
+        ("filled", options.expect_filled, counts.filled),
+        ("orphans", options.expect_orphans, counts.orphans),
+    )
+    return tuple(
+        f"expected {expected} {what}, computed {found}"
+        for what, expected, found in wanted
+        if expected is not None and expected != found
+    )
+
+
+def report(
+    dry_run: bool,
+    settings: Settings,
+    options: Options,
+    strategy: Strategy,
+    projection: Projection,
+    steps: tuple[Step, ...],
+    skipped: tuple[str, ...],
+    taken: Sequence[PlannedStep],
+) -> MigrationReport:
+    return MigrationReport(
+        dry_run=dry_run,
+        counts=projection.counts,
+        strategy=strategy,
+        steps=steps,
+        skipped=skipped,
+        notes=tuple(_notes(settings, options, projection, {step.name for step in taken})),
+        unmet=unmet(projection.counts, options),
+    )
+
+
+def _notes(settings: Settings, options: Options, projection: Projection, taken: set[str]) -> list[str]:
+    counts, notes = projection.counts, []
+    if counts.conflicts:
+        notes.append(
+            f"{counts.conflicts} rows hold another root than the computed one; they are left as they are"
+        )
+    if "add_column" in taken:
+        notes.append(
+            "A prepared SELECT * of the application fails once after the new column, then works again"
+        )
+    if options.strategy is StrategyName.REWRITE:
+        notes.append(
+            "A transaction that took its snapshot before the commit sees the table empty; so does a pg_dump"
+        )
+    if options.check is CheckPolicy.AUTO and projection.needs.check_broken:
+        notes.append(
+            "The self-parent CHECK is left out: rows violate it. --check not-valid adds it for new rows"
+        )
+    keep = {
+        "dangling": f'dangling = "{settings.dangling}"'
+        if settings.dangling is not DanglingPolicy.FILL
+        else "",
+        "trust_root_flag": "" if settings.trust_root_flag else "trust_root_flag = false",
+    }
+    lines = [line for line in keep.values() if line]
+    if lines:
+        notes.append(f"Keep in llamactl.toml, so that verify computes the same: {'; '.join(lines)}")
+    return notes

@@ -1,0 +1,70 @@
+"""Model objects become output: text, JSON, GitHub annotations, JUnit XML. Knows no database.
+
+Each format's module is imported where it is used: JSON must not wait for rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llamactl.findings import FindingKind
+from llamactl.model import (
+    LlamactlError,
+    MigrationReport,
+    OutputFormat,
+    PreflightReport,
+    Tree,
+    VerifyReport,
+)
+from llamactl.render.console import Screen
+
+Report = PreflightReport | MigrationReport | VerifyReport | Tree | FindingKind | str
+"""What the verbs return; a string is the `sql` verb's script."""
+
+
+def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -> Iterator[str]:
+    """Yields what stands on stdout, in pieces."""
+    match format_, report:
+        case OutputFormat.JSON, _:
+            from llamactl.render import json
+
+            return json.render(report, command, screen)
+        case OutputFormat.GITHUB, PreflightReport() | VerifyReport():
+            from llamactl.render import github
+
+            return github.render(report)
+        case OutputFormat.JUNIT, PreflightReport() | VerifyReport():
+            from llamactl.render import junit
+
+            return junit.render(report)
+        case OutputFormat.TEXT, str():
+            return iter([report])
+        case OutputFormat.TEXT, Tree():
+            from llamactl.render import tree_text
+
+            return tree_text.render(report, screen)
+        case OutputFormat.TEXT, _:
+            from llamactl.render import text
+
+            return text.render(report, screen)
+        case _:
+            raise TypeError(f"no {format_} for {type(report).__name__}")
+
+
+def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, screen: Screen) -> str:
+    """What stands on stdout when a command failed: a document of the format, and nothing as text."""
+    match format_:
+        case OutputFormat.JSON:
+            from llamactl.render import json
+
+            return json.error(problem, command, screen)
+        case OutputFormat.GITHUB:
+            from llamactl.render import github
+
+            return github.error(problem, command)
+        case OutputFormat.JUNIT:
+            from llamactl.render import junit
+
+            return junit.error(problem, command)
+        case OutputFormat.TEXT:
+            return ""

@@ -1,0 +1,113 @@
+"""sql: the migration as one script that psql runs, with the user's names; it gives what migrate gives.
+
+It holds the very files that migrate runs, in the order of plan.steps. What only the rows can decide is asked
+inside the script (`\\gset`, `\\if`). It is made for the table as it is now: what is there already is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from llamactl import catalog, lineage, obstacles, plan, queries
+from llamactl.db import Session
+from llamactl.migrate import MAINTENANCE_MEMORY
+from llamactl.model import CheckPolicy, Relation, StrategyName
+from llamactl.names import Names
+from llamactl.plan import PlannedStep
+from llamactl.settings import Settings
+
+
+def run(session: Session, settings: Settings) -> str:
+    """Returns the script. Reads the catalogs only. Raises LlamactlError as migrate does before its lock."""
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    obstacles.refuse(session, settings, relation, names)
+    present = plan.look(session, relation, names)
+    steps = plan.steps(relation, present, names, StrategyName.UPDATE, CheckPolicy.AUTO)
+    return "\n".join([*_head(session, settings, relation, names), *_body(steps, names), "COMMIT;", ""])
+
+
+def _head(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[str]:
+    yield f"-- The migration of {names.quoted_table()}, as llamactl would run it. Run it with: psql -X -f FILE"
+    yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
+    yield r"\set ON_ERROR_STOP on"
+    yield r"\set AUTOCOMMIT on"
+    for name, value in _variables(settings, relation, names).items():
+        yield rf"\set {name} {_psql_literal(value)}"
+    yield "BEGIN;"
+    transaction = {
+        "jit": "off",
+        "work_mem": "64MB",
+        "row_security": "off",
+        "lock_timeout": f"{settings.lock_timeout_ms}ms",
+        "statement_timeout": f"{settings.statement_timeout_ms}ms",
+        "maintenance_work_mem": MAINTENANCE_MEMORY,
+    }
+    yield from _set_local(transaction)
+
+
+def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
+    """What the files take as psql variables."""
+    length = relation.columns["job_id"].max_length
+    bound = lineage.bound(relation)
+    return {
+        **{name: str(value).lower() for name, value in lineage.parameters(settings).items()},
+        "root_type": names.root_type,
+        "root_cast": names.root_cast,
+        "schema": names.schema,
+        "table": names.table,
+        "max_length": "" if length is None else str(length),
+        "bound": "" if bound is None else str(bound),
+        "sample": str(settings.sample),
+    }
+
+
+def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
+    for step in steps:
+        if step.when is False or not step.inside:
+            continue
+        yield f"\n-- Step: {step.name}"
+        if isinstance(step.when, str):
+            yield rf"\if :{step.when}"
+        yield from _lineage(names) if step.name == "resolve" else (_file(path, names) for path in step.paths)
+        if isinstance(step.when, str):
+            yield r"\endif"
+
+
+def _lineage(names: Names) -> Iterator[str]:
+    """The lineage, the refusal of what would not fit, and the questions that the steps hang on."""
+    for path in lineage.PREPARE:
+        yield _file(path, names)
+    for path, planner in lineage.RESOLVE:
+        yield from _set_local(planner)
+        yield _file(path, names)
+    yield _gset("lineage/misfits", names)
+    yield r"\if :misfit"
+    yield "-- psql has no command that fails; this one does, with the reason as its message."
+    yield "SELECT 'dangling parents do not fit the type of the job id column: nothing was changed'::integer;"
+    yield r"\endif"
+    yield _gset("migrate/needs", names)
+
+
+def _gset(path: str, names: Names) -> str:
+    r"""The file, its one row's columns kept as psql variables: `\gset` in the semicolon's place."""
+    text = _file(path, names)
+    return text[: text.rindex(";")] + r" \gset"
+
+
+def _file(path: str, names: Names) -> str:
+    return queries.load(path, names).script.strip()
+
+
+def _set_local(settings: Mapping[str, str]) -> Iterator[str]:
+    for name, value in settings.items():
+        yield f"SET LOCAL {name} = '{value}';"
+
+
+def _psql_literal(value: str) -> str:
+    r"""The value as `\set` takes it: single-quoted, with C-like escapes inside."""
+    escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+

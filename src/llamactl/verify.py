@@ -1,0 +1,136 @@
+"""verify: proves that the log's roots are the computed ones, row by row, and that what keeps them is there.
+
+Pure: a snapshot, temporary relations, READ ONLY. Every row is compared with its computed root; besides, the
+roots that are held are checked against each other, so that a fault in the computation would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llamactl import catalog, findings, lineage, plan, queries
+from llamactl.db import Session
+from llamactl.model import Check, Relation, VerifyReport
+from llamactl.names import Names
+from llamactl.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What local.sql counts."""
+
+    split: int
+    unrooted: int
+    unlinked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    job: str
+    held: str
+    beside: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRows:
+    """A kind of rows that do not hold what is computed."""
+
+    kind: str
+    rows: int
+    sample: list[dict[str, Any]] | None
+
+    def lines(self) -> list[str]:
+        return [
+            f"row {row['row']}: job {row['job']} holds {row['held']}, computed {row['computed']}".replace(
+                "None", "NULL"
+            )
+            for row in self.sample or []
+        ]
+
+
+def run(session: Session, settings: Settings, *, grace_ms: int, note: Callable[[str], None]) -> VerifyReport:
+    """Returns the checks, and the counts where the table is migrated.
+
+    `grace_ms`: rows younger than this may still lack their root. Raises LlamactlError as every command that
+    reads the log does.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    shape = _shape(session, relation, names)
+    if relation.root is None:
+        return VerifyReport((shape,), None, notes=("The table is not migrated yet: run llamactl migrate",))
+    note(f"Comparing every row of {names.quoted_table()} with its computed root")
+    with session.snapshot():
+        lineage.prepare(session, names)
+        session.read_only()
+        lineage.resolve(session, names, settings)
+        counts, missing = lineage.counts(session, names)
+        faulty = _faulty(session, names, settings, grace_ms) if missing or counts.conflicts else {}
+        rows = [_rows_check(id_, faulty.get(kind)) for id_, kind in _ROWS.items()]
+        local = session.row(queries.load("verify/local", names), Local)
+        jobs = [_jobs_check(session, names, settings, local, id_, kind) for id_, kind in _JOBS.items()]
+        objects = _objects(session, relation, names)
+    waiting = faulty["waiting"].rows if "waiting" in faulty else 0
+    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting)
+
+
+_ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
+_JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
+
+
+def _faulty(session: Session, names: Names, settings: Settings, grace_ms: int) -> dict[str, FaultyRows]:
+    query = queries.load("verify/rows", names)
+    rows = session.rows(query, FaultyRows, grace_seconds=grace_ms / 1000, sample=settings.sample)
+    return {row.kind: row for row in rows}
+
+
+def _check(id_: str, violations: int, sample: Sequence[str]) -> Check:
+    kind = findings.FINDINGS[id_]
+    return Check(id_, kind.title, violations == 0, violations, tuple(sample), kind.severity)
+
+
+def _rows_check(id_: str, found: FaultyRows | None) -> Check:
+    return _check(id_, found.rows if found else 0, found.lines() if found else ())
+
+
+def _jobs_check(
+    session: Session, names: Names, settings: Settings, local: Local, id_: str, kind: str
+) -> Check:
+    violations: int = getattr(local, kind)
+    if not violations:
+        return _check(id_, 0, ())
+    query = queries.load("verify/local_sample", names)
+    sample = session.rows(query, Disagreement, check=kind, sample=settings.sample)
+    return _check(id_, violations, [f"job {one.job} holds {one.held}, beside {one.beside}" for one in sample])
+
+
+def _shape(session: Session, relation: Relation, names: Names) -> Check:
+    """The root column is there, and of job_id's type."""
+    root, job = relation.root, relation.columns["job_id"]
+    column = f"{names.quoted_table()}.{names.columns['root_job_id']}"
+    if root is None:
+        return _check("V01", 1, [f"{column} is not there: the table is not migrated yet"])
+    if (root.type_name, root.collation) != (job.type_name, job.collation):
+        return _check("V01", 1, [f"{column} is {root.type_name}, the job column {job.type_name}"])
+    return _check("V01", 0, ())
+
+
+def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
+    """What stands beside the rows: index, enum value, comment, CHECK."""
+    present = plan.look(session, relation, names)
+    needs = session.row(queries.load("migrate/needs", names), plan.Needs)
+    labelled = relation.enum is None or plan.LABEL in relation.enum.values
+    wanted = [
+        ("V08", present.index_present, f"no valid index on {names.columns['root_job_id']} alone"),
+        ("V09", labelled, f"the enum type {relation.enum.name if relation.enum else ''} has no {plan.LABEL}"),
+        ("V10", present.comment_present, "no comment says what NULL means"),
+        (
+            "V11",
+            present.check_present or needs.check_broken,
+            f"no CHECK {names.check}, though no row violates it",
+        ),
+    ]
+    return [_check(id_, 0 if there else 1, () if there else [text]) for id_, there, text in wanted]

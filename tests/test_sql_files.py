@@ -1,0 +1,313 @@
+"""What every SQL file must be. The files are taken as they are found."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from itertools import pairwise
+
+import pytest
+
+from llamactl import queries
+from llamactl.names import SERVER_NAMES, Names, tokenize
+from llamactl.queries import TYPE_VARIABLES
+from odd_names import ODD_NAMES
+
+PATHS = queries.all_paths()
+
+READING = ("SELECT", "WITH")
+BUILDING = (*READING, "CREATE", "INSERT", "UPDATE", "DELETE", "ANALYZE", "DROP", "DO")
+
+# The statements that a folder's files may hold, by their first word.
+FOLDERS = {
+    "catalog": READING,
+    "lineage": BUILDING,  # of temporary relations only
+    "preflight": BUILDING,
+    "tree": BUILDING,
+    "verify": BUILDING,
+}
+
+# The same, in order, for each file that may write to what is the user's: READ ONLY would not stop all of it.
+FILES = {
+    "migrate/add_check": ["ALTER TABLE"],
+    "migrate/add_check_not_valid": ["ALTER TABLE"],
+    "migrate/add_column": ["ALTER TABLE"],
+    "migrate/add_label": ["ALTER TYPE"],
+    "migrate/analyze": ["ANALYZE"],
+    "migrate/claim": ["SELECT"],
+    "migrate/claimant": ["SELECT"],
+    "migrate/clear_parents": ["UPDATE"],
+    "migrate/close_entry": ["DROP VIEW"],
+    "migrate/comment": ["DO"],
+    "migrate/create_cleared_parent": ["CREATE TABLE"],
+    "migrate/create_exception": ["CREATE TEMPORARY", "CREATE FUNCTION"],
+    "migrate/create_index": ["CREATE INDEX"],
+    "migrate/create_schema": ["CREATE SCHEMA", "COMMENT ON"],
+    "migrate/drop_index": ["DROP INDEX"],
+    "migrate/fill": ["UPDATE"],
+    "migrate/fill_exception": ["INSERT", "ANALYZE"],
+    "migrate/filled": ["SELECT"],
+    "migrate/lock": ["LOCK TABLE"],
+    "migrate/needs": ["SELECT"],
+    "migrate/rewrite": ["ALTER TABLE"],
+    "migrate/save_parents": ["INSERT"],
+    "migrate/settle_constraints": ["SET CONSTRAINTS"],
+    "migrate/vacuum": ["VACUUM"],
+}
+
+TAKES_PARAMETERS = (
+    "SELECT",
+    "WITH",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "MERGE",
+    "VALUES",
+    "CREATE TEMPORARY TABLE",
+)
+ALONE = ("VACUUM", "CONCURRENTLY")
+
+# A word that is a column or an alias is no statement.
+WORD = r"(?<!\. )(?<!AS )\b"
+WRITES = re.compile(
+    WORD
+    + r"(?:(?:INSERT INTO|DELETE FROM|ANALYZE|MERGE INTO|DROP (?:TABLE|VIEW|INDEX|FUNCTION))(?! pg_temp \.)"
+    r"|UPDATE(?! pg_temp \.| SET )"
+    r"|CREATE(?! TEMPORARY | FUNCTION pg_temp \.| (?:UNIQUE )?INDEX (?:\w+ )?ON pg_temp \.))(?= |$)",
+    re.IGNORECASE,
+)
+NEVER_WHEN_READING = re.compile(
+    WORD
+    + r"(?:LOCK|REINDEX|CLUSTER|COPY|VACUUM|TRUNCATE|ALTER|REFRESH|CHECKPOINT|GRANT|REVOKE|COMMENT|NOTIFY"
+    r"|LISTEN|LOAD|CALL|EXECUTE|PREPARE|IMPORT|SECURITY LABEL|FOR (?:NO KEY UPDATE|UPDATE|KEY SHARE|SHARE))"
+    r"(?= |$)"
+    r"|\b(?:pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_(?:try_)?advisory\w*|set_config|nextval|setval"
+    r"|lo_\w+|dblink\w*|\w+_to_xml\w*|pg_notify|pg_switch_wal|pg_logical_emit_message|pg_create_\w+|pg_export_snapshot"
+    r"|txid_current|pg_current_xact_id|pg_stat_reset\w*|pg_stat_file|pg_(?:read|ls)_\w+|gin_clean_pending_list"
+    r"|brin_\w+) \(",
+    re.IGNORECASE,
+)
+TRANSACTION = re.compile(
+    WORD + r"(?<!ON )(?:COMMIT|ROLLBACK|SAVEPOINT|START TRANSACTION)(?= |$)", re.IGNORECASE
+)
+
+BLANK = re.compile(r"(?:\s|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
+DEFAULT = re.compile(r"\\if :\{\?(\w+)\}\n\\else\n\\set (\w+) [^\n]+\n\\endif\n")
+LOCKS = re.compile(r"\bLock: |\bACCESS SHARE\b")
+
+
+every_file = pytest.mark.parametrize("path", PATHS)
+
+
+@cache
+def header(path: str) -> str:
+    """The comment lines at the top."""
+    found = re.match(r"(?:--[^\n]*\n)*", queries.text(path))
+    assert found
+    return found[0]
+
+
+def flat(text: str, path: str) -> list[tuple[str, str]]:
+    """The kinds and texts of the tokens, bodies opened."""
+    found: list[tuple[str, str]] = []
+    for token in tokenize(text, path):
+        if token.token_type.name == "HEREDOC_STRING":
+            found += [("BODY", ""), *flat(token.text, path)]
+        else:
+            found.append((token.token_type.name, token.text))
+    return found
+
+
+def plain(text: str, path: str) -> str:
+    """The words of a statement, a space between, without comments and without what strings hold."""
+    words = []
+    for kind, word in flat(text, path):
+        if kind == "IDENTIFIER":
+            words.append(f'"{word}"')
+        else:
+            words.append("''" if kind.endswith("STRING") else word)
+    return " ".join(words)
+
+
+@cache
+def statements(path: str) -> tuple[str, ...]:
+    return tuple(plain(statement.sql, path) for statement in queries.load(path, Names()).statements)
+
+
+def values(path: str) -> set[str]:
+    return {name for statement in queries.load(path, Names()).statements for name in statement.parameters}
+
+
+def test_there_are_files() -> None:
+    assert PATHS
+
+
+def test_the_lists_name_no_file_that_is_gone() -> None:
+    assert set(FILES) <= set(PATHS)
+
+
+@every_file
+def test_header_says_what_it_does(path: str) -> None:
+    assert re.match(r"-- \S.*\w", header(path))
+
+
+@every_file
+def test_header_names_the_parameters(path: str) -> None:
+    assert [name for name in values(path) if not re.search(rf"\b{name}\b", header(path))] == []
+
+
+@every_file
+def test_header_says_what_it_returns(path: str) -> None:
+    if statements(path)[-1].startswith(READING):
+        assert re.search(r"\b(?:returns?|columns?|one row)\b", header(path), re.IGNORECASE)
+
+
+@every_file
+def test_header_names_the_lock(path: str) -> None:
+    if any('"public" . "LlamaLog"' in statement for statement in statements(path)):
+        assert LOCKS.search(header(path))
+
+
+@every_file
+def test_under_the_default_names_it_is_itself(path: str) -> None:
+    query = queries.load(path, Names())
+    if not set(TYPE_VARIABLES) & set(re.findall(r":(\w+)", queries.text(path))):
+        assert query.script == queries.text(path)
+    assert query.statements
+
+
+@every_file
+def test_the_tokenizer_sees_all_of_it(path: str) -> None:
+    text = "\n".join(statement.sql for statement in queries.load(path, Names()).statements)
+    tokens = tokenize(text, path)
+    assert BLANK.fullmatch(text[: tokens[0].start])
+    assert BLANK.fullmatch(text[tokens[-1].end + 1 :])
+    for one, next_ in pairwise(tokens):
+        assert BLANK.fullmatch(text[one.end + 1 : next_.start])
+
+
+@every_file
+@pytest.mark.parametrize("names", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_only_names_change_under_odd_ones(path: str, names: Names) -> None:
+    theirs = {names.schema, names.table, names.enum_schema, names.enum, names.index, names.check}
+    theirs |= {*names.columns.values(), *SERVER_NAMES}
+    default, odd = queries.load(path, Names()), queries.load(path, names)
+    for before, after in zip(default.statements, odd.statements, strict=True):
+        assert after.parameters == before.parameters
+        for old, new in ((before.sql, after.sql), (before.psql, after.psql)):
+            pairs = list(zip(flat(old, path), flat(new, path), strict=True))
+            assert {kind for (kind, _), (other, _) in pairs if kind != other} == set()
+            for (kind, was), (_, is_) in pairs:
+                assert is_ in theirs if kind == "IDENTIFIER" else is_ == was
+
+
+@every_file
+def test_no_string_holds_the_users_names(path: str) -> None:
+    # "LlamaLog" in a string would not be retargeted: it belongs into a parameter.
+    strings = [
+        text
+        for statement in queries.load(path, Names()).statements
+        for kind, text in flat(statement.sql, path)
+        if kind.endswith("STRING")
+    ]
+    assert [text for text in strings if re.search(r'"(?:LlamaLog\w*|public)"', text)] == []
+
+
+@every_file
+def test_backslash_lines_only_give_defaults(path: str) -> None:
+    text = queries.text(path)
+    defaults = DEFAULT.findall(text)
+    assert [(name, other) for name, other in defaults if name != other] == []
+    assert re.findall(r"^\s*\\.*", DEFAULT.sub("", text), re.MULTILINE) == []
+    used = {name for name in TYPE_VARIABLES if re.search(rf"(?<!:):{name}\b", text)}
+    assert sorted(name for name, _ in defaults) == sorted(values(path) | used)
+
+
+@every_file
+def test_parameters_stand_where_the_server_takes_them(path: str) -> None:
+    for statement, words in zip(queries.load(path, Names()).statements, statements(path), strict=True):
+        if statement.parameters:
+            assert words.startswith(TAKES_PARAMETERS)
+
+
+@every_file
+def test_what_must_be_alone_is_alone(path: str) -> None:
+    alone = values(path) or any(
+        re.search(rf"\b{word}\b", text) for text in statements(path) for word in ALONE
+    )
+    if alone:
+        assert len(statements(path)) == 1
+
+
+@every_file
+def test_no_file_begins_or_ends_a_transaction(path: str) -> None:
+    for statement in statements(path):
+        assert not TRANSACTION.search(statement)
+        assert not statement.startswith(("BEGIN", "END"))
+
+
+@every_file
+def test_only_listed_kinds_of_statement(path: str) -> None:
+    folder = path.split("/")[0]
+    if folder in FOLDERS:
+        for statement in statements(path):
+            assert statement.split()[0].upper() in FOLDERS[folder]
+        return
+    assert path in FILES, "list what it may do"
+    assert len(statements(path)) == len(FILES[path])
+    for statement, kind in zip(statements(path), FILES[path], strict=True):
+        expected = READING if kind == "SELECT" else kind
+        assert statement.upper().startswith(expected)
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path.split("/")[0] in FOLDERS])
+def test_reading_files_write_nothing_but_temporary_relations(path: str) -> None:
+    for statement in statements(path):
+        assert WRITES.findall(statement) == []
+        assert NEVER_WHEN_READING.findall(statement) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'INSERT INTO "public"."LlamaLog" VALUES (1)',
+        "INSERT INTO edge VALUES (1)",
+        'WITH x AS (DELETE FROM "public"."LlamaLog" RETURNING 1) SELECT * FROM x',
+        'UPDATE "public"."LlamaLog" SET x = 1',
+        'ANALYZE "public"."LlamaLog"',
+        "ANALYZE",
+        'CREATE INDEX x ON "public"."LlamaLog" ("job_id")',
+        "CREATE TABLE x ()",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "DROP TABLE x",
+        'LOCK TABLE "public"."LlamaLog"',
+        'REINDEX TABLE "public"."LlamaLog"',
+        'CLUSTER "public"."LlamaLog"',
+        "COPY (SELECT 1) TO PROGRAM 'x'",
+        'SELECT * FROM "public"."LlamaLog" FOR UPDATE',
+        "DO $$ BEGIN LOCK x; END $$",
+        "DO $$ BEGIN EXECUTE 'LOCK x'; END $$",
+        "SELECT pg_advisory_lock(1)",
+        "SELECT set_config('a', 'b', true)",
+        "SELECT pg_catalog.pg_terminate_backend(1)",
+    ],
+)
+def test_the_check_on_reading_files_has_teeth(statement: str) -> None:
+    words = plain(statement, "x")
+    assert WRITES.search(words) or NEVER_WHEN_READING.search(words)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO pg_temp.edge (job) VALUES ('LOCK') ON CONFLICT DO UPDATE SET job = ''",
+        "ANALYZE pg_temp.edge",
+        "CREATE TEMPORARY TABLE edge (job text) ON COMMIT DROP",
+        "CREATE UNIQUE INDEX ON pg_temp.edge (job)",
+        "SELECT a.lock, b AS update, has_table_privilege(1, 'UPDATE') FROM pg_locks -- LOCK",
+    ],
+)
+def test_the_check_on_reading_files_lets_pass(statement: str) -> None:
+    words = plain(statement, "x")
+    assert not WRITES.search(words)
+    assert not NEVER_WHEN_READING.search(words)
