@@ -1,8 +1,8 @@
 """Servers, databases, and the command line for the tests.
 
 The server is a private one, unless LLAMACTL_TEST_DSN names a server that is there (as a superuser) or
-LLAMACTL_TEST_BACKEND=testcontainers asks for a container. LLAMACTL_TEST_PG_BINS lists bin directories, parted
-by colons, for the tests that run on several versions (`each_server`, `each_database`).
+LLAMACTL_TEST_BACKEND=testcontainers asks for a container. LLAMACTL_TEST_PG_BINS lists bin directories of more
+versions, parted by colons, for the tests that run on each (`each_server`, `each_database`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from psycopg.types.json import Jsonb
 import llamactl
 from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
-from servers import Server, given_server, private_server
+from servers import Server, check_backend, given_server, private_server
 
 
 @pytest.fixture(scope="session")
@@ -63,13 +63,12 @@ def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 @cache
 def every_bin() -> list[Path]:
-    """Those listed, else all that are found; none is enough where the tests have another's server."""
-    if listed := [Path(path) for path in os.environ.get("LLAMACTL_TEST_PG_BINS", "").split(":") if path]:
-        return listed
+    """Those listed, then all that are found; none where the tests have another's server."""
+    listed = [Path(path) for path in os.environ.get("LLAMACTL_TEST_PG_BINS", "").split(":") if path]
     try:
-        return bin_directories()
+        return listed + bin_directories()
     except LlamactlError:
-        return []
+        return listed
 
 
 @cache
@@ -85,11 +84,13 @@ def every_version() -> list[Any]:
     return [pytest.param(path, id=f"pg{major}") for major, path in sorted(by_major.items())]
 
 
-def pytest_configure() -> None:
-    """Keep the PG* variables of whoever runs the tests out of them."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep out the PG* variables of whoever runs the tests, but for those that LLAMACTL_TEST_DSN may need."""
     if "LLAMACTL_TEST_DSN" not in os.environ:
         for name in [name for name in os.environ if name.startswith("PG")]:
             del os.environ[name]
+    if not hasattr(config, "workerinput"):  # once, before the workers of pytest-xdist
+        check_backend()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

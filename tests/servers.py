@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import llamactl
 from llamactl.private_postgres import NOT_DURABLE, PrivatePostgres
 
-LOG_TABLE = (Path(__file__).parent / "log_table.sql").read_text()
+LOG_TABLE = (Path(llamactl.__file__).parent / "demo" / "log_table.sql").read_text()
 # Small, as each worker and version has a server of its own.
 SERVER_SETTINGS = {
     **NOT_DURABLE,
@@ -87,36 +87,18 @@ def private_server(binaries: Path | None = None, **settings: str) -> Iterator[Se
         yield server
 
 
-@contextmanager
-def given_server() -> Iterator[Server]:
-    """The server that the environment asks for."""
-    if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
-        with Server(dsn).with_template() as server:
-            yield server
-        return
+def check_backend() -> None:
+    """Say at once where the server that the environment asks for is not to be had."""
     backend = os.environ.get("LLAMACTL_TEST_BACKEND", "private")
-    if backend not in ("private", "testcontainers"):
-        pytest.exit(
-            f"LLAMACTL_TEST_BACKEND is {backend!r}; it can be private or testcontainers", returncode=2
-        )
-    with container_server() if backend == "testcontainers" else private_server() as server:
-        yield server
-
-
-@contextmanager
-def container_server() -> Iterator[Server]:
-    probe_docker()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # testcontainers' own
-        from testcontainers.postgres import PostgresContainer
-
-        container = PostgresContainer("postgres:17", driver=None)
-        container.start()
-    try:
-        with Server(container.get_connection_url()).with_template() as server:
-            yield server
-    finally:
-        container.stop()
+    if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
+        try:
+            psycopg.connect(dsn, connect_timeout=5).close()
+        except psycopg.Error as error:
+            raise pytest.UsageError(f"LLAMACTL_TEST_DSN: {error}") from error
+    elif backend == "testcontainers":
+        probe_docker()
+    elif backend != "private":
+        raise pytest.UsageError(f"LLAMACTL_TEST_BACKEND is {backend!r}; it is private or testcontainers")
 
 
 def probe_docker() -> None:
@@ -126,8 +108,33 @@ def probe_docker() -> None:
     from requests.exceptions import RequestException
 
     try:
-        docker.from_env(timeout=2).ping()
+        client = docker.from_env(timeout=2)
+        client.ping()
+        client.close()
     except (DockerException, RequestException) as error:
-        pytest.exit(
-            f"LLAMACTL_TEST_BACKEND=testcontainers, but Docker does not answer: {error}", returncode=2
-        )
+        raise pytest.UsageError(f"LLAMACTL_TEST_BACKEND=testcontainers: {error}") from error
+
+
+@contextmanager
+def given_server() -> Iterator[Server]:
+    """The server that the environment asks for."""
+    if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
+        with Server(dsn).with_template() as server:
+            yield server
+    elif os.environ.get("LLAMACTL_TEST_BACKEND") == "testcontainers":
+        with container_server() as server:
+            yield server
+    else:
+        with private_server() as server:
+            yield server
+
+
+@contextmanager
+def container_server() -> Iterator[Server]:
+    from testcontainers.community.postgres import PostgresContainer
+
+    with (
+        PostgresContainer("postgres:17", driver=None) as container,
+        Server(container.get_connection_url()).with_template() as server,
+    ):
+        yield server

@@ -35,7 +35,7 @@ class Shape:
     label: str
     size: int
     rows: LiteralString
-    """SELECT list and more: (job_id, parent_job_id) from `numbers`, which holds i; %(n)s is the size."""
+    """SELECT of (job_id, parent_job_id, perhaps root_job_id) from `numbers`, which holds i; %(n)s is the size."""
     root: str
     """The root of a row by its job, in SQL."""
     counts: Callable[[int], Counts]
@@ -73,15 +73,17 @@ def ladder_depths(n: int) -> dict[int, int]:
     return {0: 1} | {depth: 1 + depth % 2 for depth in range(1, 2 * n + 1)}
 
 
+def first_numbers(n: int) -> list[str]:
+    return sorted(str(number) for number in range(n))[:SAMPLE]
+
+
 def one_cycle(n: int) -> tuple[Sequence[Cycle], int]:
     """Of jobs numbered from 0, as text."""
-    first = sorted(str(number) for number in range(n))[:SAMPLE]
-    return [Cycle(tuple(first), n)], 1
+    return [Cycle(tuple(first_numbers(n)), n)], 1
 
 
 def pairs(n: int) -> tuple[Sequence[Cycle], int]:
-    first = sorted(str(number) for number in range(n))[:SAMPLE]
-    return [Cycle((f"{number}", f"{number}'"), 2) for number in first], n
+    return [Cycle((job, f"{job}'"), 2) for job in first_numbers(n)], n
 
 
 CHAIN: LiteralString = "SELECT 'c' || i, CASE WHEN i > 0 THEN 'c' || i - 1 END FROM numbers"
@@ -91,6 +93,14 @@ ALBUMS: LiteralString = """
     CROSS JOIN (VALUES ('album', NULL), ('enrich', 'album'), ('enrich', 'album'), ('track', 'enrich'),
                        ('track', 'enrich'), ('track', 'enrich'), ('track', 'enrich'), ('track', 'enrich'),
                        ('track', 'enrich')) AS part (kind, parent)
+    WHERE kind <> 'album' OR i %% 10 <> 0"""
+# The same, with half of the tracks' rows and all of the enriching job's filled rightly, some wrongly.
+PARTLY: LiteralString = """
+    SELECT kind || i, parent || i, CASE WHEN held = 'x' THEN held ELSE held || i END FROM numbers
+    CROSS JOIN (VALUES ('album', NULL, NULL), ('enrich', 'album', 'album'), ('enrich', 'album', 'album'),
+                       ('track', 'enrich', 'album'), ('track', 'enrich', 'album'), ('track', 'enrich', 'album'),
+                       ('track', 'enrich', 'x'), ('track', 'enrich', 'track'), ('track', 'enrich', NULL))
+      AS part (kind, parent, held)
     WHERE kind <> 'album' OR i %% 10 <> 0"""
 ITS_ALBUM = "'album' || substring(job FROM '[0-9]+')"
 
@@ -102,6 +112,13 @@ def albums(n: int) -> Counts:
 
 SHAPES = [
     Shape("chain", 500_000, CHAIN, "'c0'", lambda n: filled(n, 1, in_a_row(n))),
+    Shape(
+        "chain-of-long-ids",
+        100_000,
+        "SELECT repeat('x', 90) || i, CASE WHEN i > 0 THEN repeat('x', 90) || i - 1 END FROM numbers",
+        "repeat('x', 90) || '0'",
+        lambda n: filled(n, 1, in_a_row(n)),
+    ),
     Shape(
         "chain-beside-wide",
         500_000,
@@ -124,6 +141,24 @@ SHAPES = [
         "NULL",
         lambda n: unfilled(2 * n, 2 * n, 0, 0, {}),
         one_cycle,
+    ),
+    Shape(
+        "cycle-with-ways-out",
+        50_000,
+        """SELECT i::text, parent FROM numbers
+           CROSS JOIN LATERAL (VALUES (((i + 1) %% %(n)s)::text), ('top')) AS two (parent)
+           UNION ALL SELECT 'top', NULL""",
+        "CASE WHEN job = 'top' THEN job END",
+        lambda n: unfilled(2 * n + 1, 2 * n, 0, 1, {0: 1}),
+        one_cycle,
+    ),
+    Shape(
+        "self-parents",
+        100_000,
+        "SELECT i::text, i::text FROM numbers",
+        "NULL",
+        lambda n: unfilled(n, n, 0, 0, {}),
+        lambda n: ([Cycle((job,), 1) for job in first_numbers(n)], n),
     ),
     Shape(
         "cycles-of-two",
@@ -159,8 +194,22 @@ SHAPES = [
         "'a'",
         lambda n: filled(5 * n, n, {0: 1, 1: 1 + n, 2: 2}),
     ),
+    Shape(
+        "one-job-with-many-dangling-parents",
+        100_000,
+        "SELECT 'm', 'p' || i FROM numbers",
+        "NULL",
+        lambda n: unfilled(n, 0, n, 0, {1: 1}),
+    ),
     Shape("ordinary", 112_500, ALBUMS, ITS_ALBUM, albums),
     Shape("never-analyzed", 112_500, ALBUMS, ITS_ALBUM, albums, analyzed=False),
+    Shape(
+        "partly-filled",
+        50_000,
+        PARTLY,
+        ITS_ALBUM,
+        lambda n: replace(albums(n), already_set=5 * n, conflicts=2 * n),
+    ),
     Shape(
         "two-roots",
         50_000,
@@ -184,12 +233,11 @@ SHAPES = [
 def fill(connection: psycopg.Connection[Any], shape: Shape, n: int) -> None:
     connection.execute("DROP TABLE IF EXISTS llama_logs")
     connection.execute(
-        "CREATE TABLE llama_logs (id bigint GENERATED ALWAYS AS IDENTITY, job_id text, parent_job_id text)"
+        "CREATE TABLE llama_logs (job_id text, parent_job_id text, root_job_id text, id serial)"
     )
     # Times a prime modulo n: each i once, in no order.
     numbers: LiteralString = "SELECT k * 1000003 %% %(n)s AS i FROM generate_series(1, %(n)s::bigint) AS k"
-    insert: LiteralString = "INSERT INTO llama_logs (job_id, parent_job_id)"
-    connection.execute(f"WITH numbers AS ({numbers}) {insert} {shape.rows}", {"n": n})
+    connection.execute(f"WITH numbers AS ({numbers}) INSERT INTO llama_logs {shape.rows}", {"n": n})
     if shape.analyzed:
         connection.execute("ANALYZE llama_logs")
 

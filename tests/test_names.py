@@ -180,6 +180,33 @@ def test_what_has_no_end(text: str) -> None:
         retarget(text, ODD, "sql/x.sql")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT $1 <> '' OR \"job_id\" = ''",
+        "SELECT f($1,$2)",
+        "SELECT f($1,$2) = f($1,$2)",
+        "DO $$ BEGIN PERFORM $1 <> '', \"job_id\"; END $$",
+    ],
+)
+def test_a_parameter_without_a_name(text: str) -> None:
+    # sqlglot looks for a tag behind the $: it loses its way, or finds a body where there is none.
+    with pytest.raises(LlamactlError, match=r"sql/x\.sql"):
+        retarget(text, ODD, "sql/x.sql")
+
+
+def test_a_token_that_gets_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = tokenize('SELECT "job_id", "id"', "x")
+
+    class Lossy:
+        def tokenize(self, text: str) -> list[object]:
+            return [token for token in tokens if token.text != "job_id"]
+
+    monkeypatch.setattr("llamactl.names._tokenizer", Lossy)
+    with pytest.raises(LlamactlError, match="x, line 1: the tokenizer lost its way"):
+        retarget('SELECT "job_id", "id"', ODD, "x")
+
+
 def body(text: str) -> tuple[str, str]:
     """The tag and the body of a dollar-quoted string, read as the server reads it."""
     tag = text[: text.index("$", 1) + 1]
@@ -226,7 +253,8 @@ def flat(text: str) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for token in tokenize(text, "sample"):
         if token.token_type.name == "HEREDOC_STRING":
-            found += [("body", ""), *flat(token.text)]
+            inside = text[token.start : token.end + 1].partition("$")[2].partition("$")[2].rpartition("$")[0]
+            found += [("body", ""), *flat(inside.rpartition("$")[0])]
         else:
             found.append((token.token_type.name, token.text))
     return found

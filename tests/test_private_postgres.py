@@ -218,11 +218,10 @@ def test_what_is_not_ours_is_left_alone(short_tmp: Path) -> None:
     assert {path.name for path in short_tmp.iterdir()} == names - {"llamactl-pg-oldoldol"}
 
 
-@pytest.mark.parametrize("name", ["long" * 20, "com,ma", "quo'te", "missing/directory"])
+@pytest.mark.parametrize("name", ["long" * 20, "com,ma"])
 def test_an_unfit_tmpdir(short_tmp: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     unfit = short_tmp / name
-    if "/" not in name:
-        unfit.mkdir()
+    unfit.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(unfit))
     with PrivatePostgres() as server:
         assert server.directory.parent == Path("/tmp")
@@ -248,6 +247,10 @@ def test_root_runs_it_as_another_and_changes_no_permission(short_tmp: Path) -> N
     libs = source.parent.parent / f"{package}.libs"
     if libs.exists():
         shutil.copytree(libs, hidden / libs.name)
+    for library in (hidden / libs.name).glob("libpq*"):
+        library.rename(library.with_suffix(".real")).chmod(0o600)
+        library.symlink_to(library.with_suffix(".real").name)
+    (hidden / package / source.name / "bin" / "precious").symlink_to(hidden)
     hidden.chmod(0o700)
     before = {path: path.lstat().st_mode for path in hidden.rglob("*")}
     with PrivatePostgres(hidden / package / source.name / "bin") as server:

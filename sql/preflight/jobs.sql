@@ -1,5 +1,5 @@
 -- Jobs to be told of, once lineage is resolved. Parameters: depth (from which a chain is deep), sample.
--- Returns one row a subject that has any: subject (ambiguous, dangling, deep), jobs, sample (the deepest first, else by id).
+-- Returns one row a subject that has any: subject (ambiguous, dangling, deep), number (of jobs), sample (the deepest first, else by id).
 -- Lock: none.
 \if :{?depth}
 \else
@@ -16,9 +16,9 @@ WITH found AS MATERIALIZED (
   UNION ALL
   SELECT 'deep', job, lineage.depth FROM pg_temp.lineage WHERE lineage.depth >= :'depth'::integer
 )
-SELECT subjects.subject, subjects.jobs,
+SELECT subjects.subject, subjects.number,
   ARRAY(
     SELECT found.job FROM found WHERE found.subject = subjects.subject
     ORDER BY found.depth DESC, found.job LIMIT :'sample'::integer) AS sample
-FROM (SELECT subject, count(*) AS jobs FROM found GROUP BY subject) AS subjects
+FROM (SELECT subject, count(*) AS number FROM found GROUP BY subject) AS subjects
 ORDER BY 1;

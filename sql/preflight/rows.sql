@@ -1,5 +1,5 @@
 -- Rows to be told of, once lineage is resolved. Parameters: sample.
--- Returns one row a subject that has any: subject (blank, self-parent, contradictory), rows, sample (row ids).
+-- Returns one row a subject that has any: subject (blank, self-parent, contradictory), number (of rows), sample (row ids).
 -- Lock: ACCESS SHARE (reads every row).
 \if :{?sample}
 \else
@@ -16,9 +16,9 @@ WITH found AS MATERIALIZED (
   UNION ALL
   SELECT 'contradictory', row_id FROM found WHERE contradictory
 )
-SELECT subjects.subject, subjects.rows,
+SELECT subjects.subject, subjects.number,
   ARRAY(
     SELECT told.row_id FROM told WHERE told.subject = subjects.subject
     ORDER BY told.row_id COLLATE "C" LIMIT :'sample'::integer) AS sample
-FROM (SELECT subject, count(*) AS rows FROM told GROUP BY subject) AS subjects
+FROM (SELECT subject, count(*) AS number FROM told GROUP BY subject) AS subjects
 ORDER BY 1;

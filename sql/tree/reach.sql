@@ -33,11 +33,12 @@ WITH RECURSIVE edge AS (
   WHERE btrim(child, E' \t\n\r\f\x0b') <> '' AND btrim(parent, E' \t\n\r\f\x0b') <> ''
 ),
 graph AS MATERIALIZED (
-  SELECT array_agg(start ORDER BY start) AS starts, array_agg(finish ORDER BY start) AS finishes
+  SELECT array_agg(start) AS starts, array_agg(finish) AS finishes
   FROM (
     SELECT CASE WHEN :'upward'::boolean THEN child ELSE parent END AS start,
            CASE WHEN :'upward'::boolean THEN parent ELSE child END AS finish
     FROM edge
+    ORDER BY start
   ) AS directed
 ),
 walk AS (
@@ -53,5 +54,4 @@ walk AS (
 )
 SELECT DISTINCT log."job_id"::text COLLATE "C" AS job
 FROM "public"."LlamaLog" AS log
-WHERE hashtextextended(log."job_id"::text COLLATE "C", 0) / 2 IN (SELECT job FROM walk)
-  AND btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> '';
+WHERE hashtextextended(log."job_id"::text COLLATE "C", 0) / 2 IN (SELECT job FROM walk);

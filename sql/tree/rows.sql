@@ -22,9 +22,10 @@
 \else
 \set trust_root_flag true
 \endif
-SELECT job, CASE WHEN NOT (job IS NOT NULL AND :'trust_root_flag'::boolean AND flagged) THEN parent END AS parent,
-       of_root, id, operation, category, status, entity_type, entity_id, duration_ms, error_message,
-       to_json(created) #>> '{}' AS created_at
+SELECT entry.job,
+       CASE WHEN NOT (:'trust_root_flag'::boolean AND entry.flagged AND entry.job IS NOT NULL) THEN entry.parent END AS parent,
+       entry.of_root, entry.id, entry.operation, entry.category, entry.status, entry.entity_type, entry.entity_id,
+       entry.duration_ms, entry.error_message, to_json(entry.created) #>> '{}' AS created_at
 FROM (
   SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
          NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message",
@@ -57,4 +58,4 @@ CROSS JOIN LATERAL (
       AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
   ) AS log
 ) AS entry
-ORDER BY created NULLS LAST, parent NULLS FIRST, job, id COLLATE "C";
+ORDER BY entry.created NULLS LAST, parent NULLS FIRST, entry.job, entry.id COLLATE "C";

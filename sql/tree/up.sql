@@ -27,4 +27,4 @@ WITH RECURSIVE walk AS (
   ) AS above
   WHERE btrim(walk.job::text, E' \t\n\r\f\x0b') <> ''
 )
-SELECT job::text AS job FROM walk WHERE btrim(job::text, E' \t\n\r\f\x0b') <> '';
+SELECT job::text AS job FROM walk WHERE '' <> btrim(job::text, E' \t\n\r\f\x0b');

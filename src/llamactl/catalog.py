@@ -296,6 +296,7 @@ def _relation(
         server_version=row.server_version,
         server_version_num=row.server_version_num,
         inheritance=row.inheritance,
+        other_columns=tuple(column.name for column in columns if column not in mapped.values()),
     )
 
 

@@ -1,21 +1,27 @@
 """The command line: each verb takes its settings, calls, and renders; main() is the one error boundary.
 
-Whatever is heavy (psycopg, sqlglot, rich, the verbs themselves) is imported where it is used, so that `--help`
-does not wait for it.
+What is heavy (psycopg, sqlglot, rich, the verbs) is imported where it is used: `--help` must not wait.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from llamactl import __version__
-from llamactl.command import OUTPUT_ONLY, TABLE, Call, Plain, Reporting, verb
+from llamactl.command import (
+    Call,
+    Plain,
+    Reporting,
+    milliseconds,
+    no_options,
+    table_options,
+    verb,
+)
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -38,7 +44,6 @@ app = typer.Typer(
 )
 
 FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")]
-Count = Annotated[int | None, typer.Option(min=0, metavar="N")]
 
 
 @app.callback(invoke_without_command=True)
@@ -53,12 +58,12 @@ def start(
         raise typer.Exit(ExitCode.OK)
     if ctx.invoked_subcommand is None:
         streams.diagnose(ctx.get_help() + "\n\n")
-        raise LlamactlError(ErrorCode.USAGE, "no command was given", "llamactl --help lists them")
+        raise LlamactlError(ErrorCode.USAGE, "No command was given", "llamactl --help lists them")
 
 
-@verb(app, TABLE, Reporting)
+@verb(app, table_options, Reporting)
 def preflight(call: Call, fail_on: FailOnOption = FailOn.ERROR) -> ExitCode:
-    """Look before you leap: what stands in the way, and what the rows come to. Reads only."""
+    """Tell what stands in the way. Reads only: rights, locks, disk, cycles, and what the rows come to."""
     from llamactl import preflight
 
     with call.session() as (session, settings):
@@ -66,22 +71,22 @@ def preflight(call: Call, fail_on: FailOnOption = FailOn.ERROR) -> ExitCode:
     return call.show(report, found=report.fails(fail_on))
 
 
-@verb(app, TABLE, Plain)
+@verb(app, table_options, Plain)
 def migrate(
     call: Call,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show counts and plan.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    retries: Annotated[int, typer.Option(min=0, help="How often to try again for a lock.")] = 5,
+    retries: Annotated[int, typer.Option(min=0, metavar="N", help="How often to try again for a lock.")] = 5,
     strategy: Annotated[StrategyName, typer.Option(help="How to fill the column.")] = StrategyName.UPDATE,
     check: Annotated[CheckPolicy, typer.Option(help="The CHECK against self-parents.")] = CheckPolicy.AUTO,
     expect_filled: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Change nothing, and exit with 1, if it is not so.")
+        int | None, typer.Option(min=0, metavar="N", help="Else change nothing, and exit with 1.")
     ] = None,
     expect_orphans: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="The same, for the rows that stay without a root.")
     ] = None,
 ) -> ExitCode:
-    """Add the root column, fill it, index it: in one transaction, all or nothing."""
+    """Add the root column and fill it. One transaction, all or nothing; index, comment and CHECK too."""
     from llamactl import migrate
 
     confirm = call.confirmation(needed=not (yes or dry_run))
@@ -101,7 +106,7 @@ def migrate(
     return call.show(report, found=bool(report.unmet))
 
 
-@verb(app, TABLE, Reporting)
+@verb(app, table_options, Reporting)
 def verify(
     call: Call,
     grace: Annotated[
@@ -109,16 +114,16 @@ def verify(
     ] = "10m",
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> ExitCode:
-    """Prove that every row holds its computed root, and that what keeps it so is there. Reads only."""
+    """Prove that the roots are right. Every row is computed again and compared; 1 where one differs."""
     from llamactl import verify
 
-    grace_ms = call.duration_ms("--grace", grace)
+    grace_ms = milliseconds("--grace", grace)
     with call.session() as (session, settings):
         report = verify.run(session, settings, grace_ms=grace_ms, note=call.note)
     return call.show(report, found=report.fails(fail_on))
 
 
-@verb(app, TABLE, Plain)
+@verb(app, table_options, Plain)
 def tree(
     call: Call,
     job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
@@ -127,17 +132,17 @@ def tree(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many jobs.")] = None,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> ExitCode:
-    """Show the tree of a job's root, with the job marked. Works before the migration too. Reads only."""
+    """Show a job's tree. Of its root, with the job marked; before the migration too."""
     from llamactl import tree
 
     with call.session() as (session, settings):
         found = tree.run(session, settings, job, subtree=subtree, depth=depth, limit=limit)
-    return call.show(found, ascii_=ascii_, quiet_pipe=True)
+    return call.show(found, ascii_only=ascii_)
 
 
-@verb(app, TABLE, Plain)
+@verb(app, table_options, Plain)
 def sql(call: Call) -> ExitCode:
-    """Print the migration as one script for psql, in your names. Reads only."""
+    """Print the migration as one psql script. In the names of your table; changes nothing."""
     from llamactl import script
 
     with call.session() as (session, settings):
@@ -145,12 +150,101 @@ def sql(call: Call) -> ExitCode:
     return call.show(text)
 
 
-@verb(app, OUTPUT_ONLY, Plain)
+@verb(app, no_options, Plain)
 def explain(
     call: Call,
     id_: Annotated[str, typer.Argument(metavar="ID", help="Of a finding or a check: LL105, V02.")],
 ) -> ExitCode:
-    """Tell what a finding or a check means, how to find the rows, and what to do."""
+    """Explain a finding or a check. What it means, how to find the rows, what to do."""
     from llamactl import findings
 
     return call.show(findings.find(id_))
+
+
+@verb(app, no_options, Plain)
+def demo(
+    call: Call,
+    faults: Annotated[
+        bool, typer.Option("--faults", help="Rows with every fault of real logs besides.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the server running until Ctrl-C.")] = False,
+) -> ExitCode:
+    """Show it all on a private Postgres. Needs no database; prints each command as one would type it."""
+    from llamactl import demo
+
+    as_json = call.format is OutputFormat.JSON
+    if call.no_color:
+        os.environ["NO_COLOR"] = "1"  # the commands are processes of their own
+    report = demo.run(faults=faults, keep=keep, capture=as_json, note=call.note)
+    call.show(report)
+    return ExitCode(report.exit_code)
+
+
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code; every failure ends here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    streams = Streams(no_color="--no-color" in words)
+    try:
+        return _run(words, streams)
+    except LlamactlError as exc:
+        return _failed(exc, words, streams)
+
+
+def _run(words: list[str], streams: Streams) -> int:
+    """Runs the command. Raises every failure as LlamactlError."""
+    try:
+        if any(safe.UNSAFE_SURROGATE.search(word) for word in words):
+            raise LlamactlError(ErrorCode.USAGE, "The command line is not valid UTF-8")
+        code: int | None = app(args=words, prog_name="llamactl", obj=streams, standalone_mode=False)
+        return code or ExitCode.OK
+    except LlamactlError:
+        raise
+    except typer.TyperException as exc:
+        # An argument out of place may be a URL.
+        message = safe.without_passwords(exc.format_message())
+        raise LlamactlError(ErrorCode.USAGE, message, f"{_called(words)} --help tells more") from exc
+    except (KeyboardInterrupt, typer.Abort) as exc:
+        raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted") from exc
+    except SystemExit:
+        return ExitCode.OK  # Typer's, where nobody reads the help that it prints
+    except Exception as exc:  # the one place for what nobody expected
+        message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
+        hint = "LLAMACTL_DEBUG=1 shows where; please report it"
+        raise LlamactlError(ErrorCode.INTERNAL, message, hint) from exc
+
+
+def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
+    """Says what failed, on stderr, and on stdout where a document is asked for. Returns the exit code."""
+    if os.environ.get("LLAMACTL_DEBUG") == "1":
+        import traceback
+
+        streams.diagnose(safe.visible_lines(streams.scrub("".join(traceback.format_exception(problem)))))
+    streams.fail(problem)
+    try:
+        streams.data([failure(problem, _command(words), _format(words), streams.screen())])
+    except LlamactlError as unwritten:
+        streams.fail(unwritten)
+    return problem.exit_code
+
+
+def _command(words: Sequence[str]) -> str | None:
+    return words[0] if words and words[0] in COMMANDS else None
+
+
+def _called(words: Sequence[str]) -> str:
+    return " ".join(filter(None, ["llamactl", _command(words)]))
+
+
+def _format(words: Sequence[str]) -> OutputFormat:
+    """The format that is asked for, also where the rest of the line makes no sense to Typer."""
+    wanted = OutputFormat.TEXT
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        value = following if word == "--format" else word.removeprefix("--format=")
+        if word == "--":
+            break
+        if word.startswith("--format") and value in list(OutputFormat):
+            wanted = OutputFormat(value)
+    return wanted

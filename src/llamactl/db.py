@@ -45,9 +45,7 @@ def connect(settings: Settings, verb: str) -> Iterator[Session]:
         outcome = session.outcome() if session else "nothing was changed"
         raise LlamactlError(ErrorCode.INTERRUPTED, f"Interrupted; {outcome}") from exc
     except LlamactlError as exc:
-        # A usage error or a fault says by its exit code that nothing was changed.
-        untold = exc.exit_code in (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
-        if not (session and session.began_writing and untold) or session.outcome() in exc.message:
+        if session is None or session.outcome() in exc.message or not session.must_tell(exc):
             raise
         raise LlamactlError(exc.code, f"{exc.message}; {session.outcome()}", exc.hint) from exc
     finally:
@@ -67,7 +65,7 @@ class Session:
         """`host:port/database as user`; safe to print."""
         self.host, self.database, self.user = target.host, target.database, target.user
         self.server_version_num = connection.info.server_version
-        self.pooled = db_connect.is_pooled(connection, settings.dsn)
+        self.pooled = settings.dsn.pgbouncer
         """A pooler stands in between: no session state lasts from one transaction to the next."""
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
         """Role, database or server say read-only. Overridden here, since temporary relations need it."""
@@ -76,7 +74,8 @@ class Session:
         self._cursors = 0
         try:
             with self._translating("session settings"):
-                # For a session behind a pooler they would stay there, for the application's own queries.
+                self.pooled = db_connect.is_pooled(connection, settings.dsn)
+                # Behind a pooler they would stay in the session, for the application's own queries.
                 wanted = db_connect.wanted_settings(settings, self.server_version_num)
                 self._accepted = db_connect.apply_settings(connection, wanted, local=self.pooled)
         except BaseException:
@@ -92,6 +91,11 @@ class Session:
         if self._committing:
             return "whether the commit was done is not known: `llamactl verify` tells"
         return "what was committed before stays" if self._changed else "nothing was changed"
+
+    def must_tell(self, error: LlamactlError) -> bool:
+        """Whether the error's message needs the outcome: other exit codes say that nothing was changed."""
+        unavailable = error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
+        return self.began_writing and (unavailable or self._changed or self._committing)
 
     def rows(self, query: Query, as_: type[T], **params: object) -> list[T]:
         """Returns the last statement's rows as dataclasses, by column name.

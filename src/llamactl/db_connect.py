@@ -27,6 +27,8 @@ WHERE CASE WHEN name IN ('work_mem', 'temp_buffers')
            THEN pg_size_bytes(current_setting(name)) < pg_size_bytes(value) ELSE true END"""
 """Sets several at once; the two sizes are only ever raised."""
 
+_PID = b"SELECT pg_catalog.pg_backend_pid()"
+
 _DEFAULTS = {
     "connect_timeout": "5",
     "keepalives_idle": "30",
@@ -121,11 +123,9 @@ def reached_target(connection: Connection) -> Target:
 
 
 def is_pooled(connection: Connection, dsn: Dsn) -> bool:
-    """Whether something stands between us and the server.
-
-    Every server since 14 reports in_hot_standby; a pooler passes on only a handful of parameters.
-    """
-    return dsn.pgbouncer or connection.info.parameter_status("in_hot_standby") is None
+    """Whether something stands in between: the process that answers is not the one that greeted."""
+    answer = connection.execute(_PID).fetchone()
+    return dsn.pgbouncer or answer != (connection.info.backend_pid,)
 
 
 def wanted_settings(settings: Settings, version: int) -> dict[str, str]:

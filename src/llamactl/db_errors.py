@@ -26,7 +26,10 @@ _CONNECT_HINTS = (
     ("timeout", "Is a firewall in between? connect_timeout=30 in the URL waits longer"),
     ("too many|connection slots", "Try again later, or end connections that nobody uses"),
     ("no pg_hba.conf entry", "The server admits no such user, database or encryption from this address"),
-    ("root certificate|certificate verify failed", "Name the CA with sslrootcert=FILE, or sslrootcert=system for the system's own"),
+    (
+        "root certificate|certificate verify failed",
+        "Name the CA with sslrootcert=FILE, or sslrootcert=system for the system's own",
+    ),
     ("SSL", "The URL's sslmode says whether TLS is asked for: disable, prefer, require, verify-full"),
     ("starting up|shutting down|recovery mode|not yet accepting", "Try again in a moment"),
 )
@@ -174,6 +177,8 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
         )
     if isinstance(exc, errors.UntranslatableCharacter | errors.CharacterNotInRepertoire):
         return LlamactlError(ErrorCode.CONFIG, f"The database's encoding cannot hold this: {text}")
+    if isinstance(exc, errors.DataError) and not state:  # of the driver: a NUL, a year after 9999
+        return LlamactlError(ErrorCode.CONFIG, f"{context.where}: {text}")
     return LlamactlError(
         ErrorCode.INTERNAL, f"{context.where}: {text}" + (f" (SQLSTATE {state})" if state else ""), _REPORT
     )

@@ -9,11 +9,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from llamactl.model import Finding, Severity
+from llamactl.model import ErrorCode, Finding, LlamactlError, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,13 @@ def make(id_: str, count: int, sample: Sequence[str] = (), **values: object) -> 
         sample=tuple(sample),
         hint=kind.hint.format_map(values),
     )
+
+
+def find(id_: str) -> FindingKind:
+    """The kind with this id, in upper or lower case. Raises LlamactlError (usage)."""
+    kind = FINDINGS.get(id_.upper())
+    if kind is None:
+        near = get_close_matches(id_.upper(), FINDINGS, n=3)
+        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(FINDINGS)}"
+        raise LlamactlError(ErrorCode.USAGE, f"There is no finding {id_}", hint)
+    return kind

@@ -47,14 +47,32 @@ class LockHolder:
 
 def lock_holders(session: Session, oid: int) -> list[LockHolder]:
     """Returns who holds or waits for a lock on the relation, this session excepted, the oldest first."""
+    look_again(session)
     return session.rows(queries.load("catalog/locks", _NO_NAMES), LockHolder, relation=oid)
 
 
+def look_again(session: Session) -> None:
+    """Makes the server forget what it told of other sessions: else that stays until the transaction ends."""
+    session.run(queries.load("catalog/look_again", _NO_NAMES))
+
+
 def locked(session: Session, oid: int, shown: str) -> LlamactlError:
-    """Returns the error for a lock that was not got in time, naming who is in the way."""
-    holders = [holder.sentence() for holder in lock_holders(session, oid)]
+    """Returns the error for a lock that was not got in time: who is in the way, and whether it is one of us."""
+    holders = lock_holders(session, oid)
+    named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
+    if any(holder.application == "llamactl migrate" for holder in holders):
+        return another_run(named)
     return LlamactlError(
         ErrorCode.LOCK,
-        f"{shown} is locked: {listed(holders) or 'whoever held it has just let go'}",
-        "Nothing was changed. Run the command again when that is done, or give a longer --lock-timeout",
+        f"{shown} is locked: {named}; nothing was changed",
+        "Run the command again when that is done, or give a longer --lock-timeout",
+    )
+
+
+def another_run(named: str) -> LlamactlError:
+    """Returns the error for a second run beside one that is under way."""
+    return LlamactlError(
+        ErrorCode.BUSY,
+        f"Another llamactl is at work on the table: {named}; nothing was changed",
+        "Run the command again when it is done",
     )

@@ -17,7 +17,7 @@ from functools import partial
 from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
 from llamactl.db import Session, with_lock_retries
 from llamactl.estimates import estimate
-from llamactl.locks import LockHolder, lock_holders
+from llamactl.locks import LockHolder, another_run, lock_holders
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -76,7 +76,7 @@ def run(
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
-    obstacles.refuse(session, settings, relation, names)
+    obstacles.refuse(session, relation, names, check=check, writing=not dry_run)
     judged = _judge(session, names, relation, strategy)
     if dry_run or relation.root is not None:
         # A table that was migrated before may need nothing: that is found out without keeping anybody out.
@@ -165,11 +165,7 @@ def _claim(session: Session, relation: Relation) -> None:
         return
     holders = session.rows(queries.load("migrate/claimant", Names()), LockHolder, relation=relation.oid)
     who = "; ".join(holder.sentence() for holder in holders) or "it ended just now"
-    raise LlamactlError(
-        ErrorCode.BUSY,
-        f"Another llamactl is at work on the table: {who}; nothing was changed",
-        "Run the command again when it is done",
-    )
+    raise another_run(who)
 
 
 def _prove_filled(session: Session, names: Names, projected: Projection) -> None:
@@ -201,7 +197,7 @@ def _refuse_unsound(strategy: Strategy) -> None:
 
 def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
     """Raises where somebody who waits for the table would then see it empty."""
-    waiting = soundness.waiting_snapshots(session, relation)
+    waiting = [holder.sentence() for holder in soundness.snapshot_holders(session)]
     if waiting:
         raise LlamactlError(
             ErrorCode.BUSY,

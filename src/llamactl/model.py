@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Any
 
 SCHEMA_VERSION = 1
 
@@ -227,6 +228,8 @@ class Relation:
     server_version_num: int
     inheritance: str = ""
     """`parent`, `child` or `partition`; empty where `inherits` is false."""
+    other_columns: tuple[str, ...] = ()
+    """Those that are none of ours, by the user's names."""
 
     @property
     def root(self) -> Column | None:
@@ -426,36 +429,103 @@ class LogRow:
     created_at: str | None
     """ISO 8601."""
 
+    @property
+    def failed(self) -> bool:
+        return "FAILED" in (self.status, self.category)
+
+
+class MarkKind(StrEnum):
+    """What a mark says of its node; `id` is the mark's job_id."""
+
+    ASKED = "asked"
+    """The job that was asked for."""
+    CYCLE = "cycle"
+    """The job is a parent of `id` too: a cycle ends here."""
+    PARENT_NOT_LOGGED = "parent_not_logged"
+    """No row carries `id`: the job's own id, or a parent that it names."""
+    ALSO_UNDER = "also_under"
+    """The job names the parent `id` too."""
+    ORIGIN_UNKNOWN = "origin_unknown"
+    """The job has no root."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something to be said of a node: cycle, parent not logged, also under, origin unknown."""
+    """Something to be said of a node."""
 
-    kind: str
-    """`asked`, `cycle`, `parent_not_logged`, `also_under`, `origin_unknown`."""
+    kind: MarkKind
     job_id: str | None = None
+    """None where the kind needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """What a flag leaves out directly below one node."""
+
+    flag: str
+    """`--depth` or `--limit`."""
+    children: int
+    nodes: int
+    """The children, and all that is below them."""
+    shown_by: int
+    """The least value of the flag that leaves nothing out here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A job in a tree."""
+    """A job in a tree; or a row without a job id, below the parent that it names."""
 
-    job_id: str
+    job_id: str | None
+    """None for a row without a job id: `logs` holds that row alone."""
     parent_job_id: str | None
+    """The job that it stands under, shown or not; None for the topmost of the whole tree."""
     depth: int
+    """Below the first node shown."""
     marks: tuple[Mark, ...]
     logs: tuple[LogRow, ...]
+    """Oldest first; none where no row carries the job id."""
+    omitted: tuple[Omission, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A root's jobs in preorder, each once."""
+    """A root's jobs in preorder, each once; counts include what a flag left out."""
 
     root_job_id: str | None
-    """None where the job has no root (cyclic, ambiguous)."""
+    """None where the job that was asked for has no root (cyclic, ambiguous)."""
     jobs: int
     logs: int
     nodes: tuple[Node, ...]
     notes: tuple[str, ...] = ()
     omitted: Mapping[str, int] = field(default_factory=dict)
-    """What a flag left out: flag -> count."""
+    """What a flag left out: flag -> number of nodes."""
+    depth: int = 0
+    """Of the deepest node."""
+    failed: int = 0
+    """Nodes with a failed row."""
+    first_failure: LogRow | None = None
+    """The oldest failed row."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCommand:
+    """A command that the demo ran."""
+
+    typed: str
+    narration: str
+    exit_code: int
+    seconds: float
+    output: Any
+    """Its JSON document, where it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoReport:
+    """What the demo ran."""
+
+    commands: tuple[DemoCommand, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first command that did not end well, else 0."""
+        return next((command.exit_code for command in self.commands if command.exit_code), ExitCode.OK)

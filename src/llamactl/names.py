@@ -7,6 +7,7 @@ that sqlglot generates is ever executed. sqlglot is imported late: `--help` does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -32,6 +33,10 @@ DEFAULT_COLUMNS = (
 SERVER_NAMES = ("C", "char")
 """Quoted names of the server's own, which nobody's table changes: a collation, and a type."""
 
+_GAP = re.compile(r"(?:\s|--[^\n]*|/\*(?:/\*.*?\*/|.)*?\*/)*", re.DOTALL)
+"""What may stand between two tokens; comments nest once."""
+_TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
+
 
 def quote(name: str) -> str:
     """Returns the name as a quoted identifier."""
@@ -43,7 +48,7 @@ class Names:
     """What the user's table, its columns and its enum type are called; the defaults are the SQL files' own.
 
     Raises LlamactlError (config) where a name cannot be, a key of `columns` is not ours, or two of our
-    columns share one of theirs. Columns that are not given keep their default names.
+    columns other than id share one of theirs. Columns that are not given keep their default names.
     """
 
     schema: str = "public"
@@ -79,7 +84,8 @@ class Names:
                     f"Columns {taken[theirs]} and {ours} are both mapped to {theirs!r}",
                     "Map each of our columns to a column of its own",
                 )
-            taken[theirs] = ours
+            if ours != "id":  # the key may be one of the others: job_id, where a job has one row
+                taken[theirs] = ours
 
     @property
     def index(self) -> str:
@@ -159,9 +165,16 @@ def tokenize(text: str, where: str) -> list[Token]:
     from sqlglot.errors import TokenError
 
     try:
-        return _tokenizer().tokenize(text)
+        tokens = _tokenizer().tokenize(text)
     except TokenError as exc:
         raise LlamactlError(ErrorCode.INTERNAL, f"{where}: not SQL that can be retargeted: {exc}") from exc
+    # Everything hangs on the offsets, and releases differ: a token that is lost or shifted shows as a gap.
+    end = 0
+    for start, next_end in [*((token.start, token.end + 1) for token in tokens), (len(text), len(text))]:
+        if not _GAP.fullmatch(text, end, start):
+            raise fault(text, end, where, "the tokenizer lost its way")
+        end = next_end
+    return tokens
 
 
 def fault(text: str, offset: int, where: str, what: str) -> LlamactlError:
@@ -189,6 +202,9 @@ def edits(text: str, tokens: Sequence[Token], names: Names, where: str) -> list[
             continue
         if token.token_type is TokenType.HEREDOC_STRING:
             made += _body_edits(text, token, names, where)
+        if text[token.start] == "$" and token.token_type is TokenType.PARAMETER:
+            # After a $1, sqlglot may take what follows for a dollar quote's tag.
+            raise fault(text, token.start, where, "a parameter needs a name")
         if token.token_type is not TokenType.IDENTIFIER:
             continue
         qualified = tokens[at : at + 3]
@@ -221,6 +237,8 @@ def _body_edits(text: str, token: Token, names: Names, where: str) -> list[Edit]
     """Returns the edit of a dollar-quoted body, under a tag that the new body does not close."""
     tag = text[token.start : text.index("$", token.start + 1) + 1]
     begin, end = token.start + len(tag), token.end + 1 - len(tag)
+    if not _TAG.fullmatch(tag) or text[end : token.end + 1] != tag:
+        raise fault(text, token.start, where, f"{tag} is no tag of a dollar-quoted body")
     body = text[begin:end]
     # Lines before it, so that an error inside names the file's line.
     lead = "\n" * text.count("\n", 0, begin)

@@ -81,8 +81,10 @@ def copy_binaries(binaries: Path, into: Path) -> Path:
     pairs.append((prefix.parent.parent / libs, into / libs))
     for source, target in pairs:
         if source.is_dir():
-            shutil.copytree(source, target, ignore=_unneeded, ignore_dangling_symlinks=True)
+            shutil.copytree(source, target, ignore=_unneeded, symlinks=True)
     for path in [into, *into.rglob("*")]:
+        if path.is_symlink():
+            continue  # what it leads to may lie outside
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
     return copy / binaries.name
 

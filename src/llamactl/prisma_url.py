@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from llamactl.model import ErrorCode, LlamactlError
 
-_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+_SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 _POOL_PARAMETERS = frozenset(
     {
         "connection_limit",

@@ -12,6 +12,7 @@ It listens on a Unix socket only, in a directory of its own that goes when its o
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import os
 import pwd
@@ -67,8 +68,8 @@ class PrivatePostgres:
         self._lie_in(Path())
         self._user: pwd.struct_passwd | None = None
         self._server: subprocess.Popen[bytes] | None = None
+        self._home: PrivateDirectory | None = None
         self._owner_pid = 0
-        self._lock = -1
 
     def _lie_in(self, directory: Path) -> None:
         self.directory = directory
@@ -82,9 +83,12 @@ class PrivatePostgres:
         atexit.register(self.close)
         try:
             self._user = unprivileged_user() if os.geteuid() == 0 else None
-            self._make_directory()
+            self._home = PrivateDirectory.make(self._user)
+            self._lie_in(self._home.path)
+            for place in (self.data, self.socket_directory):
+                self._home.give(place, self._user)
             self._reach_binaries()
-            self._initdb()
+            self._make_cluster()
             self.start()
         except BaseException:
             self.close()
@@ -110,6 +114,8 @@ class PrivatePostgres:
         if self.postmaster_pid:
             return
         ours = {"listen_addresses": "", "unix_socket_directories": str(self.socket_directory)}
+        if _is_shared_memory_small():
+            ours["dynamic_shared_memory_type"] = "mmap"
         options = [f"{name}={value}" for name, value in (ours | self.settings).items()]
         command = [str(self.binaries / "postgres"), "-D", str(self.data)]
         command += [part for option in options for part in ("-c", option)]
@@ -134,7 +140,8 @@ class PrivatePostgres:
                 **as_user(self._user),
             )
         self._server = server
-        self._record()
+        if self._home:
+            self._home.record(server.pid)
         while server.poll() is None:
             if _is_ready(self.data, server.pid):
                 return True
@@ -163,132 +170,32 @@ class PrivatePostgres:
         self._owner_pid = 0
         atexit.unregister(self.close)
         self.stop("immediate")
-        if self._lock >= 0:
-            _delete(self.directory)
-            os.close(self._lock)
-            self._lock = -1
-
-    def _make_directory(self) -> None:
-        if not any(self._made_in(base) for base in _bases()):
-            who = f" that {self._user.pw_name} can reach" if self._user else ""
-            message = f"there is no directory{who} with a path short enough for a socket"
-            raise LlamactlError(ErrorCode.CONFIG, message, "set TMPDIR to one")
-        for place in (self.data, self.socket_directory):
-            place.mkdir(0o700)
-            if self._user:
-                os.chown(place, self._user.pw_uid, self._user.pw_gid)
-
-    def _made_in(self, base: str) -> bool:
-        try:
-            directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-        except OSError:
-            return False
-        if self._user:
-            directory.chmod(0o711)
-            if run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(directory)], self._user):
-                directory.rmdir()
-                return False
-        self._lie_in(directory)
-        self._take_lock()
-        return True
-
-    def _take_lock(self) -> None:
-        """Lock the owner's record, which gets its name only then: one without a lock is a dead owner's."""
-        new = self.directory / "owner.new"
-        self._lock = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._record()
-        new.rename(self.directory / "owner")
-
-    def _record(self) -> None:
-        # In place and of one length, so that being killed here leaves no half record.
-        os.pwrite(self._lock, f"{self._owner_pid:<10}\n{self.postmaster_pid:<10}\n".encode(), 0)
+        if self._home:
+            self._home.delete()
+            self._home = None
 
     def _reach_binaries(self) -> None:
         """See that the server's user can run the binaries; give it a copy where it cannot."""
-        complaint = self._complaint()
+        complaint = self._initdb("--show")
         if complaint and self._user:
             self.binaries = copy_binaries(self.binaries.resolve(), self.directory / "copy")
-            complaint = self._complaint()
+            complaint = self._initdb("--show")
         if complaint:
             message = f"the Postgres in {self.binaries} cannot be run: {complaint}"
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
 
-    def _complaint(self) -> str:
-        """What initdb has to say against running postgres and reading its own files."""
-        return run([str(self.binaries / "initdb"), "--show", "-D", str(self.data)], self._user)
-
-    def _initdb(self) -> None:
-        command = [str(self.binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust"]
-        complaint = run([*command, "-E", "UTF8", "--locale=C", "--no-sync"], self._user)
-        if complaint:
+    def _make_cluster(self) -> None:
+        if complaint := self._initdb(
+            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+        ):
             raise LlamactlError(ErrorCode.INTERNAL, f"initdb failed: {complaint}")
+
+    def _initdb(self, *options: str) -> str:
+        """What initdb complains of. With --show it only sees that it finds postgres and its own files."""
+        return run([str(self.binaries / "initdb"), "-D", str(self.data), *options], self._user)
 
     def _last_words(self) -> str:
         return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
-
-
-def remove_leftovers() -> None:
-    """Stop the servers and delete the directories that this user's killed processes left.
-
-    An owner holds the lock on its record for as long as it lives, so neither a pid used again nor the pids
-    of another container can mislead.
-    """
-    for directory in {path for base in _bases() for path in Path(base).glob(f"{_PREFIX}*")}:
-        try:
-            made = directory.lstat()
-            if not stat.S_ISDIR(made.st_mode) or made.st_uid != os.geteuid():
-                continue
-            with (directory / "owner").open() as owner:
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _end(int(owner.read().split()[1]), directory)
-                _delete(directory)
-        except BlockingIOError:
-            continue  # its owner lives
-        except FileNotFoundError:
-            # Being made just now, or deleted by another; or its maker was killed at one of the two.
-            if directory.exists() and time.time() - made.st_mtime > 3600:
-                _delete(directory)
-
-
-def _delete(directory: Path) -> None:
-    deadline = time.monotonic() + 2  # what is left of a killed server may still be writing
-    while directory.exists() and time.monotonic() < deadline:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _end(server: int, directory: Path) -> None:
-    for sent in (signal.SIGQUIT, signal.SIGKILL):
-        deadline = time.monotonic() + 10
-        while _is_server(server, directory) and time.monotonic() < deadline:
-            try:
-                os.kill(server, sent)
-            except ProcessLookupError:
-                return
-            time.sleep(0.1)
-
-
-def _is_server(pid: int, directory: Path) -> bool:
-    """Whether the pid is still that of the server there, and not another's by now."""
-    if Path("/proc/self/cmdline").exists():
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-    else:
-        command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True).stdout
-    return pid > 0 and os.fsencode(directory / "data") in command
-
-
-def _bases() -> list[str]:
-    """Where the directory may be: with a short path, and no character that parts a list of hosts."""
-    places = dict.fromkeys([tempfile.gettempdir(), "/tmp", "/var/tmp"])
-    rest = len(f"/{_PREFIX}12345678/s/.s.PGSQL.65535")
-    return [
-        place
-        for place in places
-        if len(os.fsencode(place)) + rest <= _SOCKET_PATH_LIMIT and not set(place) & set("'\",\\")
-    ]
 
 
 def _is_ready(data: Path, pid: int) -> bool:
@@ -297,3 +204,12 @@ def _is_ready(data: Path, pid: int) -> bool:
     except FileNotFoundError:
         return False
     return lines[0] == str(pid) and len(lines) > 7 and lines[7].strip() == "ready"
+
+
+def _is_shared_memory_small() -> bool:
+    """As in containers, which have 64 MB of it: queries with parallel workers fail there."""
+    try:
+        free = os.statvfs("/dev/shm")
+    except OSError:
+        return False
+    return free.f_bavail * free.f_frsize < 256 << 20

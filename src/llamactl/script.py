@@ -22,7 +22,7 @@ def run(session: Session, settings: Settings) -> str:
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
-    obstacles.refuse(session, settings, relation, names)
+    obstacles.refuse(session, relation, names, writing=False)
     present = plan.look(session, relation, names)
     steps = plan.steps(relation, present, names, StrategyName.UPDATE, CheckPolicy.AUTO)
     return "\n".join([*_head(session, settings, relation, names), *_body(steps, names), "COMMIT;", ""])

@@ -108,7 +108,7 @@ def load(flags: Flags, env: Mapping[str, str], cwd: Path) -> Settings:
 
 def find_dsn(flag: str | None, env: Mapping[str, str], cwd: Path) -> Dsn:
     """Returns the first connection that is given, in the order above. An empty variable is none."""
-    hidden = [env[name] for name in ("PGPASSWORD", "PGSSLPASSWORD") if env.get(name)]
+    hidden = [env["PGPASSWORD"]] if env.get("PGPASSWORD") else []
     if flag is not None:
         if not flag.strip():
             # Most likely a variable that is not set; the next source could be quite another database.

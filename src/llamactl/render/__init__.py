@@ -6,9 +6,10 @@ Each format's module is imported where it is used: JSON must not wait for rich.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
-from llamactl.findings import FindingKind
 from llamactl.model import (
+    DemoReport,
     LlamactlError,
     MigrationReport,
     OutputFormat,
@@ -16,9 +17,12 @@ from llamactl.model import (
     Tree,
     VerifyReport,
 )
-from llamactl.render.console import Screen
 
-Report = PreflightReport | MigrationReport | VerifyReport | Tree | FindingKind | str
+if TYPE_CHECKING:
+    from llamactl.findings import FindingKind
+    from llamactl.render.console import Screen
+
+Report: TypeAlias = "PreflightReport | MigrationReport | VerifyReport | Tree | DemoReport | FindingKind | str"
 """What the verbs return; a string is the `sql` verb's script."""
 
 
@@ -37,6 +41,8 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
             from llamactl.render import junit
 
             return junit.render(report)
+        case OutputFormat.TEXT, DemoReport():
+            return iter([])  # its commands have spoken for themselves
         case OutputFormat.TEXT, str():
             return iter([report])
         case OutputFormat.TEXT, Tree():

@@ -10,11 +10,19 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from textwrap import wrap
 from typing import TextIO
 
+from llamactl.model import ErrorCode, LlamactlError
 from llamactl.render import safe
+
+# SGR codes; stdout has rich for this.
+DIM, RED, BOLD = "2", "1;31", "1"
+WORDS = partial(wrap, break_long_words=False, break_on_hyphens=False)
+"""A job id stays whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +37,16 @@ class Screen:
     """False: ASCII only."""
 
 
-def screen_of(stream: TextIO, env: Mapping[str, str], no_color: bool) -> Screen:
+def screen_of(stream: TextIO | None, no_color: bool) -> Screen:
     """What `stream` can show; NO_COLOR counts when it is not empty (no-color.org)."""
+    if stream is None:
+        return Screen()
     terminal = is_terminal(stream)
+    plain = no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return Screen(
         terminal=terminal,
         width=max(40, shutil.get_terminal_size().columns) if terminal else 80,
-        colour=terminal and not no_color and not env.get("NO_COLOR") and env.get("TERM") != "dumb",
+        colour=terminal and not plain,
         unicode=codecs.lookup(stream.encoding or "ascii").name.startswith("utf"),
     )
 
@@ -51,20 +62,24 @@ class Streams:
     A note that nobody reads must not roll a migration back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, no_color: bool = False) -> None:
         # A process that was started with `>&-` has no stdout at all.
         self._out: TextIO | None = sys.stdout
         self._err: TextIO | None = sys.stderr
         for stream in (self._out, self._err):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
+        self._no_color = no_color
+        self.scrub: Callable[[str], str] = safe.without_passwords
+        """Takes passwords out of a text; better once it is known which these are."""
 
-    def screen(self, no_color: bool = False) -> Screen:
+    def screen(self, ascii_only: bool = False) -> Screen:
         """What stdout can show."""
-        return Screen() if self._out is None else screen_of(self._out, os.environ, no_color)
+        screen = screen_of(self._out, self._no_color)
+        return replace(screen, unicode=screen.unicode and not ascii_only)
 
     def data(self, chunks: Iterable[str]) -> None:
-        """Writes to stdout, up to where it is closed. Raises OSError where it cannot take more (disk full)."""
+        """Writes to stdout, up to where it is closed. Raises LlamactlError where it takes no more."""
         if self._out is None:
             return
         try:
@@ -72,14 +87,34 @@ class Streams:
                 self._out.write(chunk)
             self._out.flush()
         except BrokenPipeError:
-            self._out = _silence(self._out)
-        except OSError:
-            self._out = _silence(self._out)
-            raise
+            _silence(self._out)
+            self._out = None
+        except OSError as exc:
+            _silence(self._out)
+            self._out = None
+            message = f"Cannot write to stdout: {exc.strerror}; what the command did stands"
+            raise LlamactlError(ErrorCode.CONNECTION, message) from exc
 
     def note(self, line: str) -> None:
-        """Writes one line to stderr."""
-        self.diagnose(safe.visible(line) + "\n")
+        """Writes a line to stderr."""
+        self._say("", line, DIM)
+
+    def fail(self, problem: LlamactlError) -> None:
+        """Writes a failure to stderr, in one line, and its hint in another."""
+        self._say("error: ", problem.message, RED)
+        if problem.hint:
+            self._say("hint:  ", problem.hint, BOLD)
+
+    def _say(self, label: str, line: str, style: str) -> None:
+        """The label, styled, and the line; without a label the line itself is. Wrapped on a terminal."""
+        screen = screen_of(self._err, self._no_color)
+        text = label + safe.visible(line)
+        if screen.terminal:
+            text = "\n".join(WORDS(text, screen.width - 1, subsequent_indent=" " * len(label)))
+        if screen.colour:
+            end = len(label) or len(text)
+            text = f"\x1b[{style}m{text[:end]}\x1b[0m{text[end:]}"
+        self.diagnose(text + "\n")
 
     def diagnose(self, text: str) -> None:
         """Writes `text` to stderr as it is."""
@@ -89,7 +124,8 @@ class Streams:
             self._err.write(text)
             self._err.flush()
         except OSError:
-            self._err = _silence(self._err)
+            _silence(self._err)
+            self._err = None
 
 
 def _silence(stream: TextIO) -> None:

@@ -1,6 +1,7 @@
 """Workflow annotations of GitHub Actions: `::error title=...::message`.
 
-GitHub shows ten annotations of a kind and drops the rest without a word, so the tenth counts what is left out.
+GitHub shows ten annotations of a kind and drops the rest without a word.
+Therefore the tenth counts what is left out.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ def _cut(annotations: Sequence[Annotation]) -> Iterator[str]:
 
 
 def _data(text: str) -> str:
-    """What stands after the last `::`; escapes as in actions/toolkit, command.ts."""
-    return safe.visible_lines(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """What stands after the last `::`, as actions/toolkit writes it; visible() leaves no line breaks."""
+    return safe.visible(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from llamactl.findings import FindingKind
 from llamactl.model import (
     SCHEMA_VERSION,
+    DemoReport,
     LlamactlError,
     MigrationReport,
     PreflightReport,
@@ -46,6 +47,8 @@ def _body(report: object) -> dict[str, Any]:
         case VerifyReport():
             checks = [{k: v for k, v in _fields(check).items() if k != "severity"} for check in report.checks]
             return {"ok": report.ok, **_fields(report), "checks": checks}
+        case DemoReport():
+            return _fields(report)
         case FindingKind():
             return {k: v for k, v in _fields(report).items() if k != "hint"}
         case str():

@@ -1,7 +1,7 @@
 """JUnit XML.
 
-Written with the standard library: of the two packages for it, junit-xml rests since 2020, and junitparser (alive)
-lets the characters through that XML cannot hold, so that the hard part would be ours all the same.
+Written with the standard library. Of the packages for it, junit-xml rests since 2020; junitparser 5, alive
+and small, lets through the characters that XML cannot hold: the hard part would be ours all the same.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ class Case:
 
 
 def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
-    """Yields the document. A case per check, or per thing that preflight looks for, so that names are the same
-    in each run; errors are failures, whatever --fail-on says."""
+    """Yields the document: a case per check, or per thing that preflight looks for, the same in each run.
+
+    Errors are failures, whatever --fail-on says: it changes the exit code only.
+    """
     if isinstance(report, VerifyReport):
         cases = [
             Case(f"{check.id} {check.title}")

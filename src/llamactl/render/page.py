@@ -1,4 +1,4 @@
-"""Lines of styled text for a screen: wrapped with a hanging indent on a terminal, whole and plain elsewhere."""
+"""Lines of styled text: wrapped with a hanging indent on a terminal, whole and plain elsewhere."""
 
 from __future__ import annotations
 

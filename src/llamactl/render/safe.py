@@ -12,6 +12,7 @@ UNSAFE = re.compile(
     "\u2028\u2029\ufeff\ufff9-\ufffb"
     "\ud800-\udfff]"
 )
+UNSAFE_SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 PASSWORD = re.compile(
     r"(?P<before>\w://[^\s:/@]*:)\S+(?=@)|(?P<key>\b(?:ssl)?password\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s&]+)",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from itertools import chain
 
 from llamactl.findings import FINDINGS, FindingKind
 from llamactl.model import (
@@ -15,6 +17,7 @@ from llamactl.model import (
     PreflightReport,
     Severity,
     Step,
+    Strategy,
     StrategyName,
     VerifyReport,
 )
@@ -43,29 +46,38 @@ def render(report: object, screen: Screen) -> Iterator[str]:
             raise TypeError(f"no text for {type(report).__name__}")
 
 
+def _apart(*sections: Iterable[str]) -> Iterator[str]:
+    """The sections that have lines, with an empty line between them."""
+    between = ""
+    for section in sections:
+        for line in section:
+            yield between + line
+            between = ""
+        between = "\n"
+
+
 def preflight(report: PreflightReport, screen: Screen) -> Iterator[str]:
     """What was found, errors first; then what the rows come to."""
     page, table = Page(screen), report.table
     rows = "rows not read" if table.rows is None else plural(table.rows, "row")
     parts = f"indexes {size(table.index_bytes)}, TOAST {size(table.toast_bytes)}"
-    yield from page.hanging(
-        [(table.name, "bold"), "  "], f"{rows}, {size(table.bytes)} ({parts}), Postgres {table.server_version}"
+    return _apart(
+        page.hanging(
+            [(table.name, "bold"), "  "],
+            f"{rows}, {size(table.bytes)} ({parts}), Postgres {table.server_version}",
+        ),
+        chain.from_iterable(_finding(page, finding) for finding in report.findings),
+        _counts(page, report.counts),
+        _cycles(page, report.cycles, report.cycles_total or 0),
+        _verdict(page, report),
     )
-    yield "\n"
-    for finding in report.findings:
-        yield from _finding(page, finding)
-    if report.findings:
-        yield "\n"
-    if report.counts:
-        yield from _counts(page, report.counts)
-    if report.cycles:
-        yield "\n"
-        yield from _cycles(page, report.cycles, report.cycles_total or 0)
-    yield "\n"
+
+
+def _verdict(page: Page, report: PreflightReport) -> Iterator[str]:
     tally = Counter(finding.severity for finding in report.findings)
     found = ", ".join(plural(tally[severity], severity) for severity in (Severity.ERROR, Severity.WARNING))
-    verdict = "nothing stands in the way of the migration" if report.ok else "the migration is not possible yet"
-    yield from page.hanging([], (f"{found}, {tally[Severity.INFO]} info: {verdict}.", "bold"))
+    verdict = "nothing stands in the way" if report.ok else "the migration is not possible yet"
+    return page.hanging([], (f"{found}, {tally[Severity.INFO]} info: {verdict}.", "bold"))
 
 
 def _finding(page: Page, finding: Finding) -> Iterator[str]:
@@ -77,6 +89,8 @@ def _finding(page: Page, finding: Finding) -> Iterator[str]:
 
 
 def _cycles(page: Page, cycles: tuple[Cycle, ...], total: int) -> Iterator[str]:
+    if not cycles:
+        return
     yield page.line((plural(total, "cycle"), "bold"))
     rows = [[f"  {plural(cycle.size, 'job')}", sampled(cycle.jobs, cycle.size)] for cycle in cycles]
     yield from page.table(rows)
@@ -84,27 +98,17 @@ def _cycles(page: Page, cycles: tuple[Cycle, ...], total: int) -> Iterator[str]:
         yield page.line(f"  ... {total - len(cycles):,} more  --sample {total}")
 
 
-def _counts(page: Page, counts: Counts) -> Iterator[str]:
+def _counts(page: Page, counts: Counts | None) -> Iterator[str]:
     """The figures of lineage, in rows; parts that are 0 are left out."""
-    by, orphans = counts.filled_by, counts.orphans_by
+    if counts is None:
+        return
     lines: list[tuple[str, int, str]] = [
         ("rows", counts.total, ""),
-        ("filled", counts.filled, _breakdown({"root": by.root, "descendant": by.descendant})),
-        (
-            "orphans",
-            counts.orphans,
-            _breakdown(
-                {
-                    "untracked": orphans.untracked,
-                    "cyclic": orphans.cyclic,
-                    "ambiguous": orphans.ambiguous,
-                    "dangling": orphans.dangling,
-                }
-            ),
-        ),
+        ("filled", counts.filled, _breakdown(asdict(counts.filled_by))),
+        ("orphans", counts.orphans, _breakdown(asdict(counts.orphans_by))),
         ("dangling", counts.dangling, "below a parent that the log does not hold" if counts.dangling else ""),
         ("already set", counts.already_set, ""),
-        ("conflicts", counts.conflicts, "hold another root than the computed one" if counts.conflicts else ""),
+        ("conflicts", counts.conflicts, "hold another than the computed root" if counts.conflicts else ""),
         ("depth", counts.max_depth, _depths(counts.depths)),
     ]
     rows: list[list[Part]] = []
@@ -119,36 +123,37 @@ def _breakdown(parts: Mapping[str, int]) -> str:
 
 
 def _depths(depths: Mapping[str, int]) -> str:
-    return "jobs by depth  " + "  ".join(f"{depth}:{count:,}" for depth, count in depths.items()) if depths else ""
+    by_depth = "  ".join(f"{depth}:{count:,}" for depth, count in depths.items())
+    return f"jobs by depth  {by_depth}" if by_depth else ""
 
 
 def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
     """The counts and the steps; of a dry run with their statements."""
     page = Page(screen)
-    if report.unmet:
-        headline = ("An expectation was not met: nothing was changed.", "bold red")
-    elif report.dry_run:
-        headline = ("Dry run: nothing was changed.", "bold")
-    else:
-        headline = ("Migrated.", "bold green")
-    yield from page.hanging([], headline)
-    for line in report.unmet:
-        yield from page.hanging([("FAIL", "bold red"), "  "], line)
-    yield "\n"
-    yield from _counts(page, report.counts)
-    yield "\n"
-    yield from _strategy(page, report)
-    yield "\n"
-    yield from _steps(page, report)
-    if report.skipped:
-        yield "\n"
-        yield from page.hanging([("skipped  ", "bold")], ", ".join(map(_words, report.skipped)))
+    ran = any(step.seconds is not None for step in report.steps)
+    unmet = (page.hanging([("FAIL", "bold red"), "  "], line) for line in report.unmet)
+    sections: list[Iterable[str]] = [
+        chain([page.line(_headline(report, ran))], *unmet),
+        _counts(page, report.counts),
+    ]
+    if ran or report.dry_run:
+        sections += [_strategy(page, report.strategy), _steps(page, report)]
+    if sections[2:] and report.skipped:
+        sections += [page.hanging([("skipped  ", "bold")], ", ".join(map(_words, report.skipped)))]
     if report.dry_run:
-        yield from _statements(page, report.steps)
+        sections += _statements(page, report.steps)
+    return _apart(*sections)
 
 
-def _strategy(page: Page, report: MigrationReport) -> Iterator[str]:
-    strategy = report.strategy
+def _headline(report: MigrationReport, ran: bool) -> Part:
+    if report.unmet:
+        return ("An expectation is not met: nothing was changed.", "bold red")
+    if report.dry_run:
+        return ("Dry run: nothing was changed.", "bold")
+    return ("Migrated." if ran else "Nothing to do: the table is migrated already.", "bold green")
+
+
+def _strategy(page: Page, strategy: Strategy) -> Iterator[str]:
     sound = "" if strategy.rewrite_sound else "not "
     other = "" if strategy.name is StrategyName.REWRITE else f"; a rewrite would {sound}be sound here"
     yield page.line(("strategy ", "bold"), strategy.name, other)
@@ -160,23 +165,22 @@ def _steps(page: Page, report: MigrationReport) -> Iterator[str]:
     rows: list[list[Part]] = [[(word, "bold") for word in ("  step", "lock", "blocks", "seconds", "")]]
     for step in report.steps:
         seconds = step.estimate_seconds if report.dry_run else step.seconds
-        shown = "" if seconds is None else f"{'~' if report.dry_run else ''}{seconds:,.1f}"
+        about = "~" if report.dry_run else ""
+        shown = "" if seconds is None else f"{about}{seconds:,.{2 if seconds < 10 else 1}f}"
         rows.append([f"  {_words(step.name)}", step.lock or "-", step.blocks, shown, ""])
-    yield from page.table(rows, numeric={3})
+    return page.table(rows, numeric={3})
 
 
-def _statements(page: Page, steps: tuple[Step, ...]) -> Iterator[str]:
-    """The SQL of the steps that do more than read the user's table, without its comment lines."""
+def _statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:
+    """The SQL of each step that does more than read the user's table, without its comment lines."""
     for step in steps:
         if step.lock in READS_ONLY and "CREATE TEMP" in step.sql:
             continue
-        yield "\n"
-        yield page.line((f"-- {_words(step.name)}", "dim"))
-        for line in step.sql.splitlines():
-            if line.strip() and not line.lstrip().startswith("--"):
-                yield page.line(line)
-    yield "\n"
-    yield page.line(("-- `llamactl sql` prints the whole, resolving the chains included", "dim"))
+        lines = (
+            line for line in step.sql.splitlines() if line.strip() and not line.lstrip().startswith("--")
+        )
+        yield chain([page.line((f"-- {_words(step.name)}", "dim"))], map(page.line, lines))
+    yield [page.line(("-- `llamactl sql` prints the whole, resolving the chains included", "dim"))]
 
 
 def _words(name: str) -> str:
@@ -186,12 +190,14 @@ def _words(name: str) -> str:
 def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:
     """The checks, then the counts, then the verdict."""
     page = Page(screen)
-    for check in report.checks:
-        yield from _check(page, check)
-    yield "\n"
-    if report.counts:
-        yield from _counts(page, report.counts)
-        yield "\n"
+    return _apart(
+        chain.from_iterable(_check(page, check) for check in report.checks),
+        _counts(page, report.counts),
+        _proved(page, report),
+    )
+
+
+def _proved(page: Page, report: VerifyReport) -> Iterator[str]:
     if report.waiting:
         waiting = "younger than --grace still lack a root; not a failure"
         yield from page.hanging([], f"{plural(report.waiting, 'row')} {waiting}.")
@@ -215,11 +221,15 @@ def _check(page: Page, check: Check) -> Iterator[str]:
 def explanation(kind: FindingKind, screen: Screen) -> Iterator[str]:
     """An id's title and description; prose is wrapped on a terminal, code never."""
     page = Page(screen)
-    yield from page.hanging([(kind.id, "bold"), "  ", (kind.severity, STYLES[kind.severity]), "  "], (kind.title, "bold"))
-    for paragraph in kind.description.split("\n\n"):
-        yield "\n"
-        lines = paragraph.splitlines()
-        if lines[0].startswith("    "):
-            yield from map(page.line, lines)
-        else:
-            yield from page.hanging([], " ".join(lines))
+    prefix: list[Part] = [(kind.id, "bold"), "  ", (kind.severity, STYLES[kind.severity]), "  "]
+    return _apart(
+        page.hanging(prefix, (kind.title, "bold")),
+        *(_paragraph(page, paragraph) for paragraph in kind.description.split("\n\n")),
+    )
+
+
+def _paragraph(page: Page, paragraph: str) -> Iterable[str]:
+    lines = paragraph.splitlines()
+    if lines[0].startswith("    "):
+        return map(page.line, lines)
+    return page.hanging([], " ".join(lines))

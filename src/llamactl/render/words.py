@@ -21,4 +21,3 @@ def sampled(sample: Sequence[str], count: int) -> str:
 def joined(*parts: str) -> str:
     """The parts that say something, as one line."""
     return " | ".join(part for part in parts if part)
-

@@ -1,0 +1,58 @@
+# Each target works where there is only Python 3.11+ and make: it makes its own virtual environment, .venv, and needs
+# no database. Another Python: make PYTHON=python3.13 test. More for pytest: make PYTEST_ARGS='-k lineage' test
+SHELL := /bin/sh
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest --quiet
+# Each worker has a server of its own.
+WORKERS ?= 2
+
+export PYTHON
+export PIP_ROOT_USER_ACTION := ignore
+
+.PHONY: help demo test test-slow bench lint clean
+
+help:
+	@echo "make demo       the whole migration on a private Postgres, narrated"
+	@echo "make test       the tests (under 5 minutes)"
+	@echo "make test-slow  the tests that run for minutes"
+	@echo "make bench      the benchmark"
+	@echo "make lint       ruff, mypy, import contracts"
+	@echo "make clean      remove .venv and the caches"
+
+demo: .venv/demo.stamp
+	@$(BIN)/llamactl demo
+
+# Sharing the processors is no loss here; the slow tests compare times, and so run one by one.
+test: .venv/dev.stamp
+	@$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-slow: .venv/dev.stamp
+	@$(PYTEST) -m slow $(PYTEST_ARGS)
+
+bench: .venv/dev.stamp
+	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+.venv/venv.stamp:
+	@echo "Making .venv"
+	@sh scripts/make_venv.sh .venv
+	@touch $@
+
+.venv/demo.stamp: .venv/venv.stamp pyproject.toml
+	@echo "Installing llamactl and a Postgres for the demo into .venv"
+	@$(PIP) install --editable '.[demo]'
+	@touch $@
+
+.venv/dev.stamp: .venv/venv.stamp pyproject.toml
+	@echo "Installing llamactl, a Postgres and the development tools into .venv"
+	@$(PIP) install --editable '.[demo,dev]'
+	@touch $@ .venv/demo.stamp

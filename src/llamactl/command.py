@@ -1,0 +1,202 @@
+"""What all verbs share on the command line: the common options, and the Call that carries them.
+
+Typer reads a function's signature; verb() gives each verb the common options without repeating them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from llamactl import render
+from llamactl.model import DanglingPolicy, ErrorCode, ExitCode, LlamactlError, OutputFormat
+from llamactl.render import safe
+from llamactl.render.console import Streams, is_terminal
+
+if TYPE_CHECKING:
+    from llamactl.db import Session
+    from llamactl.settings import Settings
+
+Verb = TypeVar("Verb", bound=Callable[..., ExitCode])
+"""Takes a Call first."""
+Options = Callable[..., dict[str, Any]]
+
+Plain = Annotated[Literal["text", "json"], typer.Option("--format", help="Of stdout.")]
+Reporting = Annotated[
+    Literal["text", "json", "github", "junit"],
+    typer.Option("--format", help="Of stdout; github: annotations, junit: XML."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of one verb."""
+
+    command: str
+    given: dict[str, Any]
+    """The options of settings.Flags."""
+    format: OutputFormat
+    no_color: bool
+    verbose: bool
+    streams: Streams
+
+    def note(self, line: str) -> None:
+        """One line on stderr."""
+        self.streams.note(line)
+
+    @contextmanager
+    def session(self) -> Iterator[tuple[Session, Settings]]:
+        """The settings and a connection made with them; says on stderr what these are."""
+        from llamactl import db, settings
+
+        loaded = settings.load(settings.Flags(**self.given), os.environ, Path.cwd())
+        self.streams.scrub = loaded.dsn.scrub
+        for line in (*loaded.notes, *(loaded.details if self.verbose else ())):
+            self.note(line)
+        with db.connect(loaded, self.command) as session:
+            if self.verbose:
+                self.note(f"Connected to {session.target}")
+            yield session, loaded
+
+    def show(self, report: render.Report, *, found: bool = False, ascii_only: bool = False) -> ExitCode:
+        """Writes the report to stdout and its notes to stderr; returns 1 where a problem was found."""
+        screen = self.streams.screen(ascii_only)
+        self.streams.data(render.lines(report, self.command, self.format, screen))
+        for line in getattr(report, "notes", ()):
+            self.note(line)
+        return ExitCode.FOUND if found else ExitCode.OK
+
+    def confirmation(self, needed: bool) -> Callable[[str], bool] | None:
+        """Returns what asks a person; None where nobody needs to be asked.
+
+        Raises LlamactlError (usage) where nobody is there.
+        """
+        if not needed:
+            return None
+        if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise LlamactlError(
+                ErrorCode.USAGE,
+                f"{self.command} asks before it changes anything, and there is no terminal to ask on",
+                "Give --yes to go ahead, or --dry-run to see what it would do",
+            )
+        return self._ask
+
+    def _ask(self, question: str) -> bool:
+        self.streams.diagnose(f"{safe.visible(question)} [y/N] ")
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def milliseconds(flag: str, text: str) -> int:
+    """The length of time that a flag gives. Raises LlamactlError (usage)."""
+    from llamactl import settings
+
+    try:
+        return settings.duration_ms(text)
+    except ValueError as exc:
+        raise LlamactlError(ErrorCode.USAGE, f"{flag}: {exc}", f"For example {flag} 500ms, 2s, 10m") from exc
+
+
+def table_options(
+    dsn: Annotated[
+        str | None, typer.Option(metavar="URL", help="Postgres or Prisma URL, or libpq's key=value pairs.")
+    ] = None,
+    schema: Annotated[str | None, typer.Option(metavar="NAME", help="Schema of the table.")] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help='Default: whichever of "LlamaLog" and llama_logs is there.'),
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="A column of another name; repeatable.")
+    ] = None,
+    dangling: Annotated[
+        DanglingPolicy | None,
+        typer.Option(help="Below a parent that is not logged: fill in its id (the default), or leave NULL."),
+    ] = None,
+    trust_root_flag: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust-root-flag/--no-trust-root-flag",
+            help="Whether is_root_job disregards a row's parent (the default).",
+        ),
+    ] = None,
+    lock_timeout: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Longest wait for a lock; default 2s.")
+    ] = None,
+    statement_timeout: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Limit of a statement; default 0, none.")
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Most samples and cycles shown; default 10.")
+    ] = None,
+) -> dict[str, Any]:
+    """The options of every verb that reads the database, as settings.Flags takes them."""
+    return {
+        "dsn": dsn,
+        "schema": schema,
+        "table": table,
+        "columns": column or (),
+        "dangling": dangling,
+        "trust_root_flag": trust_root_flag,
+        "lock_timeout": lock_timeout,
+        "statement_timeout": statement_timeout,
+        "sample": sample,
+    }
+
+
+def no_options() -> dict[str, Any]:
+    """For the verbs that need no database."""
+    return {}
+
+
+def output_options(
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; so does NO_COLOR.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell more on stderr.")] = False,
+) -> tuple[bool, bool]:
+    """The options of every verb."""
+    return no_color, verbose
+
+
+def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb], Verb]:
+    """Registers a function as a command, which takes `options` and those of all verbs besides its own."""
+
+    def register(run: Verb) -> Verb:
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        format_ = context.replace(name="format", annotation=formats, default=OutputFormat.TEXT.value)
+        own, shared, output = _parameters(run)[1:], _parameters(options), _parameters(output_options)
+
+        def command(**given: Any) -> ExitCode:
+            taken = partial(_taken, given)
+            no_color, verbose = output_options(**taken(output))
+            call = Call(
+                command=run.__name__,
+                given=options(**taken(shared)),
+                format=OutputFormat(given.pop("format")),
+                no_color=no_color,
+                verbose=verbose,
+                streams=given.pop("context").find_object(Streams),
+            )
+            return run(call, **given)
+
+        command.__dict__["__signature__"] = inspect.Signature([context, *own, *shared, format_, *output])
+        app.command(name=run.__name__, help=run.__doc__)(command)
+        return run
+
+    return register
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    return [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+
+
+def _taken(given: dict[str, Any], parameters: list[inspect.Parameter]) -> dict[str, Any]:
+    return {parameter.name: given.pop(parameter.name) for parameter in parameters}

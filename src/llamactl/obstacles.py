@@ -1,0 +1,238 @@
+"""What makes the migration impossible, as far as the catalogs tell: preflight lists it, migrate refuses.
+
+Nothing here reads a row of the log. What only the rows tell (an id that does not fit, a parent that cannot be
+saved) is said by preflight from the resolved lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from llamactl import findings, queries
+from llamactl.catalog import unsupported
+from llamactl.db import Session
+from llamactl.model import CheckPolicy, Column, ErrorCode, Finding, IdKind, LlamactlError, Relation
+from llamactl.names import Names
+from llamactl.soundness import Reason, Verdict, catalog_reasons
+from llamactl.wording import ident, listed, qualified
+
+LABEL = "LINKED"
+
+RIGHTS = ("LL001", "LL002", "LL003", "LL005", "LL017")
+"""What another role or server could do. The rest is wrong with the table itself."""
+UNREADABLE = ("LL006", "LL013", "LL018")
+"""With these the rows mean nothing to llamactl."""
+
+_TIMES = ("timestamp without time zone", "timestamp with time zone", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What rights.sql tells."""
+
+    owner: bool
+    could_own: bool
+    enum_owner: bool | None
+    could_own_enum: bool | None
+    temporary: bool
+    create_index: bool
+    create_schema: bool
+    save_parents: bool | None
+    sees_others: bool
+    standby: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A line of attached.sql."""
+
+    subject: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What the catalogs tell of the table's surroundings."""
+
+    rights: Rights
+    attached: Sequence[Attached]
+    reasons: Sequence[Reason]
+
+    def named(self, subject: str) -> list[str]:
+        """Returns the names of what stands on the table, of one subject of attached.sql."""
+        return [one.name for one in self.attached if one.subject == subject]
+
+
+def find(session: Session, relation: Relation, names: Names, around: Around) -> list[Finding]:
+    """Returns the error findings that the catalogs give cause for."""
+    return [
+        *_rights(session, relation, names, around),
+        *shape(relation),
+        *_names_taken(relation, around.attached),
+        *_unsound(relation, around.reasons),
+    ]
+
+
+def refuse(
+    session: Session,
+    relation: Relation,
+    names: Names,
+    *,
+    check: CheckPolicy = CheckPolicy.AUTO,
+    writing: bool = True,
+) -> None:
+    """Raises LlamactlError for the first obstacle: permission for a missing right, else config.
+
+    Unless `writing`, only what computing needs is asked for: a dry run needs no right to alter the table.
+    """
+    around = look(session, relation, names)
+    passed = {"LL012"} if check is CheckPolicy.NO else set()
+    if not writing:
+        passed |= (
+            {"LL001", "LL002", "LL017"} if around.rights.standby else {"LL001", "LL002", "LL005", "LL017"}
+        )
+    for finding in find(session, relation, names, around):
+        if finding.id not in passed:
+            code = ErrorCode.PERMISSION if finding.id in RIGHTS else ErrorCode.CONFIG
+            what = f": {listed(finding.sample)}" if finding.sample else ""
+            raise LlamactlError(code, f"{finding.title}{what}; nothing was changed", finding.hint)
+
+
+def look(session: Session, relation: Relation, names: Names) -> Around:
+    """Returns the table's surroundings. Reads catalogs only."""
+    enum = relation.enum
+    rights = session.row(
+        queries.load("preflight/rights", Names()),
+        Rights,
+        relation=relation.oid,
+        enum_schema=enum.schema if enum else "",
+        enum=enum.name if enum else "",
+    )
+    attached = session.rows(
+        queries.load("preflight/attached", Names()),
+        Attached,
+        relation=relation.oid,
+        job=names.columns["job_id"],
+        parent=names.columns["parent_job_id"],
+        root=names.columns["root_job_id"],
+        index=names.index,
+        check=names.check,
+    )
+    return Around(rights, attached, catalog_reasons(session, names, relation))
+
+
+def shape(relation: Relation) -> Iterator[Finding]:
+    """Yields what is wrong with the kind of the relation and the types of its columns."""
+    table = qualified(relation.schema, relation.name)
+    kind = unsupported(relation)
+    if kind:
+        yield findings.make("LL013", 1, [table], table=table, kind=kind)
+    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
+    if job.kind is not parent.kind or job.kind is IdKind.OTHER:
+        yield findings.make("LL006", 1, [], job_type=job.type_name, parent_type=parent.type_name)
+    needs = list(_unusable(relation))
+    if needs:
+        yield findings.make("LL018", len(needs), needs, needs="; ".join(needs))
+    if relation.root:
+        yield from _root_shape(table, relation.root, job)
+
+
+def _unusable(relation: Relation) -> Iterator[str]:
+    flag, created = relation.columns.get("is_root_job"), relation.columns.get("created_at")
+    if flag and flag.bare_type != "boolean":
+        yield f"{ident(flag.name)} is {flag.type_name}, and is_root_job must be boolean"
+    if created and created.bare_type not in _TIMES:
+        yield f"{ident(created.name)} is {created.type_name}, and created_at must be a timestamp"
+
+
+def _root_shape(table: str, root: Column, job: Column) -> Iterator[Finding]:
+    column = ident(root.name)
+    if (root.type_name, root.collation) != (job.type_name, job.collation):
+        yield findings.make(
+            "LL007",
+            1,
+            [f"{column} {_type(root)}"],
+            root_type=_type(root),
+            job_type=_type(job),
+            table=table,
+            column=column,
+        )
+    if root.generated:
+        remedy = (
+            f"ALTER TABLE {table} ALTER COLUMN {column} DROP EXPRESSION; (DROP IDENTITY; for an identity)"
+        )
+        yield findings.make("LL008", 1, [column], column=column, reason="generated", remedy=remedy)
+    if root.not_null:
+        remedy = f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL;"
+        yield findings.make("LL008", 1, [column], column=column, reason="NOT NULL", remedy=remedy)
+
+
+def _type(column: Column) -> str:
+    return column.type_name + (f" COLLATE {column.collation}" if column.collation else "")
+
+
+def _rights(session: Session, relation: Relation, names: Names, around: Around) -> Iterator[Finding]:
+    rights = around.rights
+    user, owner = ident(session.user), ident(relation.owner)
+    if not rights.owner:
+        remedy = _become(owner, user, rights.could_own)
+        yield findings.make("LL001", 1, [names.quoted_table()], owner=owner, remedy=remedy)
+    enum = relation.enum
+    if enum and LABEL not in enum.values and not rights.enum_owner:
+        name = qualified(enum.schema, enum.name)
+        remedy = f"{_become(ident(enum.owner), user, rights.could_own_enum)} Or its owner runs: "
+        remedy += f"ALTER TYPE {name} ADD VALUE '{LABEL}';"
+        yield findings.make("LL002", 1, [name], type=name, owner=ident(enum.owner), remedy=remedy)
+    if not rights.temporary and not rights.standby:
+        yield findings.make("LL003", 1, [session.database], database=ident(session.database), user=user)
+    if rights.standby:
+        yield findings.make("LL005", 1, [session.target], reason=_STANDBY)
+    elif session.read_only_default:
+        yield findings.make("LL005", 1, [session.target], reason=_READ_ONLY)
+    if not rights.create_index and not around.named("root index"):
+        schema = ident(relation.schema)
+        yield findings.make("LL017", 1, [schema], schema=schema, user=user)
+
+
+_STANDBY = (
+    "It is a standby: point llamactl at the primary. The rows were not read, since lineage is computed in"
+    " temporary tables, which a standby cannot make"
+)
+_READ_ONLY = (
+    "default_transaction_read_only is on for this role, database or server: connect as a role that may write"
+)
+
+
+def _become(owner: str, user: str, member: bool | None) -> str:
+    """Returns how the role gets the owner's rights."""
+    if member:
+        return f"{user} is a member without inheriting: connect with options=-crole={owner}"
+    return f"GRANT {owner} TO {user};"
+
+
+def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
+    for one in attached:
+        index = qualified(relation.schema, one.name)
+        if one.subject == "invalid index":
+            yield findings.make("LL010", 1, [index], index=index)
+        elif one.subject == "index name":
+            yield findings.make("LL011", 1, [index], index=index, what=one.detail)
+        elif one.subject == "constraint name":
+            yield findings.make("LL012", 1, [one.name], constraint=ident(one.name), what=one.detail)
+
+
+_REFUSED = {"kind": "LL013", "rule": "LL015", "replica identity": "LL016"}
+
+
+def _unsound(relation: Relation, reasons: Sequence[Reason]) -> Iterator[Finding]:
+    """Yields what makes both ways of filling impossible; one finding a subject."""
+    table = qualified(relation.schema, relation.name)
+    refused = [r for r in reasons if r.verdict == Verdict.REFUSE and r.subject in _REFUSED]
+    for subject, group in groupby(refused, key=lambda reason: reason.subject):
+        # A view and its like were told from their kind already.
+        if subject != "kind" or not unsupported(relation):
+            found = [reason.name for reason in group]
+            yield findings.make(_REFUSED[subject], len(found), found, table=table, kind="a typed table")

@@ -1,0 +1,216 @@
+"""preflight: what there is to know before the migration. Reads only.
+
+1. What the catalogs tell: what makes it impossible (obstacles), and what it would meet (surroundings).
+2. Other sessions, as they are just now.
+3. The rows, in one snapshot, which the server makes read-only once the temporary relations stand: lineage and
+   what it comes to. Left out where no temporary table can be made, or where the columns mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from llamactl import catalog, findings, lineage, obstacles, queries, surroundings
+from llamactl.db import Session
+from llamactl.locks import locked
+from llamactl.model import (
+    Counts,
+    Cycle,
+    ErrorCode,
+    Finding,
+    LlamactlError,
+    PreflightReport,
+    Relation,
+    Severity,
+    TableInfo,
+)
+from llamactl.names import Names
+from llamactl.obstacles import UNREADABLE, Around
+from llamactl.settings import Settings
+from llamactl.wording import ident, qualified
+
+_ORDER = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of jobs.sql or rows.sql: so many of a subject, and the first of them."""
+
+    subject: str
+    number: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowId:
+    row_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    ids: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the rows came to."""
+
+    counts: Counts
+    missing: int
+    """Rows that lack their computed root."""
+    cycles: tuple[Cycle, ...]
+    cycles_total: int
+    findings: tuple[Finding, ...]
+
+
+def run(session: Session, settings: Settings, *, note: Callable[[str], None]) -> PreflightReport:
+    """Returns all that was found, errors first. `note` gets a line before what takes long.
+
+    Raises LlamactlError: config where the table is not there, permission where it cannot be read, lock.
+    """
+    relation = catalog.locate(session, settings)
+    names = catalog.names_for(relation, settings)
+    with session.snapshot():
+        session.read_only()
+        around = obstacles.look(session, relation, names)
+        found = obstacles.find(session, relation, names, around)
+        sessions = list(surroundings.sessions(session, relation, around))
+    read = None
+    if not _unreadable(found, around):
+        note(f"Reading every row of {names.quoted_table()}, in one snapshot")
+        read = _read(session, settings, relation, names, around)
+    found += [
+        *surroundings.standing(relation, names, around, read.counts if read else None),
+        *surroundings.of_the_fill(
+            relation, around, *((read.missing, read.counts.total) if read else (None, 0))
+        ),
+        *surroundings.unowned_space(session, around),
+        *sessions,
+        *(read.findings if read else ()),
+    ]
+    found.sort(key=lambda finding: (_ORDER.index(finding.severity), finding.id))
+    return PreflightReport(
+        findings=tuple(_cut(finding, settings.sample) for finding in found),
+        counts=read.counts if read else None,
+        cycles=read.cycles if read else (),
+        cycles_total=read.cycles_total if read else None,
+        table=_table(relation, read),
+    )
+
+
+def _unreadable(found: list[Finding], around: Around) -> bool:
+    """Whether lineage cannot be computed here; a finding says why."""
+    return (
+        not around.rights.temporary
+        or around.rights.standby
+        or any(finding.id in UNREADABLE for finding in found)
+    )
+
+
+def _read(session: Session, settings: Settings, relation: Relation, names: Names, around: Around) -> Read:
+    try:
+        with session.snapshot():
+            lineage.prepare(session, names)
+            session.read_only()
+            lineage.resolve(session, names, settings)
+            counts, missing = lineage.counts(session, names)
+            cycles, total = lineage.cycles(session, names, settings.sample)
+            told = {
+                **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
+                **_told(session, names, "preflight/rows", sample=settings.sample),
+            }
+            found = [
+                *_of_jobs(settings, counts, told, cycles, total),
+                *_of_rows(session, settings, relation, around, told),
+                *_of_values(session, settings, relation, names, counts),
+            ]
+    except LlamactlError as exc:
+        if exc.code is ErrorCode.LOCK:
+            raise locked(session, relation.oid, names.quoted_table()) from exc
+        raise
+    return Read(counts, missing, cycles, total, tuple(found))
+
+
+def _told(session: Session, names: Names, path: str, **values: int) -> dict[str, Told]:
+    return {told.subject: told for told in session.rows(queries.load(path, names), Told, **values)}
+
+
+def _of_jobs(
+    settings: Settings, counts: Counts, told: dict[str, Told], cycles: tuple[Cycle, ...], total: int
+) -> Iterator[Finding]:
+    for subject, id_ in (("dangling", "LL103"), ("ambiguous", "LL104")):
+        if subject in told:
+            yield findings.make(id_, told[subject].number, told[subject].sample)
+    if total:
+        sample = [
+            ", ".join(cycle.jobs) + (f" and {rest} more" if (rest := cycle.size - len(cycle.jobs)) else "")
+            for cycle in cycles
+        ]
+        yield findings.make("LL105", total, sample)
+    if deep := told.get("deep"):
+        threshold = settings.depth_alert
+        yield findings.make("LL107", deep.number, deep.sample, threshold=threshold, depth=counts.max_depth)
+
+
+def _of_rows(
+    session: Session, settings: Settings, relation: Relation, around: Around, told: dict[str, Told]
+) -> Iterator[Finding]:
+    for subject, id_ in (("self-parent", "LL101"), ("contradictory", "LL102"), ("blank", "LL106")):
+        if subject in told:
+            yield findings.make(id_, told[subject].number, told[subject].sample)
+    if contradictory := told.get("contradictory"):
+        rows, sample = contradictory.number, contradictory.sample
+        if grant := _grant_to_save(session, around):
+            yield findings.make("LL004", rows, sample, rows=rows, grant=grant)
+        parent = relation.columns["parent_job_id"]
+        if parent.not_null:
+            table = qualified(relation.schema, relation.name)
+            yield findings.make("LL019", rows, sample, rows=rows, table=table, column=ident(parent.name))
+
+
+def _grant_to_save(session: Session, around: Around) -> str:
+    """Returns the GRANT that saving parents lacks; empty where it lacks none."""
+    user, rights = ident(session.user), around.rights
+    if rights.save_parents is None:
+        return (
+            "" if rights.create_schema else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+        )
+    if rights.save_parents:
+        return ""
+    return f"GRANT ALL ON SCHEMA llamactl TO {user}; GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user};"
+
+
+def _of_values(
+    session: Session, settings: Settings, relation: Relation, names: Names, counts: Counts
+) -> Iterator[Finding]:
+    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
+    misfits = lineage.misfits(session, names, relation, settings.sample)
+    if misfits.jobs:
+        yield findings.make("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
+    if not (job.bytewise and parent.bytewise):
+        alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
+        query = queries.load("preflight/spellings_across" if alike else "preflight/spellings", names)
+        spellings = session.row(query, Spellings, sample=settings.sample)
+        if spellings.ids:
+            odd = parent if job.bytewise else job
+            yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
+    if counts.conflicts:
+        rows = session.rows(queries.load("preflight/conflicts", names), RowId, sample=settings.sample)
+        yield findings.make("LL118", counts.conflicts, [row.row_id for row in rows])
+
+
+def _cut(finding: Finding, sample: int) -> Finding:
+    return replace(finding, sample=finding.sample[:sample])
+
+
+def _table(relation: Relation, read: Read | None) -> TableInfo:
+    return TableInfo(
+        name=qualified(relation.schema, relation.name),
+        rows=read.counts.total if read else None,
+        bytes=relation.bytes,
+        index_bytes=relation.index_bytes,
+        toast_bytes=relation.toast_bytes,
+        server_version=relation.server_version,
+    )

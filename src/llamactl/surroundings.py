@@ -1,0 +1,134 @@
+"""What the migration would meet: objects on the table, other sessions, space. No errors among it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llamactl import findings, queries
+from llamactl.db import Session
+from llamactl.locks import LockHolder, lock_holders
+from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation
+from llamactl.names import DEFAULT_COLUMNS, Names
+from llamactl.obstacles import Around
+from llamactl.soundness import Verdict, snapshot_holders
+from llamactl.wording import duration, folded, ident, qualified, size
+
+OLD_SNAPSHOT_SECONDS = 60
+"""A younger one is a query that ends by itself."""
+ORDINARY_LOCK_SECONDS = 1
+"""What holds its locks for less is the application's traffic, and in no migration's way."""
+UNOWNED_BYTES = 64 * 2**20
+"""Below, the server's own small files and a relation being made would be taken for a crash's leavings."""
+MUCH_DISK = 2**30
+DISK_PER_BYTE, WAL_PER_BYTE = 1.7, 2.5
+"""What an UPDATE of every row needs more at its peak, and writes as WAL, a byte of heap and indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTransaction:
+    gid: str
+    owner: str
+    age_seconds: float
+    locks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    unowned: int | None
+
+
+def standing(relation: Relation, names: Names, around: Around, counts: Counts | None) -> Iterator[Finding]:
+    """Yields what is there already, or is not, and matters whether rows are to be filled or not."""
+    table = qualified(relation.schema, relation.name)
+    for subject, id_, column in (
+        ("parent index", "LL108", "parent_job_id"),
+        ("job index", "LL201", "job_id"),
+    ):
+        if not around.named(subject):
+            shown = ident(names.columns[column])
+            yield findings.make(id_, 1, [shown], table=table, column=shown)
+    yield from _some("LL112", around.named("policy"))
+    yield from _some("LL202", list(_absent(relation)))
+    if relation.root:
+        held = counts.already_set + counts.conflicts if counts else None
+        filled = f"{held} of {counts.total} rows hold a value" if counts else "The rows were not read"
+        yield findings.make("LL203", 1, [ident(relation.root.name)], filled=filled)
+    yield from _some("LL204", around.named("root index"))
+
+
+def _absent(relation: Relation) -> Iterator[str]:
+    """Yields the columns that are not there, first those for which another may be meant."""
+    others = {folded(name): name for name in relation.other_columns}
+    absent = [ours for ours in DEFAULT_COLUMNS if ours not in relation.columns and ours != "root_job_id"]
+    for ours in sorted(absent, key=lambda ours: folded(ours) not in others):
+        theirs = others.get(folded(ours))
+        yield f"{ours} (--column {ours}={theirs}?)" if theirs else ours
+
+
+def of_the_fill(relation: Relation, around: Around, missing: int | None, total: int) -> Iterator[Finding]:
+    """Yields what filling so many rows of the total would meet; None: they were not read."""
+    if missing == 0 and relation.root:
+        return
+    share = 1.0 if missing is None or not total else missing / total
+    changed = (relation.bytes - relation.toast_bytes) * share
+    disk, wal = int(changed * DISK_PER_BYTE), int(changed * WAL_PER_BYTE)
+    table = qualified(relation.schema, relation.name)
+    by_subject: dict[str, list[str]] = {}
+    for reason in around.reasons:
+        by_subject.setdefault(reason.subject, []).append(reason.name)
+    yield from _some("LL109", by_subject.get("trigger", ()))
+    yield from _some("LL110", by_subject.get("publication", ()))
+    yield from _some("LL111", by_subject.get("slot", ()), wal=size(wal))
+    yield from _some("LL113", by_subject.get("dependent", ()))
+    if disk + wal >= MUCH_DISK:
+        yield findings.make("LL117", 1, [], disk=size(disk), wal=size(wal))
+    yield from _some("LL120", by_subject.get("unvalidated check", ()), table=table)
+    yield from _some("LL121", around.named("ddl trigger"))
+    yield from _some("LL205", [reason.why for reason in around.reasons if reason.verdict != Verdict.REWRITE])
+
+
+def sessions(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:
+    """Yields what other sessions do just now: old snapshots, locks on the table, prepared transactions."""
+    if not around.rights.sees_others:
+        yield findings.make("LL119", 1, [session.user], user=ident(session.user))
+    old = [
+        holder.sentence()
+        for holder in snapshot_holders(session)
+        if holder.holds and (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
+    ]
+    yield from _some("LL114", old)
+    lockers = [h.sentence() for h in lock_holders(session, relation.oid) if _in_the_way(h)]
+    yield from _some("LL115", lockers)
+    query = queries.load("preflight/prepared", Names())
+    prepared = session.rows(query, PreparedTransaction, relation=relation.oid)
+    yield from _some("LL122", [f"{p.gid} of {p.owner}, {duration(p.age_seconds)} old" for p in prepared])
+
+
+def _in_the_way(holder: LockHolder) -> bool:
+    if holder.pid is None:  # a prepared transaction has a finding of its own
+        return False
+    age = holder.age_seconds
+    return not holder.granted or age is None or age >= ORDINARY_LOCK_SECONDS
+
+
+def unowned_space(session: Session, around: Around) -> Iterator[Finding]:
+    """Yields the space that no relation owns. It cannot be told on a standby, nor while files are made."""
+    if around.rights.standby:
+        return
+    try:
+        with session.snapshot():
+            session.read_only()
+            unowned = session.row(queries.load("preflight/space", Names()), Space).unowned
+    except LlamactlError as exc:
+        # Any relation of the database may be locked: then this is left out.
+        if exc.code is not ErrorCode.LOCK:
+            raise
+        return
+    if unowned and unowned >= UNOWNED_BYTES:
+        yield findings.make("LL116", 1, [], size=size(unowned))
+
+
+def _some(id_: str, names: Sequence[str], **values: str) -> Iterator[Finding]:
+    if names:
+        yield findings.make(id_, len(names), names, **values)

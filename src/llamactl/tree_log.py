@@ -1,0 +1,256 @@
+"""The user's table, as a tree reads it: who is above, who is below, and their rows.
+
+A walk probes an index where one leads with the column that it needs; else it reads the table (reach.sql), and
+that is said.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from llamactl import catalog, queries
+from llamactl.db import Session
+from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
+from llamactl.names import Names
+from llamactl.settings import Settings
+from llamactl.tree_graph import Entry
+from llamactl.wording import ident
+
+_BLANKS = " \t\n\r\f\x0b"
+_BOUNDS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+# Not knowing how far a walk goes, the planner would read the table again at each level.
+_PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+_AS_BEFORE = dict.fromkeys(_PROBING, "on")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What asked.sql returns."""
+
+    is_root: bool
+    row_count: int
+    unfilled: int
+    root_lo: str | None
+    root_hi: str | None
+    is_child: bool
+    is_parent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    name: str
+
+
+@dataclass(slots=True)
+class Log:
+    """The table in one snapshot; open() makes it."""
+
+    session: Session
+    names: Names
+    job: Column
+    parent: Column
+    trust_root_flag: bool
+    comparable: bool
+    """The id columns are of one type and collation, so that an index on one serves values of the other."""
+    job_index: bool
+    parent_index: bool
+    root_index: bool
+    """An index leads with the root column, and that is of job_id's type."""
+    read_whole: dict[str, str] = field(default_factory=dict)
+    """Why the whole table was read, by column."""
+
+    @classmethod
+    def open(cls, session: Session, settings: Settings, relation: Relation) -> Log:
+        """Raises LlamactlError (config) where the id columns are of kinds that cannot be compared."""
+        job, parent, root = relation.columns["job_id"], relation.columns["parent_job_id"], relation.root
+        if job.kind is not parent.kind or job.kind is IdKind.OTHER:
+            raise LlamactlError(
+                ErrorCode.CONFIG,
+                f"{job.name} is {job.type_name}, {parent.name} {parent.type_name}: they cannot be compared",
+                "Both must be strings, both integers, or both uuid; --column ours=theirs names other columns",
+            )
+        names = catalog.names_for(relation, settings)
+        found = session.rows(queries.load("tree/indexes", names), _Index, relation=relation.oid)
+        led = {index.name for index in found}
+        return cls(
+            session=session,
+            names=names,
+            job=job,
+            parent=parent,
+            trust_root_flag=settings.trust_root_flag,
+            comparable=_alike(job, parent),
+            job_index=job.name in led,
+            parent_index=parent.name in led,
+            root_index=root is not None and _alike(job, root) and root.name in led,
+        )
+
+    def canonical(self, job: str) -> str:
+        """The id as the log writes it. Raises LlamactlError (not_found) where its columns cannot hold it."""
+        found = _as_held(self.job, job) or _as_held(self.parent, job)
+        if found is None:
+            raise _not_found(job)
+        return found
+
+    def root(self, job: str) -> str | None:
+        """The root, where the job's own rows tell it: they hold it, all of them, or name no parent; else None.
+
+        Raises LlamactlError (not_found) where the log does not know the job.
+        """
+        held = _as_held(self.job, job)
+        known = self.session.row(
+            queries.load("tree/asked", self.names),
+            _Asked,
+            job=held,
+            parent=_as_held(self.parent, job),
+            root=held if self.root_index else None,
+            trust_root_flag=self.trust_root_flag,
+        )
+        if known.is_root:
+            return job
+        self._needs(self.job, self.job_index)
+        if not known.row_count:
+            self._needs(self.parent, self.parent_index)
+            if not known.is_parent:
+                raise _not_found(job)
+        if self.root_index and known.row_count and not known.unfilled and known.root_lo == known.root_hi:
+            return known.root_lo
+        return None if known.is_child else job
+
+    def above(self, job: str) -> set[str]:
+        """The job and all above it."""
+        if not (self.comparable and self.job_index):
+            return self._reach(job, upward=True)
+        return {job, *(above for (above,) in self._probe("tree/up", jobs=_array(self.job, [job])))}
+
+    def tree(self, top: str) -> Iterator[Entry]:
+        """The rows of all jobs from `top` down, oldest first; and those that hold it as their root."""
+        if not self.root_index:
+            return self.rows(None, self._below(top))
+        if not (self.comparable and self.parent_index):
+            return self.rows(top, self._reach(top, upward=False))
+        found = list(self._probe("tree/down", jobs=_array(self.job, [top]), root=top))
+        jobs = {top, *(job for job, _ in found if job is not None)}
+        # Rows that do not hold the root are found by their job; without an index only if there are some.
+        strays = any(walked for _, walked in found)
+        return self.rows(top, jobs if strays or self.job_index else ())
+
+    def rows(self, root: str | None, jobs: Collection[str]) -> Iterator[Entry]:
+        """The rows of these jobs, those below without a job id, and those that hold `root`; oldest first."""
+        if jobs:
+            self._needs(self.job, self.job_index)
+            self._needs(self.parent, self.parent_index)
+        found = self.session.tuples(
+            queries.load("tree/rows", self.names),
+            root=root,
+            jobs=_array(self.job, jobs),
+            parents=_array(self.parent, jobs),
+            trust_root_flag=self.trust_root_flag,
+        )
+        for job, parent, of_root, *log in found:
+            if of_root or job in jobs or (job is None and parent in jobs):
+                yield Entry(job, parent, of_root, _log_row(log))
+
+    def logged(self, jobs: Collection[str]) -> set[str]:
+        """Those of the jobs that have rows."""
+        if not jobs:
+            return set()
+        self._needs(self.job, self.job_index)
+        query = queries.load("tree/logged", self.names)
+        return {job for (job,) in self.session.tuples(query, jobs=_array(self.job, jobs))}.intersection(jobs)
+
+    def notes(self) -> list[str]:
+        """What slowed the reading down, and what would help."""
+        return list(self.read_whole.values())
+
+    def _below(self, top: str) -> set[str]:
+        if not (self.comparable and self.parent_index):
+            return self._reach(top, upward=False)
+        found = self._probe("tree/down", jobs=_array(self.job, [top]), root=None)
+        return {top, *(job for job, _ in found if job is not None)}
+
+    def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
+        self.session.set_local(**_PROBING)
+        query = queries.load(path, self.names)
+        yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
+        self.session.set_local(**_AS_BEFORE)
+
+    def _reach(self, job: str, *, upward: bool) -> set[str]:
+        column, index = (self.job, self.job_index) if upward else (self.parent, self.parent_index)
+        self._needs(column, index)
+        if index:
+            self.read_whole[column.name] = (
+                f"{ident(self.job.name)} and {ident(self.parent.name)} differ in type or collation, "
+                "so that no index serves the walk: the whole table was read"
+            )
+        query = queries.load("tree/reach", self.names)
+        found = self.session.tuples(query, jobs=[job], upward=upward, trust_root_flag=self.trust_root_flag)
+        return {job, *(reached for (reached,) in found)}
+
+    def _needs(self, column: Column, index: bool) -> None:
+        if not index:
+            name, table = ident(column.name), self.names.quoted_table()
+            self.read_whole[column.name] = (
+                f"No index leads with {name}, so the whole table was read: "
+                f"CREATE INDEX CONCURRENTLY ON {table} ({name});"
+            )
+
+
+def _alike(one: Column, other: Column) -> bool:
+    same = (one.bare_type, one.collation) == (other.bare_type, other.collation)
+    return same and one.bytewise and other.bytewise
+
+
+def _as_held(column: Column, id_: str) -> str | None:
+    """The id as the column's type writes it; None where it is missing, or the type cannot hold it."""
+    if column.kind is IdKind.INTEGER:
+        if not re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", id_):
+            return None
+        number, bound = int(id_), _BOUNDS[column.bare_type]
+        return str(number) if -bound <= number < bound else None
+    if column.kind is IdKind.UUID:
+        try:
+            return str(UUID(id_))
+        except ValueError:
+            return None
+    if not id_.strip(_BLANKS) or re.search("[\0\ud800-\udfff]", id_):
+        return None
+    return id_.rstrip(" ") if column.bare_type == "bpchar" else id_
+
+
+def _array(column: Column, ids: Collection[str]) -> str:
+    """An array in the server's notation, without those that the column's type cannot hold.
+
+    As text, so that it takes the column's type; the driver would make it an array of text.
+    """
+    held = ids if column.kind is not IdKind.INTEGER else [id_ for id_ in ids if _as_held(column, id_)]
+    escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in held)
+    return "{" + ",".join(f'"{id_}"' for id_ in escaped) + "}"
+
+
+def _log_row(values: list[Any]) -> LogRow:
+    id_, operation, category, status, entity_type, entity_id, duration, error, created = values
+    return LogRow(
+        id_, operation, category, status, entity_type, entity_id, _milliseconds(duration), error, created
+    )
+
+
+def _milliseconds(text: str | None) -> int | None:
+    """The column may be of any numeric type."""
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return round(value) if math.isfinite(value) else None
+
+
+def _not_found(job: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.NOT_FOUND,
+        f"The log does not know job {job}",
+        "It is neither the job nor the parent of any row; ids are compared whole, byte by byte",
+    )

@@ -1,0 +1,521 @@
+"""The contract of the command line: flags, exit codes, streams, and what every kind of failure looks like."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.main import get_command
+
+from llamactl import __version__, cli
+from llamactl.model import ErrorCode, LlamactlError
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TABLE = {
+    *("--dsn", "--schema", "--table", "--column", "--dangling", "--trust-root-flag", "--no-trust-root-flag"),
+    *("--lock-timeout", "--statement-timeout", "--sample"),
+}
+OUTPUT = {"--format", "--no-color", "-v", "--verbose"}
+OPTIONS = {
+    "preflight": {*TABLE, *OUTPUT, "--fail-on"},
+    "migrate": {
+        *(*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries", "--strategy", "--check"),
+        *("--expect-filled", "--expect-orphans"),
+    },
+    "verify": {*TABLE, *OUTPUT, "--grace", "--fail-on"},
+    "tree": {*TABLE, *OUTPUT, "--subtree", "--depth", "--limit", "--ascii"},
+    "sql": {*TABLE, *OUTPUT},
+    "explain": OUTPUT,
+    "demo": {*OUTPUT, "--faults", "--keep"},
+}
+CHAIN = [("root", None), ("child", "root"), ("grandchild", "child"), (None, None)]
+NOWHERE = "postgresql://app:hush-hush@127.0.0.1:1/music"
+
+
+@pytest.fixture
+def log(database: str, insert: Callable[[Any], None]) -> str:
+    """Conninfo of a log with one chain of three and one untracked row."""
+    insert(CHAIN)
+    return database
+
+
+@pytest.fixture
+def migrated(log: str, run_cli: Run) -> str:
+    assert run_cli("migrate", "--yes", "--dsn", log).returncode == 0
+    return log
+
+
+def document(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """stdout as one JSON document."""
+    assert "Traceback" not in done.stderr
+    parsed: dict[str, Any] = json.loads(done.stdout)
+    assert parsed["schema_version"] == 1
+    return parsed
+
+
+def commands() -> Mapping[str, Any]:
+    group: Any = get_command(cli.app)
+    listed: Mapping[str, Any] = group.commands
+    return listed
+
+
+def test_these_commands_and_no_others() -> None:
+    assert list(commands()) == list(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_these_options_and_no_others(name: str) -> None:
+    options = [parameter for parameter in commands()[name].params if parameter.param_type_name == "option"]
+    found = {word for option in options for word in (*option.opts, *option.secondary_opts)}
+    assert found - {"--help"} == OPTIONS[name]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: llamactl {name} [OPTIONS]")
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_help_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown.replace("[ARGS]...", "")  # no description is cut
+
+
+def test_help_waits_for_nothing_heavy(run_cli: Run) -> None:
+    code = "import sys; from llamactl.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": PATH},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stderr.split())
+    assert not loaded & {"rich", "psycopg", "sqlglot", "dotenv", "llamactl.migrate", "llamactl.findings"}
+
+
+PATH = str(Path(cli.__file__).parents[1])
+
+
+def test_help_comes_at_once(run_cli: Run) -> None:
+    seconds = []
+    for _ in range(8):
+        begun = time.perf_counter()
+        assert run_cli("--help").returncode == 0
+        seconds.append(time.perf_counter() - begun)
+    assert min(seconds) <= 0.25
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"llamactl {__version__}\n"
+
+
+WRONG_USAGE = [
+    ["verify", "--nope"],
+    ["verify", "--format", "xml"],
+    ["verify", "--format"],
+    ["verify", "extra"],
+    ["verify", "--sample", "-1"],
+    ["verify", "--sample", "many"],
+    ["verify", "--dangling", "maybe"],
+    ["verify", "--grace", "soon"],
+    ["verify", "--fail-on", "fatal"],
+    ["verify", "--lock-timeout", "long", "--dsn", NOWHERE],
+    ["verify", "--column", "job_id", "--dsn", NOWHERE],
+    ["verify", "--dsn", ""],
+    ["migrate", "--dsn", NOWHERE],
+    ["migrate", "--yes", "--retries", "-1"],
+    ["migrate", "--dry-run", "--expect-filled", "all"],
+    ["migrate", "--dry-run", "--strategy", "fast"],
+    ["migrate", "--dry-run", "--check", "yes"],
+    ["tree"],
+    ["tree", "job", "--depth", "-1"],
+    ["tree", "job", "--limit", "0"],
+    ["tree", "job", "--format", "github"],
+    ["explain"],
+    ["explain", "LL999"],
+    ["demo", "--dsn", NOWHERE],
+    ["nope"],
+    ["--dsn", NOWHERE, "verify"],
+    [],
+]
+
+
+@pytest.mark.parametrize("words", WRONG_USAGE, ids=" ".join)
+def test_wrong_usage(
+    words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert cli.main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(re.findall("^error: ", err, re.MULTILINE)) == 1
+    assert "hush-hush" not in err
+    for place in (0, len(words)):
+        if place == 0 and words and words[0] in OPTIONS:
+            continue  # options stand after the command
+        assert cli.main([*words[:place], "--format", "json", *words[place:]]) == 2
+        out, err = capsys.readouterr()
+        found = json.loads(out)
+        assert found["command"] == (words[0] if place and words and words[0] in OPTIONS else None)
+        assert found["error"]["code"] == "usage"
+        assert set(found["error"]) == {"code", "message", "hint"}
+        assert "hush-hush" not in out + err
+
+
+def test_options_stand_after_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--format=json", "verify"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+
+
+@pytest.mark.parametrize("format_", ["github", "junit"])
+def test_wrong_usage_in_the_formats_of_ci(format_: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", "--nope", "--format", format_]) == 2
+    out = capsys.readouterr().out
+    assert out.startswith("::error title=llamactl verify::No such option" if format_ == "github" else "<?xml")
+
+
+def test_a_url_where_none_belongs_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["verify", NOWHERE, "--format", "json"]) == 2
+    out, err = capsys.readouterr()
+    assert "app:***@" in out
+    assert "hush-hush" not in out + err
+
+
+def test_an_argument_that_is_no_utf8(run_cli: Run, cli_env: dict[str, str], tmp_path: Path) -> None:
+    words: list[str | bytes] = [sys.executable, "-m", "llamactl", "tree", b"\xff", "--format", "json"]
+    done = subprocess.run(words, env=cli_env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert document(done)["error"]["message"] == "The command line is not valid UTF-8"
+
+
+def test_everything_in_order(log: str, run_cli: Run) -> None:
+    """Preflight, dry run, migrate, verify, tree, sql: exit codes, documents and streams."""
+
+    def run(*words: str) -> dict[str, Any]:
+        done = run_cli(*words, "--dsn", log, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        assert "Connection: --dsn" in done.stderr
+        found = document(done)
+        assert found["command"] == words[0]
+        return found
+
+    looked = run("preflight")
+    assert looked["ok"] is True
+    assert looked["table"]["rows"] == 4
+    planned = run("migrate", "--dry-run", "--expect-filled", "3", "--expect-orphans", "1")
+    assert planned["dry_run"] is True
+    assert "ADD COLUMN" in run("sql")["sql"]
+    done = run("migrate", "--yes")
+    assert done["counts"] == planned["counts"]
+    assert all("seconds" in step for step in done["steps"])
+    assert run("verify")["ok"] is True
+    tree = run("tree", "child")
+    assert [node["job_id"] for node in tree["nodes"]] == ["root", "child", "grandchild"]
+
+
+def test_thresholds(log: str, run_cli: Run) -> None:
+    """--fail-on changes the code and never what is shown."""
+    codes, outputs = [], []
+    for threshold in ("error", "warning", "info", "never"):
+        done = run_cli("preflight", "--dsn", log, "--fail-on", threshold, "--format", "json")
+        codes.append(done.returncode)
+        outputs.append([finding["id"] for finding in document(done)["findings"]])
+    assert codes == [0, 0, 1, 0]
+    assert outputs == [outputs[0]] * 4
+
+
+def test_verify_goes_red(migrated: str, run_cli: Run) -> None:
+    with psycopg.connect(migrated) as connection:
+        connection.execute("UPDATE \"LlamaLog\" SET root_job_id = 'other' WHERE job_id = 'child'")
+    done = run_cli("verify", "--dsn", migrated, "--format", "json")
+    assert done.returncode == 1
+    assert document(done)["ok"] is False
+    assert run_cli("verify", "--dsn", migrated, "--fail-on", "never").returncode == 0
+    assert "FAIL V03" in run_cli("verify", "--dsn", migrated).stdout
+
+
+def test_not_migrated_yet(log: str, run_cli: Run) -> None:
+    done = run_cli("verify", "--dsn", log)
+    assert done.returncode == 1
+    assert "not migrated yet" in done.stdout + done.stderr
+
+
+def test_an_expectation_that_is_not_met(log: str, run_cli: Run) -> None:
+    for words in (["--dry-run"], ["--yes"]):
+        done = run_cli("migrate", *words, "--expect-filled", "1567", "--dsn", log, "--format", "json")
+        assert done.returncode == 1
+        assert document(done)["unmet"] == ["expected 1567 filled, computed 3"]
+    assert run_cli("verify", "--dsn", log).returncode == 1
+
+
+def test_a_job_that_is_not_there(log: str, run_cli: Run) -> None:
+    done = run_cli("tree", "nobody", "--dsn", log, "--format", "json")
+    assert done.returncode == 1
+    assert document(done)["error"]["code"] == "not_found"
+
+
+def test_a_job_that_looks_like_an_option(log: str, run_cli: Run) -> None:
+    done = run_cli("tree", "--dsn", log, "--format", "json", "--", "--yes")
+    assert document(done)["error"]["code"] == "not_found"
+
+
+def test_unreachable(run_cli: Run) -> None:
+    done = run_cli("verify", "--dsn", NOWHERE, "--format", "json")
+    assert done.returncode == 3
+    assert document(done)["error"]["code"] == "connection"
+    assert "127.0.0.1" in done.stderr
+    assert "hush-hush" not in done.stdout + done.stderr
+
+
+def test_a_table_that_is_not_there(log: str, run_cli: Run) -> None:
+    done = run_cli("preflight", "--dsn", log, "--table", "LamaLog", "--format", "json")
+    assert done.returncode == 2
+    error = document(done)["error"]
+    assert error["code"] == "config"
+    assert "LlamaLog" in error["message"] + error["hint"]
+
+
+def test_the_formats_of_ci(migrated: str, run_cli: Run) -> None:
+    assert "0 of 11 checks failed" in run_cli("verify", "--dsn", migrated, "--format", "github").stdout
+    assert "<testsuites" in run_cli("preflight", "--dsn", migrated, "--format", "junit").stdout
+
+
+def test_verbose_tells_more_on_stderr(log: str, run_cli: Run) -> None:
+    quiet, verbose = run_cli("preflight", "--dsn", log), run_cli("preflight", "--dsn", log, "-v")
+    assert "Connected to" not in quiet.stderr
+    assert "Connected to" in verbose.stderr
+
+
+def test_debug_shows_the_traceback_without_passwords(run_cli: Run) -> None:
+    done = run_cli("verify", "--dsn", NOWHERE, env={"LLAMACTL_DEBUG": "1"})
+    assert done.returncode == 3
+    assert "Traceback" in done.stderr
+    assert "hush-hush" not in done.stderr
+
+
+def test_a_fault_of_ours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(id_: str) -> None:
+        raise RuntimeError(f"with {NOWHERE}")
+
+    monkeypatch.setattr("llamactl.findings.find", broken)
+    assert cli.main(["explain", "V01", "--format", "json"]) == 2
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["code"] == "internal"
+    assert "RuntimeError" in err
+    assert "Traceback" not in err
+    assert "hush-hush" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(KeyboardInterrupt(), 130), (LlamactlError(ErrorCode.LOCK, "locked"), 3), (SystemExit(1), 0)],
+)
+def test_other_ends(
+    raised: BaseException, code: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ending(id_: str) -> None:
+        raise raised
+
+    monkeypatch.setattr("llamactl.findings.find", ending)
+    assert cli.main(["explain", "V01"]) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "ll105"]) == 0
+    assert capsys.readouterr().out.startswith("LL105  warning  Cycles")
+
+
+# Streams that are closed, full, or cannot show more than ASCII -----------------------------------------
+
+
+def with_stdout(
+    env: Mapping[str, str], stdout: int, *words: str, stderr: int = subprocess.PIPE
+) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "llamactl", *words],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return done.returncode, done.stderr or ""
+
+
+@pytest.fixture
+def closed_pipe() -> Iterator[int]:
+    """The writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["tree", "root"], 0),
+        (["tree", "root", "--format", "json"], 0),
+        (["verify"], 1),
+        (["verify", "--format", "json"], 1),
+        (["preflight"], 0),
+        (["explain", "V01"], 0),
+        (["--help"], 0),
+        (["--version"], 0),
+        (["verify", "--nope", "--format", "json"], 2),
+    ],
+    ids=" ".join,
+)
+def test_a_closed_pipe_ends_it_quietly(
+    words: list[str], code: int, closed_pipe: int, log: str, cli_env: dict[str, str]
+) -> None:
+    found, err = with_stdout({**cli_env, "LLAMACTL_DSN": log}, closed_pipe, *words)
+    assert found == code
+    assert "Traceback" not in err
+    assert "Broken" not in err
+    assert "Exception" not in err
+
+
+def test_nobody_reads_the_notes(closed_pipe: int, log: str, cli_env: dict[str, str], run_cli: Run) -> None:
+    """Notes that cannot be written must not undo a migration."""
+    code, _ = with_stdout(cli_env, subprocess.DEVNULL, "migrate", "--yes", "--dsn", log, stderr=closed_pipe)
+    assert code == 0
+    assert run_cli("verify", "--dsn", log).returncode == 0
+
+
+def test_without_stdout_or_stderr(cli_env: dict[str, str]) -> None:
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        script = f'exec "{sys.executable}" -m llamactl explain V01 {closed}'
+        done = subprocess.run(["sh", "-c", script], env=cli_env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk(cli_env: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        code, err = with_stdout(cli_env, full.fileno(), "explain", "V01")
+    assert code == 3
+    assert "Cannot write to stdout" in err
+    assert "Exception" not in err
+
+
+def test_ascii_where_stdout_cannot_show_more(
+    database: str, insert: Callable[[Any], None], cli_env: dict[str, str]
+) -> None:
+    insert([("wurzel-ä-日", "wurzel-ä-日")])
+    env = {**cli_env, "LLAMACTL_DSN": database, "PYTHONIOENCODING": "ascii"}
+    for format_ in ("text", "json", "github", "junit"):
+        done = subprocess.run(
+            [sys.executable, "-m", "llamactl", "preflight", "--format", format_],
+            env=env,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
+        if format_ == "json":
+            assert "wurzel-ä-日" in json.dumps(json.loads(done.stdout), ensure_ascii=False)
+
+
+# On a terminal -----------------------------------------------------------------------------------------
+
+
+def on_a_terminal(env: Mapping[str, str], words: Sequence[str], answer: str = "") -> tuple[int, str]:
+    """Runs llamactl on a terminal of its own, and answers when it asks. Returns the code and what was shown."""
+    main, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "llamactl", *words],
+        env={"TERM": "xterm-256color", **env},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: controlling_terminal(terminal),
+    )
+    os.close(terminal)
+    shown = b""
+    while chunk := read_some(main):
+        shown += chunk
+        if answer and b"[y/N]" in shown:
+            os.write(main, answer.encode())
+            answer = ""
+    os.close(main)
+    return process.wait(timeout=60), shown.decode()
+
+
+def controlling_terminal(terminal: int) -> None:
+    """So that Ctrl-C becomes a signal."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+def read_some(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: the other end is closed
+        return b""
+
+
+@pytest.mark.parametrize(
+    "answer", ["n\r", "\r", "\x04", "\x03", "maybe\r"], ids=["n", "enter", "eof", "ctrl-c", "maybe"]
+)
+def test_declined(answer: str, log: str, cli_env: dict[str, str], run_cli: Run) -> None:
+    code, shown = on_a_terminal(cli_env, ["migrate", "--dsn", log], answer)
+    assert code == 130
+    assert "LlamaLog" in shown
+    assert "nothing was changed" in shown
+    assert run_cli("verify", "--dsn", log).returncode == 1
+
+
+def test_accepted(log: str, cli_env: dict[str, str], run_cli: Run) -> None:
+    code, shown = on_a_terminal(cli_env, ["migrate", "--dsn", log], "y\r")
+    assert code == 0
+    assert "Migrated." in shown
+    assert run_cli("verify", "--dsn", log).returncode == 0
+
+
+def test_nobody_is_asked_who_could_not_answer(log: str, run_cli: Run) -> None:
+    done = run_cli("migrate", "--dsn", log, stdin="y\n")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "coloured"),
+    [
+        ([], {}, True),
+        (["--no-color"], {}, False),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"NO_COLOR": ""}, True),
+        ([], {"TERM": "dumb"}, False),
+    ],
+)
+def test_colours(words: list[str], env: dict[str, str], coloured: bool, cli_env: dict[str, str]) -> None:
+    for verb in (["explain", "LL105"], ["explain", "nope"]):
+        code, shown = on_a_terminal({**cli_env, **env}, [*verb, *words])
+        assert code == (2 if "nope" in verb else 0)
+        assert ("\x1b[" in shown) is coloured

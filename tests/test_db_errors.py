@@ -1,0 +1,196 @@
+"""What goes wrong with a connection or a statement is said in one line, without a password."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from llamactl import db, db_connect
+from llamactl.model import ErrorCode, LlamactlError
+from servers import Server
+from sessions import (
+    make_commit_slow,
+    query,
+    refused,
+    session,
+    settings_for,
+    when_asleep,
+    with_options,
+)
+
+
+@pytest.fixture
+def role(server: Server, connection: psycopg.Connection[Any]) -> Iterator[str]:
+    """A role without any rights, to be become by options=-crole=NAME."""
+    name = f"llamactl_test_{os.getpid()}_{time.monotonic_ns()}"
+    connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    yield name
+    connection.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))
+
+
+def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
+    with refused(ErrorCode.CONNECTION, "127.0.0.1:1/music as app") as error:
+        db.connect(settings_for("postgresql://app:s3cret@127.0.0.1:1/music"), "test").__enter__()
+    assert "refused" in error.message
+    assert "server running" in error.hint
+    with refused(ErrorCode.CONNECTION, "nowhere.invalid"):
+        db.connect(settings_for("postgresql://app:s3cret@nowhere.invalid/music"), "test").__enter__()
+    with refused(ErrorCode.CONNECTION, "/nowhere"):
+        db.connect(settings_for("host=/nowhere password=s3cret"), "test").__enter__()
+
+
+def test_a_server_that_does_not_answer():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        with refused(ErrorCode.CONNECTION, "timeout") as error:
+            db.connect(settings_for(f"host=127.0.0.1 port={port} connect_timeout=2"), "test").__enter__()
+    assert time.monotonic() - started < 4
+    assert "connect_timeout" in error.hint
+
+
+def test_a_database_that_is_not_there(database: str):
+    with refused(ErrorCode.CONNECTION, 'database "no such" does not exist') as error:
+        db.connect(settings_for(make_conninfo(database, dbname="no such")), "test").__enter__()
+    assert "names" in error.hint
+
+
+def test_a_wrong_password_is_said_and_not_shown(own_server: Server, own_database: str):
+    private = own_server.private
+    assert private is not None
+    with own_server.admin() as admin:
+        admin.execute("CREATE ROLE app LOGIN PASSWORD 'right-hush'")
+        rules = private.data / "pg_hba.conf"
+        rules.write_text("local all app scram-sha-256\n" + rules.read_text())
+        admin.execute("SELECT pg_reload_conf()")
+    conninfo = make_conninfo(own_database, user="app", password="wrong-hush")
+    with refused(ErrorCode.CONNECTION, 'password authentication failed for user "app"'):
+        db.connect(settings_for(conninfo), "test").__enter__()
+    with refused(ErrorCode.CONNECTION, "no password supplied"):
+        db.connect(settings_for(make_conninfo(own_database, user="app")), "test").__enter__()
+    with session(make_conninfo(own_database, user="app", password="right-hush")) as opened:
+        assert opened.user == "app"
+
+
+def test_too_many_connections(database: str, connection: psycopg.Connection[Any], server: Server):
+    # Superusers may exceed a database's limit, so by a role of ours.
+    role = f"llamactl_test_{time.monotonic_ns()}"
+    connection.execute(sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 0").format(sql.Identifier(role)))
+    try:
+        with refused(ErrorCode.CONNECTION, "too many connections") as error:
+            db.connect(settings_for(make_conninfo(database, user=role)), "test").__enter__()
+    finally:
+        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    assert "later" in error.hint
+
+
+def test_an_old_server(database: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(db_connect, "OLDEST_SERVER", 990000)
+    with refused(ErrorCode.CONFIG, "needs 14 or newer"):
+        db.connect(settings_for(database), "test").__enter__()
+
+
+def test_a_missing_right_comes_with_its_grant(
+    database: str, connection: psycopg.Connection[Any], role: str, server: Server
+):
+    connection.execute("CREATE SCHEMA closed; CREATE TABLE closed.t (); CREATE TABLE t ()")
+    name = connection.info.dbname
+    connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
+    with session(with_options(database, role=role)) as opened:
+        for text, grant in [
+            ("SELECT * FROM t", 'GRANT SELECT ON "t" TO '),
+            ("SELECT * FROM closed.t", 'GRANT USAGE ON SCHEMA "closed" TO '),
+            ("CREATE TEMPORARY TABLE u ()", f'GRANT TEMPORARY ON DATABASE "{name}" TO '),
+            ("CREATE SCHEMA mine", f'GRANT CREATE ON DATABASE "{name}" TO '),
+            ("ALTER TABLE t ADD COLUMN n int", "owner"),
+        ]:
+            with refused(ErrorCode.PERMISSION, "may not do this") as error:
+                opened.run(query(text))
+            assert grant in error.hint
+
+
+def test_a_policy_that_would_hide_rows(database: str, connection: psycopg.Connection[Any], role: str):
+    connection.execute(
+        "CREATE TABLE t (n int); ALTER TABLE t ENABLE ROW LEVEL SECURITY; GRANT SELECT ON t TO PUBLIC"
+    )
+    with (
+        session(with_options(database, role=role)) as opened,
+        refused(ErrorCode.PERMISSION, "policy would hide rows") as error,
+    ):
+        opened.run(query("SELECT * FROM t"))
+    assert "BYPASSRLS" in error.hint
+
+
+def test_the_statement_timeout(database: str):
+    with session(database, statement_timeout_ms=50) as opened, refused(ErrorCode.BUSY, "statement_timeout"):
+        opened.run(query("SELECT pg_sleep(10)"))
+
+
+def test_a_statement_that_somebody_else_cancels(database: str, connection: psycopg.Connection[Any]):
+    with session(database) as opened:
+        stopper = threading.Thread(target=when_asleep, args=(database, "pg_cancel_backend"))
+        stopper.start()
+        with refused(ErrorCode.CONNECTION, "cancelled our statement"):
+            opened.run(query("SELECT pg_sleep(10)"))
+        stopper.join()
+
+
+def test_a_lost_connection(database: str, connection: psycopg.Connection[Any]):
+    connection.execute("CREATE TABLE t (n int)")
+    with refused(ErrorCode.CONNECTION, "was lost") as error, session(database) as opened:
+        stopper = threading.Thread(target=when_asleep, args=(database, "pg_terminate_backend"))
+        stopper.start()
+        with opened.transaction():
+            opened.run(query("INSERT INTO t VALUES (1); SELECT pg_sleep(10)"))
+    stopper.join()
+    assert error.message.endswith("nothing was changed")
+    assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
+
+
+def test_a_connection_lost_during_commit(database: str, connection: psycopg.Connection[Any]):
+    """Nobody knows then whether it was done, and so it is said."""
+    make_commit_slow(connection, 10)
+    with refused(ErrorCode.CONNECTION, "not known") as error, session(database) as opened:
+        stopper = threading.Thread(target=when_asleep, args=(database, "pg_terminate_backend"))
+        stopper.start()
+        with opened.transaction():
+            opened.run(query("INSERT INTO t VALUES (1)"))
+    stopper.join()
+    assert "nothing was changed" not in error.message
+
+
+def test_a_commit_that_the_server_refuses(database: str, connection: psycopg.Connection[Any]):
+    connection.execute("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    with refused(ErrorCode.INTERNAL, "23505"), session(database) as opened, opened.transaction():
+        opened.run(query("INSERT INTO t VALUES (1), (1)"))
+    with session(database) as opened:
+        with pytest.raises(LlamactlError), opened.transaction():
+            opened.run(query("INSERT INTO t VALUES (1), (1)"))
+        assert opened.outcome() == "nothing was changed"
+        with opened.transaction():
+            opened.run(query("INSERT INTO t VALUES (1)"))
+        assert opened.outcome() == "what was committed before stays"
+
+
+def test_a_text_that_the_database_cannot_hold(database: str):
+    with session(database) as opened:
+        with refused(ErrorCode.CONFIG, "UTF-8"):
+            opened.run(query("SELECT :'x'::text"), x="\udcff")
+        with refused(ErrorCode.CONFIG, "NUL"):
+            opened.run(query("SELECT :'x'::text"), x="\0")
+
+
+def test_a_fault_after_a_commit_says_that_something_was_changed(database: str):
+    with refused(ErrorCode.INTERNAL, "what was committed before stays"), session(database) as opened:
+        with opened.transaction():
+            opened.run(query("CREATE TABLE t ()"))
+        opened.autocommit_run(query("SELECT 1 / 0"))

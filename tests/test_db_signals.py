@@ -1,0 +1,155 @@
+"""Ctrl-C and SIGTERM cancel what runs on the server; locks not got are tried for again."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from llamactl import db
+from llamactl.model import ErrorCode, ExitCode
+from sessions import (
+    asleep,
+    make_commit_slow,
+    query,
+    refused,
+    session,
+    sleeper,
+    with_options,
+)
+
+
+def lock(opened: db.Session, text: str = "LOCK TABLE t IN ACCESS EXCLUSIVE MODE") -> Callable[[], str]:
+    def attempt() -> str:
+        with opened.transaction():
+            opened.run(query(text))
+        return "done"
+
+    return attempt
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("before", "outcome"),
+    [("", "nothing was changed"), ("INSERT INTO t VALUES (1);", "what was committed before stays")],
+)
+def test_a_signal_cancels_the_servers_statement(
+    database: str, connection: psycopg.Connection[Any], number: signal.Signals, before: str, outcome: str
+):
+    connection.execute("CREATE TABLE t (n int)")
+    inside = "INSERT INTO t VALUES (2); SELECT pg_sleep(60);"
+    with sleeper(connection, database, inside, before) as process:
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (ExitCode.INTERRUPTED, f"Interrupted; {outcome}\n", "")
+    asleep(connection, gone=True)
+    assert connection.execute("SELECT n FROM t").fetchall() == ([(1,)] if before else [])
+
+
+def test_a_killed_clients_statement_ends(database: str, connection: psycopg.Connection[Any]):
+    with sleeper(connection, database, "SELECT pg_sleep(60);") as process:
+        process.kill()
+        asleep(connection, gone=True)
+
+
+def test_a_signal_during_commit_waits_for_it(database: str, connection: psycopg.Connection[Any]):
+    make_commit_slow(connection, 1)
+    with sleeper(connection, database, "INSERT INTO t VALUES (1);") as process:
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (ExitCode.INTERRUPTED, "")
+    assert out == "Interrupted; what was committed before stays\n"
+    assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]
+
+
+def test_signals_are_as_before_after_a_session(database: str):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with session(database):
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_lock_that_comes_free_is_got(
+    database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+):
+    connection.execute("CREATE TABLE t ()")
+    notes: list[str] = []
+    with session(database, lock_timeout_ms=50) as opened, psycopg.connect(database) as blocker:
+        blocker.execute("SELECT * FROM t")
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                blocker.rollback()
+
+        monkeypatch.setattr(db.time, "sleep", sleep)
+        assert (
+            db.with_lock_retries(opened, lock(opened), 5, lambda: ["pid 1", "pid 2"], notes.append) == "done"
+        )
+    assert [0.25 * 2**n <= wait <= 0.75 * 2**n for n, wait in enumerate(waits)] == [True] * 3
+    assert len(notes) == 3
+    assert notes[0].startswith(
+        "A lock was not got in time (attempt 1 of 6); in the way: pid 1; pid 2; again in "
+    )
+
+
+def test_a_lock_that_does_not_come_free(
+    database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+):
+    connection.execute("CREATE TABLE t ()")
+    monkeypatch.setattr(db.time, "sleep", lambda seconds: None)
+    notes: list[str] = []
+    with (
+        refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid 1") as error,
+        session(database, lock_timeout_ms=50) as opened,
+        psycopg.connect(database) as blocker,
+    ):
+        blocker.execute("SELECT * FROM t")
+        db.with_lock_retries(opened, lock(opened), 2, lambda: ["pid 1"], notes.append)
+    assert len(notes) == 2
+    assert error.message.count("nothing was changed") == 1
+    assert "--lock-timeout" in error.hint
+
+
+def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection[Any]):
+    connection.execute("CREATE TABLE t (); CREATE TABLE u ()")
+    notes: list[str] = []
+    met = threading.Barrier(2, timeout=10)
+
+    def other() -> None:
+        with psycopg.connect(database) as blocker:
+            # Never the victim: its deadlock check comes too late.
+            blocker.execute("SET deadlock_timeout = '60s'")
+            blocker.execute("LOCK TABLE u")
+            met.wait()
+            blocker.execute("LOCK TABLE t")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with session(with_options(database, deadlock_timeout="10ms"), lock_timeout_ms=10_000) as opened:
+        attempts: list[int] = []
+
+        def attempt() -> str:
+            attempts.append(1)
+            with opened.transaction():
+                opened.run(query("LOCK TABLE t"))
+                if len(attempts) == 1:
+                    met.wait()
+                opened.run(query("LOCK TABLE u"))
+            return "done"
+
+        assert db.with_lock_retries(opened, attempt, 3, list, notes.append) == "done"
+    thread.join()
+    assert len(attempts) == 2
+    assert "deadlock" in notes[0]
+    assert "nobody any more" in notes[0]
+
+
+def test_other_errors_are_not_tried_again(database: str):
+    with session(database) as opened, refused(ErrorCode.INTERNAL, "22012"):
+        db.with_lock_retries(opened, lock(opened, "SELECT 1 / 0"), 5, list, pytest.fail)

@@ -1,0 +1,95 @@
+"""The catalogue: complete, stable, and its SQL runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import psycopg
+import pytest
+
+import llamactl
+from llamactl.findings import FINDINGS, find, make
+from llamactl.model import ErrorCode, LlamactlError, Severity
+
+SERIES = {"LL0": Severity.ERROR, "LL1": Severity.WARNING, "LL2": Severity.INFO, "V": Severity.ERROR}
+
+
+@pytest.mark.parametrize("kind", FINDINGS.values(), ids=list(FINDINGS))
+def test_each_is_told_in_full(kind: Any) -> None:
+    assert re.fullmatch(r"LL[012]\d\d|V\d\d", kind.id)
+    assert kind.severity is next(value for start, value in SERIES.items() if kind.id.startswith(start))
+    assert kind.title
+    assert not kind.title.endswith(".")
+    assert kind.hint
+    assert len(kind.description.split()) >= 25
+    if kind.id.startswith("V"):
+        assert "{" not in kind.hint  # verify fills nothing in
+
+
+def test_they_are_in_order() -> None:
+    assert list(FINDINGS) == sorted(FINDINGS)
+
+
+def test_every_id_that_the_code_names_is_there() -> None:
+    package = Path(llamactl.__file__).parent
+    for path in package.rglob("*.py"):
+        for id_ in re.findall(r'"((?:LL\d\d|V)\d\d?)"', path.read_text(encoding="utf-8")):
+            assert id_ in FINDINGS or id_ == "V0", f"{id_} in {path.name}"
+
+
+def test_make_fills_the_hint_in() -> None:
+    finding = make("LL017", 1, ["public"], schema="{braces}", user="%s")
+    assert finding.hint == "GRANT CREATE ON SCHEMA {braces} TO %s;"
+    assert (finding.id, finding.severity, finding.count, finding.sample) == (
+        "LL017",
+        Severity.ERROR,
+        1,
+        ("public",),
+    )
+
+
+def test_make_asks_for_every_value() -> None:
+    with pytest.raises(KeyError):
+        make("LL017", 1)
+    with pytest.raises(KeyError):
+        make("LL999", 1)
+
+
+def test_hints_have_named_fields_only() -> None:
+    for kind in FINDINGS.values():
+        fields = [name for _, name, _, _ in Formatter().parse(kind.hint) if name is not None]
+        assert all(re.fullmatch(r"[a-z_]+", name) for name in fields), kind.id
+
+
+def test_find() -> None:
+    assert find("ll105") is FINDINGS["LL105"]
+    with pytest.raises(LlamactlError) as caught:
+        find("LL1o5")
+    assert caught.value.code is ErrorCode.USAGE
+    assert "LL105" in caught.value.hint
+
+
+def queries() -> Iterator[Any]:
+    for kind in FINDINGS.values():
+        for number, block in enumerate(re.findall(r"(?:^    .*\n?)+", kind.description, re.MULTILINE)):
+            if block.lstrip().startswith("SELECT"):
+                yield pytest.param(block, id=f"{kind.id}-{number}")
+
+
+@pytest.mark.parametrize("query", list(queries()))
+def test_the_queries_run(query: str, shared: psycopg.Connection[Any]) -> None:
+    shared.execute(query.encode())
+
+
+@pytest.fixture(scope="module")
+def shared(server: Any) -> Iterator[psycopg.Connection[Any]]:
+    """To a migrated log: a root column is all that the queries need besides."""
+    name = server.create(server.template)
+    with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
+        connection.execute('ALTER TABLE "LlamaLog" ADD COLUMN IF NOT EXISTS root_job_id varchar(100)')
+        yield connection
+    server.drop(name)
