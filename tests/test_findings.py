@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,25 @@ def test_hints_have_named_fields_only() -> None:
     for kind in FINDINGS.values():
         fields = [name for _, name, _, _ in Formatter().parse(kind.hint) if name is not None]
         assert all(re.fullmatch(r"[a-z_]+", name) for name in fields), kind.id
+
+
+def calls() -> Iterator[tuple[str, str, ast.Call]]:
+    """File, id and call of each make() whose id is written out."""
+    for path in Path(llamactl.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) in ("make", "findings.make")
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                yield path.name, node.args[0].value, node
+
+
+def test_the_code_gives_each_hint_what_it_asks_for() -> None:
+    for file, id_, call in calls():
+        given = {keyword.arg for keyword in call.keywords}
+        asked = {name for _, name, _, _ in Formatter().parse(FINDINGS[id_].hint) if name is not None}
+        assert asked <= given or None in given, f"{file}: {id_}"
 
 
 def test_find() -> None:

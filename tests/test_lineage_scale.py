@@ -35,7 +35,7 @@ class Shape:
     label: str
     size: int
     rows: LiteralString
-    """SELECT of (job_id, parent_job_id, perhaps root_job_id) from `numbers`, which holds i; %(n)s is the size."""
+    """SELECT of (job_id, parent_job_id, perhaps root_job_id) from `numbers`, which holds i; %(n)s is n."""
     root: str
     """The root of a row by its job, in SQL."""
     counts: Callable[[int], Counts]
@@ -98,9 +98,9 @@ ALBUMS: LiteralString = """
 PARTLY: LiteralString = """
     SELECT kind || i, parent || i, CASE WHEN held = 'x' THEN held ELSE held || i END FROM numbers
     CROSS JOIN (VALUES ('album', NULL, NULL), ('enrich', 'album', 'album'), ('enrich', 'album', 'album'),
-                       ('track', 'enrich', 'album'), ('track', 'enrich', 'album'), ('track', 'enrich', 'album'),
-                       ('track', 'enrich', 'x'), ('track', 'enrich', 'track'), ('track', 'enrich', NULL))
-      AS part (kind, parent, held)
+                       ('track', 'enrich', 'album'), ('track', 'enrich', 'album'),
+                       ('track', 'enrich', 'album'), ('track', 'enrich', 'x'),
+                       ('track', 'enrich', 'track'), ('track', 'enrich', NULL)) AS part (kind, parent, held)
     WHERE kind <> 'album' OR i %% 10 <> 0"""
 ITS_ALBUM = "'album' || substring(job FROM '[0-9]+')"
 
@@ -283,7 +283,8 @@ def test_exact_and_near_linear(
     quarter = check(session, settings, shape, shape.size // 4)
     fill(connection, shape, shape.size)
     whole = check(session, settings, shape, shape.size)
-    if whole >= 8 * quarter:  # something else may have kept the machine busy
-        whole = min(whole, check(session, settings, shape, shape.size))
+    for _ in range(2):
+        if whole >= 8 * quarter:  # something else may have kept the machine busy
+            whole = min(whole, check(session, settings, shape, shape.size))
     print(f"{shape.label}: {quarter:.2f} s, four times the size {whole:.2f} s")
     assert whole < 8 * quarter

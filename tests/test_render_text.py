@@ -113,4 +113,5 @@ def test_every_id_can_be_explained() -> None:
     for kind in FINDINGS.values():
         shown = "".join(text.render(kind, TERMINAL))
         assert shown.startswith(f"{kind.id}  {kind.severity}  ")
+        assert max(map(len, shown.splitlines())) <= 80  # the SQL too, which is never wrapped
         assert "{" not in kind.title

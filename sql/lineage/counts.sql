@@ -1,11 +1,12 @@
 -- What the lineage comes to, in rows of the log. One row; its columns are the JSON's, nested names joined by "_";
--- `missing` counts the rows that lack their computed root. Nested loops must be off, as estimates for `mixed` are guesses.
+-- `missing` counts the rows that lack their computed root. What no walk from a top explains is cyclic.
+-- Nested loops must be off, as estimates for `mixed` are guesses.
 -- Lock: ACCESS SHARE (the log is read only where the rows of one job hold different roots).
 WITH mixed AS (
-  SELECT coalesce(entry.job, entry.parent, '') AS known, entry.job IS NULL AS jobless, count(*) AS matching
+  SELECT coalesce(entry.job, entry.parent) AS known, entry.job IS NULL AS jobless, count(*) AS matching
   FROM pg_temp.entry
   JOIN pg_temp.graded
-    ON coalesce(graded.job, graded.parent, '') = coalesce(entry.job, entry.parent, '')
+    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)
   WHERE graded.root_lo <> graded.root_hi AND entry.root = graded.root
   GROUP BY 1, 2
@@ -13,36 +14,52 @@ WITH mixed AS (
   SELECT graded.state,
          graded.root IS NOT NULL AS filled,
          graded.root IS NOT DISTINCT FROM graded.job AND graded.job IS NOT NULL AS own,
-         CASE WHEN graded.job IS NOT NULL AND graded.depth IS NOT NULL THEN least(graded.depth, 20) END AS depth,
-         max(graded.depth) FILTER (WHERE graded.job IS NOT NULL) AS max_depth,
+         CASE WHEN graded.depth IS NOT NULL THEN least(graded.depth, 20) END AS depth,
+         max(graded.depth) AS max_depth,
          count(*) AS jobs,
          sum(graded.row_count)::bigint AS rows,
          sum(graded.row_count - graded.root_count)::bigint AS bare,
          sum(graded.root_count)::bigint AS held,
-         sum(CASE WHEN graded.root_lo = graded.root THEN
-                    CASE WHEN graded.root_hi = graded.root THEN graded.root_count ELSE mixed.matching END
+         sum(CASE WHEN graded.root_lo = graded.root_hi AND graded.root_lo = graded.root THEN graded.root_count
                   ELSE coalesce(mixed.matching, 0) END)::bigint AS matching
   FROM pg_temp.graded
   LEFT JOIN mixed ON graded.root_lo <> graded.root_hi
-    AND mixed.known = coalesce(graded.job, graded.parent, '') AND mixed.jobless = (graded.job IS NULL)
+    AND mixed.known = coalesce(graded.job, graded.parent) AND mixed.jobless = (graded.job IS NULL)
   GROUP BY 1, 2, 3, 4
+), log AS (
+  SELECT coalesce(sum(row_count), 0)::bigint AS rows,
+         coalesce(sum(root_count), 0)::bigint AS held,
+         coalesce(sum(row_count) FILTER (WHERE job IS NULL AND parent IS NULL), 0)::bigint AS untracked
+  FROM pg_temp.edge
+), known AS (
+  SELECT coalesce(sum(rows), 0)::bigint AS rows,
+         coalesce(sum(rows) FILTER (WHERE filled), 0)::bigint AS filled,
+         coalesce(sum(rows) FILTER (WHERE filled AND own), 0)::bigint AS filled_by_root,
+         coalesce(sum(rows) FILTER (WHERE filled AND NOT own), 0)::bigint AS filled_by_descendant,
+         coalesce(sum(rows) FILTER (WHERE state = 'ambiguous'), 0)::bigint AS ambiguous,
+         coalesce(sum(rows) FILTER (WHERE state = 'dangling'), 0)::bigint AS dangling,
+         coalesce(sum(rows) FILTER (WHERE state = 'dangling' AND NOT filled), 0)::bigint AS dangling_null,
+         coalesce(sum(matching), 0)::bigint AS matching,
+         coalesce(sum(bare) FILTER (WHERE filled), 0)::bigint AS missing,
+         coalesce(max(max_depth), 0) AS max_depth
+  FROM class
 )
-SELECT coalesce(sum(rows), 0)::bigint AS total,
-       coalesce(sum(rows) FILTER (WHERE filled), 0)::bigint AS filled,
-       coalesce(sum(rows) FILTER (WHERE NOT filled), 0)::bigint AS orphans,
-       coalesce(sum(rows) FILTER (WHERE filled AND own), 0)::bigint AS filled_by_root,
-       coalesce(sum(rows) FILTER (WHERE filled AND NOT own), 0)::bigint AS filled_by_descendant,
-       coalesce(sum(rows) FILTER (WHERE state = 'untracked'), 0)::bigint AS orphans_by_untracked,
-       coalesce(sum(rows) FILTER (WHERE state = 'cyclic'), 0)::bigint AS orphans_by_cyclic,
-       coalesce(sum(rows) FILTER (WHERE state = 'ambiguous'), 0)::bigint AS orphans_by_ambiguous,
-       coalesce(sum(rows) FILTER (WHERE state = 'dangling' AND NOT filled), 0)::bigint AS orphans_by_dangling,
-       coalesce(sum(rows) FILTER (WHERE state = 'dangling'), 0)::bigint AS dangling,
-       coalesce(sum(matching), 0)::bigint AS already_set,
-       coalesce(sum(held - matching), 0)::bigint AS conflicts,
-       coalesce(sum(bare) FILTER (WHERE filled), 0)::bigint AS missing,
-       coalesce(max(max_depth), 0) AS max_depth,
+SELECT log.rows AS total,
+       known.filled,
+       log.rows - known.filled AS orphans,
+       known.filled_by_root,
+       known.filled_by_descendant,
+       log.untracked AS orphans_by_untracked,
+       log.rows - log.untracked - known.rows AS orphans_by_cyclic,
+       known.ambiguous AS orphans_by_ambiguous,
+       known.dangling_null AS orphans_by_dangling,
+       known.dangling,
+       known.matching AS already_set,
+       log.held - known.matching AS conflicts,
+       known.missing,
+       known.max_depth,
        (SELECT array_agg(coalesce(depth_jobs.jobs, 0)::bigint ORDER BY bucket)
         FROM generate_series(0, 20) AS bucket
         LEFT JOIN (SELECT depth, sum(jobs) AS jobs FROM class WHERE depth IS NOT NULL GROUP BY depth) AS depth_jobs
           ON depth_jobs.depth = bucket) AS jobs_by_depth
-FROM class;
+FROM log, known;

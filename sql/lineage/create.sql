@@ -16,19 +16,19 @@ AS $$ SELECT CASE WHEN btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END
 -- One row a job; rows without a job id have NULL as job and one row a parent.
 CREATE TEMPORARY TABLE edge (
   job text COLLATE "C",
-  parent text COLLATE "C",     -- the smallest
-  parent_hi text COLLATE "C",  -- the largest, where it differs: the job has several parents
+  parent text COLLATE "C",        -- the smallest
+  parent_hi text COLLATE "C",     -- the largest, where it differs: the job has several parents
   row_count bigint NOT NULL,
-  parent_count bigint NOT NULL,  -- rows that name a parent
-  root_lo text COLLATE "C",    -- the root values that the rows hold today
+  parent_count bigint NOT NULL,   -- rows that name a parent
+  root_lo text COLLATE "C",       -- the root values that the rows hold today
   root_hi text COLLATE "C",
   root_count bigint NOT NULL,
   disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
   self_parent_count bigint NOT NULL   -- rows that would violate the self-parent CHECK
 ) ON COMMIT DROP;
 
--- Serves the walk down. Filled in its own order, it costs nothing extra.
-CREATE INDEX edge_child ON pg_temp.edge (parent, job)
+-- Serves the walk down. Filled in its own order, it costs little.
+CREATE INDEX edge_child ON pg_temp.edge (parent)
   WHERE job IS NOT NULL AND parent IS NOT NULL AND parent_hi IS NULL;
 
 -- Every job that a walk down from some top reaches, with that top. What is missing here is cyclic.
@@ -36,7 +36,11 @@ CREATE TEMPORARY TABLE walk (
   job text COLLATE "C" NOT NULL,
   top text COLLATE "C" NOT NULL,
   steps integer NOT NULL,  -- from the top down to the job
-  kind "char" NOT NULL     -- of the top: r a root, d a dangling parent, c a job with several parents (a cut)
+  kind "char" NOT NULL,    -- of the top: r a root, d a dangling parent, c a job with several parents (a cut)
+  row_count bigint,        -- the rest is edge's, carried along to spare a join; NULL for a dangling parent
+  root_lo text COLLATE "C",
+  root_hi text COLLATE "C",
+  root_count bigint
 ) ON COMMIT DROP;
 
 -- The jobs with several parents, and what solve.sql finds of them.
@@ -60,7 +64,8 @@ SELECT walk.job,
        CASE WHEN walk.kind = 'c' THEN cut.root ELSE walk.top END AS root,
        walk.steps + CASE WHEN walk.kind = 'c' THEN cut.depth ELSE 0 END AS depth,
        walk.kind = 'c' AND cut.root IS NULL AS ambiguous,
-       walk.kind = 'd' OR walk.kind = 'c' AND cut.dangling AS dangling
+       walk.kind = 'd' OR walk.kind = 'c' AND cut.dangling AS dangling,
+       walk.row_count, walk.root_lo, walk.root_hi, walk.root_count
 FROM pg_temp.walk
 LEFT JOIN pg_temp.cut ON cut.job = walk.top
 WHERE walk.kind <> 'c' OR cut.solved;
@@ -76,17 +81,22 @@ CREATE TEMPORARY TABLE cyclic_edge (
   parent integer NOT NULL
 ) ON COMMIT DROP;
 
--- The groups of `edge` with their computed root, under the policy for dangling parents.
---   state  untracked, cyclic, ambiguous, dangling or rooted; the first that holds
+-- The groups of `edge` that are neither untracked nor cyclic, with their computed root under the policy for dangling parents.
+-- Rows without a job id have NULL as job.
+--   state  ambiguous, dangling or rooted; the first that holds
 --   root   what the rows are to hold; NULL: nothing
 CREATE TEMPORARY VIEW graded AS
-SELECT edge.job, edge.parent, edge.row_count, edge.root_lo, edge.root_hi, edge.root_count, edge.disregarded_count,
-       edge.self_parent_count, lineage.depth,
-       CASE WHEN edge.job IS NULL AND edge.parent IS NULL THEN 'untracked'
-            WHEN lineage.job IS NULL THEN 'cyclic'
-            WHEN lineage.ambiguous THEN 'ambiguous'
-            WHEN lineage.dangling THEN 'dangling'
-            ELSE 'rooted' END AS state,
-       CASE WHEN NOT lineage.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN lineage.root END AS root
-FROM pg_temp.edge
-LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(edge.job, edge.parent);
+SELECT known.job, known.parent, known.row_count, known.root_lo, known.root_hi, known.root_count, known.depth,
+       CASE WHEN known.ambiguous THEN 'ambiguous' WHEN known.dangling THEN 'dangling' ELSE 'rooted' END AS state,
+       CASE WHEN NOT known.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN known.root END AS root
+FROM (
+  SELECT job, NULL::text COLLATE "C" AS parent, row_count, root_lo, root_hi, root_count, depth, ambiguous, dangling, root
+  FROM pg_temp.lineage
+  WHERE row_count IS NOT NULL
+  UNION ALL
+  SELECT NULL, edge.parent, edge.row_count, edge.root_lo, edge.root_hi, edge.root_count, NULL, lineage.ambiguous,
+         lineage.dangling, lineage.root
+  FROM pg_temp.edge
+  JOIN pg_temp.lineage ON lineage.job = edge.parent
+  WHERE edge.job IS NULL
+) AS known;

@@ -8,7 +8,7 @@
 --   self_parent         the row would violate the self-parent CHECK once disregarded parents are cleared
 -- A column that the user may not have is found by scoping: inside the LATERAL an unqualified name is the table's where
 -- the table has it, else that of `absent`.
--- Lock: none; ACCESS SHARE for those who read it. A temporary view on the root column must be gone before the table is altered.
+-- Lock: ACCESS SHARE, and so for those who read it. A temporary view on the root column must be gone before the table is altered.
 CREATE TEMPORARY VIEW entry AS
 SELECT row_id,
        job,
@@ -25,8 +25,8 @@ FROM (
   FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,
-           pg_temp.present(log."job_id"::text) AS job,
-           pg_temp.present(log."parent_job_id"::text) AS parent,
+           pg_temp.present(log."job_id"::text) COLLATE "C" AS job,
+           pg_temp.present(log."parent_job_id"::text) COLLATE "C" AS parent,
            "root_job_id"::text COLLATE "C" AS root,
            extract(epoch FROM "created_at") AS created_epoch,
            "is_root_job" IS TRUE AS flagged,
@@ -34,5 +34,6 @@ FROM (
              OR log."parent_job_id" IS NOT NULL AND pg_temp.present(log."parent_job_id"::text) IS NULL AS blank,
            (log."job_id"::text COLLATE "C" = log."parent_job_id"::text COLLATE "C") IS TRUE AS same_id
     FROM "public"."LlamaLog" AS log
+    OFFSET 0  -- a fence: else each use of a column above would work it out again
   ) AS present_log
 ) AS flagged_log;

@@ -12,14 +12,14 @@ AS $root_of$
 DECLARE
   root text;
 BEGIN
-  SELECT exception.root INTO root FROM pg_temp.exception WHERE exception.job = root_of.job;
+  SELECT exception.root INTO root FROM pg_temp.exception WHERE exception.job = root_of.job COLLATE "C";
   IF FOUND THEN
     RETURN root;
   END IF;
   IF parent IS NULL THEN
     RETURN job;
   END IF;
-  SELECT exception.root INTO root FROM pg_temp.exception WHERE exception.job = root_of.parent;
+  SELECT exception.root INTO root FROM pg_temp.exception WHERE exception.job = root_of.parent COLLATE "C";
   IF FOUND THEN
     RETURN root;
   END IF;

@@ -1,13 +1,14 @@
 -- What the rows ask of the migration. One row: save_parents (rows have a parent that the root flag disregards), fill (rows lack
 -- their root), refill (so many that an index on the column is better built anew), check_holds (no row would violate the
 -- self-parent CHECK) and its contrary, check_broken. Lock: none.
-WITH rows AS (
-  SELECT coalesce(sum(row_count), 0) AS total,
-         coalesce(sum(row_count - root_count) FILTER (WHERE root IS NOT NULL), 0) AS bare,
+WITH log AS (
+  SELECT coalesce(sum(row_count), 0) AS rows,
          coalesce(sum(disregarded_count), 0) AS disregarded,
          coalesce(sum(self_parent_count), 0) AS self_parents
-  FROM pg_temp.graded
+  FROM pg_temp.edge
+), known AS (
+  SELECT coalesce(sum(row_count - root_count), 0) AS bare FROM pg_temp.graded WHERE root IS NOT NULL
 )
-SELECT disregarded > 0 AS save_parents, bare > 0 AS fill, bare * 10 > total AS refill,
+SELECT disregarded > 0 AS save_parents, bare > 0 AS fill, bare * 10 > rows AS refill,
        self_parents = 0 AS check_holds, self_parents > 0 AS check_broken
-FROM rows;
+FROM log, known;

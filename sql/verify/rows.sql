@@ -16,8 +16,8 @@ WITH faulty AS (
               WHEN graded.root IS NULL THEN 'unexpected'
               ELSE 'wrong' END AS kind
   FROM pg_temp.entry
-  JOIN pg_temp.graded
-    ON coalesce(graded.job, graded.parent, '') = coalesce(entry.job, entry.parent, '')
+  LEFT JOIN pg_temp.graded
+    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)
   WHERE entry.root IS DISTINCT FROM graded.root
 ), numbered AS (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -45,6 +46,18 @@ app = typer.Typer(
 
 FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 from this severity on.")]
 
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; show counts and plan.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Retries = Annotated[int, typer.Option(min=0, metavar="N", help="How often to try again for a lock.")]
+StrategyOption = Annotated[StrategyName, typer.Option("--strategy", help="How to fill the column.")]
+CheckOption = Annotated[CheckPolicy, typer.Option("--check", help="The CHECK against self-parents.")]
+ExpectFilled = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Else change nothing, and exit with 1.")
+]
+ExpectOrphans = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="The same, for the rows that stay without a root.")
+]
+
 
 @app.callback(invoke_without_command=True)
 def start(
@@ -74,17 +87,13 @@ def preflight(call: Call, fail_on: FailOnOption = FailOn.ERROR) -> ExitCode:
 @verb(app, table_options, Plain)
 def migrate(
     call: Call,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing; show counts and plan.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    retries: Annotated[int, typer.Option(min=0, metavar="N", help="How often to try again for a lock.")] = 5,
-    strategy: Annotated[StrategyName, typer.Option(help="How to fill the column.")] = StrategyName.UPDATE,
-    check: Annotated[CheckPolicy, typer.Option(help="The CHECK against self-parents.")] = CheckPolicy.AUTO,
-    expect_filled: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Else change nothing, and exit with 1.")
-    ] = None,
-    expect_orphans: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="The same, for the rows that stay without a root.")
-    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    retries: Retries = 5,
+    strategy: StrategyOption = StrategyName.UPDATE,
+    check: CheckOption = CheckPolicy.AUTO,
+    expect_filled: ExpectFilled = None,
+    expect_orphans: ExpectOrphans = None,
 ) -> ExitCode:
     """Add the root column and fill it. One transaction, all or nothing; index, comment and CHECK too."""
     from llamactl import migrate
@@ -129,7 +138,7 @@ def tree(
     job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
     subtree: Annotated[bool, typer.Option("--subtree", help="Only what is below the job.")] = False,
     depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only so many levels.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many jobs.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many children of a job.")] = None,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> ExitCode:
     """Show a job's tree. Of its root, with the job marked; before the migration too."""
@@ -241,7 +250,7 @@ def _called(words: Sequence[str]) -> str:
 def _format(words: Sequence[str]) -> OutputFormat:
     """The format that is asked for, also where the rest of the line makes no sense to Typer."""
     wanted = OutputFormat.TEXT
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         value = following if word == "--format" else word.removeprefix("--format=")
         if word == "--":
             break

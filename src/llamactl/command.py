@@ -105,38 +105,49 @@ def milliseconds(flag: str, text: str) -> int:
         raise LlamactlError(ErrorCode.USAGE, f"{flag}: {exc}", f"For example {flag} 500ms, 2s, 10m") from exc
 
 
+Dsn = Annotated[
+    str | None, typer.Option(metavar="URL", help="Postgres or Prisma URL, or libpq's key=value pairs.")
+]
+Schema = Annotated[str | None, typer.Option(metavar="NAME", help="Schema of the table.")]
+Table = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help='Default: whichever of "LlamaLog" and llama_logs is there.'),
+]
+Columns = Annotated[
+    list[str] | None, typer.Option(metavar="OURS=THEIRS", help="A column of another name; repeatable.")
+]
+Dangling = Annotated[
+    DanglingPolicy | None,
+    typer.Option(help="Below a parent that is not logged: fill in its id (the default), or leave NULL."),
+]
+TrustRootFlag = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust-root-flag/--no-trust-root-flag",
+        help="Whether is_root_job disregards a row's parent (the default).",
+    ),
+]
+LockTimeout = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Longest wait for a lock; default 2s.")
+]
+StatementTimeout = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Limit of a statement; default 0, none.")
+]
+Sample = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Most samples and cycles shown; default 10.")
+]
+
+
 def table_options(
-    dsn: Annotated[
-        str | None, typer.Option(metavar="URL", help="Postgres or Prisma URL, or libpq's key=value pairs.")
-    ] = None,
-    schema: Annotated[str | None, typer.Option(metavar="NAME", help="Schema of the table.")] = None,
-    table: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help='Default: whichever of "LlamaLog" and llama_logs is there.'),
-    ] = None,
-    column: Annotated[
-        list[str] | None, typer.Option(metavar="OURS=THEIRS", help="A column of another name; repeatable.")
-    ] = None,
-    dangling: Annotated[
-        DanglingPolicy | None,
-        typer.Option(help="Below a parent that is not logged: fill in its id (the default), or leave NULL."),
-    ] = None,
-    trust_root_flag: Annotated[
-        bool | None,
-        typer.Option(
-            "--trust-root-flag/--no-trust-root-flag",
-            help="Whether is_root_job disregards a row's parent (the default).",
-        ),
-    ] = None,
-    lock_timeout: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Longest wait for a lock; default 2s.")
-    ] = None,
-    statement_timeout: Annotated[
-        str | None, typer.Option(metavar="DURATION", help="Limit of a statement; default 0, none.")
-    ] = None,
-    sample: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Most samples and cycles shown; default 10.")
-    ] = None,
+    dsn: Dsn = None,
+    schema: Schema = None,
+    table: Table = None,
+    column: Columns = None,
+    dangling: Dangling = None,
+    trust_root_flag: TrustRootFlag = None,
+    lock_timeout: LockTimeout = None,
+    statement_timeout: StatementTimeout = None,
+    sample: Sample = None,
 ) -> dict[str, Any]:
     """The options of every verb that reads the database, as settings.Flags takes them."""
     return {

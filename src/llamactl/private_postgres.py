@@ -12,15 +12,10 @@ It listens on a Unix socket only, in a directory of its own that goes when its o
 from __future__ import annotations
 
 import atexit
-import contextlib
-import fcntl
 import os
 import pwd
-import shutil
 import signal
-import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,14 +31,13 @@ from llamactl.postgres_binaries import (
     unprivileged_user,
     version_of,
 )
+from llamactl.private_directory import PrivateDirectory, remove_leftovers
 
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 """Settings for data that nobody will miss: a crash of the machine may lose it, one of the server does not."""
 
 StopMode = Literal["smart", "fast", "immediate", "kill"]
 
-_PREFIX = "llamactl-pg-"
-_SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
 _STOP_SIGNALS = {
     "smart": signal.SIGTERM,
     "fast": signal.SIGINT,
@@ -65,17 +59,11 @@ class PrivatePostgres:
         self.binaries = binaries or bin_directories()[0]
         self.version = version_of(self.binaries)
         self.settings = dict(settings)
-        self._lie_in(Path())
+        self.directory = self.data = self.socket_directory = Path()
         self._user: pwd.struct_passwd | None = None
         self._server: subprocess.Popen[bytes] | None = None
         self._home: PrivateDirectory | None = None
         self._owner_pid = 0
-
-    def _lie_in(self, directory: Path) -> None:
-        self.directory = directory
-        self.data = directory / "data"
-        self.socket_directory = directory / "s"
-        self.log = directory / "log"
 
     def __enter__(self) -> Self:
         remove_leftovers()
@@ -83,10 +71,10 @@ class PrivatePostgres:
         atexit.register(self.close)
         try:
             self._user = unprivileged_user() if os.geteuid() == 0 else None
-            self._home = PrivateDirectory.make(self._user)
-            self._lie_in(self._home.path)
-            for place in (self.data, self.socket_directory):
-                self._home.give(place, self._user)
+            self._home = PrivateDirectory(self._user)
+            self.directory = self._home.path
+            self.data = self._home.subdirectory("data")
+            self.socket_directory = self._home.subdirectory("s")
             self._reach_binaries()
             self._make_cluster()
             self.start()
@@ -97,6 +85,10 @@ class PrivatePostgres:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
 
     @property
     def postmaster_pid(self) -> int:
@@ -132,12 +124,7 @@ class PrivatePostgres:
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C in the terminal is for the owner to handle.
             server = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                cwd=self.directory,
-                start_new_session=True,
-                **as_user(self._user),
+                command, stdout=log, stderr=log, start_new_session=True, **as_user(self._user)
             )
         self._server = server
         if self._home:
@@ -185,9 +172,8 @@ class PrivatePostgres:
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
 
     def _make_cluster(self) -> None:
-        if complaint := self._initdb(
-            "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
-        ):
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        if complaint := self._initdb(*options):
             raise LlamactlError(ErrorCode.INTERNAL, f"initdb failed: {complaint}")
 
     def _initdb(self, *options: str) -> str:

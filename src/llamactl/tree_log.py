@@ -97,7 +97,7 @@ class Log:
         return found
 
     def root(self, job: str) -> str | None:
-        """The root, where the job's own rows tell it: they hold it, all of them, or name no parent; else None.
+        """The root, where the own rows tell it: all of them hold it, or none names a parent; else None.
 
         Raises LlamactlError (not_found) where the log does not know the job.
         """

@@ -1,0 +1,375 @@
+"""Every SQL file on each version of the server: in psql as it stands, under odd names, and the lock it takes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from faults import expected_roots, faulty_rows
+from llamactl import catalog, lineage, plan, queries
+from llamactl.db import Session
+from llamactl.model import CheckPolicy, StrategyName
+from llamactl.names import Names
+from llamactl.plan import Needs, PlannedStep
+from llamactl.settings import Settings
+from odd_names import ODD_NAMES
+from servers import Server
+from sessions import session, settings_for
+
+PATHS = queries.all_paths()
+LINEAGE = [*lineage.PREPARE, *(path for path, _ in lineage.RESOLVE)]
+# They read what lineage leaves, in its transaction.
+RESOLVED = [
+    *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
+    *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows"),
+    *("verify/local", "verify/local_sample", "verify/rows"),
+]
+# Of the migration, but no part of a step.
+BESIDE = ["migrate/claim", "migrate/claimant", "migrate/filled", "migrate/present"]
+STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {*RESOLVED, *BESIDE}]
+# They run by themselves, on any log table.
+ALONE = [path for path in PATHS if path not in {*LINEAGE, *RESOLVED, *STEPS}]
+# No row is its own parent, so that the CHECK can be added.
+ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
+Told = dict[tuple[str, str], Any]
+"""Stage and file -> what it returned, told in the default names."""
+ROOTS = {row["id"]: expected_roots()[row["id"]] for row in ROWS}
+ALL_NEEDED = Needs(save_parents=True, fill=True, refill=True, check_holds=True, check_broken=False)
+
+# What they return is no property of the table.
+VOLATILE = (
+    *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
+    *("preflight/prepared", "preflight/snapshots", "preflight/space"),
+)
+MODES = [
+    *("", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock"),
+    *("ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"),
+]
+# Our own on the user's relations, indexes included.
+HELD = queries.parse(
+    "test",
+    """
+    SELECT l.relation::bigint, l.mode
+    FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+    WHERE l.pid = pg_backend_pid() AND c.relnamespace::regnamespace::text !~ '^(pg_|information_schema)';
+    """,
+    Names(),
+)
+
+
+class Log:
+    """A log table, and all files in an order in which they can run."""
+
+    def __init__(self, opened: Session, settings: Settings) -> None:
+        self.session, self.settings = opened, settings
+        self.look()
+
+    def look(self) -> None:
+        self.relation = catalog.locate(self.session, self.settings)
+        self.names = catalog.names_for(self.relation, self.settings)
+
+    def change(self, statement: str) -> None:
+        """Runs a statement that is written against the default names."""
+        self.session.run(queries.parse("test", statement, self.names))
+
+    def steps(self, strategy: StrategyName) -> list[PlannedStep]:
+        """Those that are taken where the rows ask for all of them."""
+        self.look()
+        present = plan.look(self.session, self.relation, self.names)
+        steps = plan.steps(self.relation, present, self.names, strategy, CheckPolicy.AUTO)
+        return [step for step in steps if step.taken(ALL_NEEDED)]
+
+    def stages(self) -> Iterator[tuple[str, list[str]]]:
+        """Yields groups of files; those of ONE_BY_ONE run each by itself, the others in one transaction."""
+        yield "before", [path for path in ALONE if path != "migrate/filled"]
+        yield "snapshot", [*LINEAGE, *RESOLVED]
+        yield "update", paths(self.steps(StrategyName.UPDATE), inside=True)
+        yield "after", ALONE
+        self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
+        yield "rewrite", paths(self.steps(StrategyName.REWRITE), inside=True)
+        yield "vacuum", paths(self.steps(StrategyName.REWRITE), inside=False)
+        self.change('ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";')
+        yield "not valid", ["migrate/add_check_not_valid"]
+
+    def values(self, path: str) -> dict[str, object]:
+        """What the file takes."""
+        columns = self.names.columns
+        if path.startswith("tree/"):
+            known: dict[str, object] = {"job": "c", "parent": "c", "root": "a", "upward": True}
+        elif path.startswith("verify/"):
+            known = {"check": "split", "grace_seconds": 0}
+        else:
+            known = {
+                "job": columns["job_id"],
+                "parent": columns["parent_job_id"],
+                "root": columns["root_job_id"],
+            }
+            known |= {"check": self.names.check, "index": self.names.index}
+        known |= lineage.parameters(self.settings)
+        known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
+        known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
+        known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
+        known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
+        known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
+        query = queries.load(path, self.names)
+        return {name: known[name] for statement in query.statements for name in statement.parameters}
+
+    def roots(self) -> dict[str, str | None]:
+        query = queries.parse(
+            "test", 'SELECT "id"::text, "root_job_id" FROM "public"."LlamaLog";', self.names
+        )
+        with self.session.snapshot():
+            return dict(self.session.tuples(query))
+
+
+ONE_BY_ONE = ("before", "after", "vacuum", "not valid")
+
+
+def paths(steps: Iterable[PlannedStep], *, inside: bool) -> list[str]:
+    return [path for step in steps if step.inside is inside for path in step.paths]
+
+
+@pytest.fixture
+def filled(each_database: str, insert_into: Callable[..., None]) -> str:
+    insert_into(each_database, ROWS)
+    return each_database
+
+
+def test_lists_are_right() -> None:
+    assert {*RESOLVED, *BESIDE} <= set(PATHS)
+    assert set(LINEAGE).isdisjoint(RESOLVED)
+
+
+# --- in psql ----------------------------------------------------------------------------------------------
+
+
+def test_in_psql_as_they_stand(filled: str, psql: Path) -> None:
+    ran: set[str] = set()
+    with session(filled) as opened:
+        log = Log(opened, settings_for(filled))
+        for stage, files in log.stages():
+            if stage in ONE_BY_ONE:
+                for path in files:
+                    run_in_psql(psql, filled, path)
+            else:
+                run_in_psql(psql, filled, *files, before="BEGIN", after="COMMIT")
+            ran.update(files)
+            if stage in ("update", "rewrite"):
+                assert log.roots() == ROOTS
+    assert ran == set(PATHS)
+
+
+def run_in_psql(psql: Path, dsn: str, *files: str, before: str = "", after: str = "") -> None:
+    command = [psql, "-X", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-c", before]
+    for path in files:
+        command += ["-f", queries.root() / f"{path}.sql"]
+    done = subprocess.run([*command, "-c", after], capture_output=True, text=True)
+    said = [line for line in done.stderr.splitlines() if "NOTICE" not in line]
+    assert (done.returncode, said) == (0, []), files
+
+
+# --- under odd names ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run_all(insert_into: Callable[..., None]) -> Callable[[Server, Names], Told]:
+    """A function: run all files on a log table of these names."""
+
+    def run(server: Server, names: Names) -> Told:
+        database = server.create(server.template)
+        dsn = server.conninfo(database)
+        insert_into(dsn, ROWS)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            rename(connection, names)
+        try:
+            return told_by(dsn, names)
+        finally:
+            server.drop(database)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def under_default_names(run_all: Callable[..., Told], server: Server) -> Told:
+    return run_all(server, Names())
+
+
+@pytest.mark.parametrize("names", ODD_NAMES.values(), ids=ODD_NAMES)
+def test_under_odd_names(
+    run_all: Callable[..., Told], server: Server, names: Names, under_default_names: Told
+) -> None:
+    assert run_all(server, names) == under_default_names
+
+
+def test_under_odd_names_on_each_version(run_all: Callable[..., Told], each_server: Server) -> None:
+    expected = run_all(each_server, Names())
+    for odd in ("double quote", "closes a body"):
+        assert run_all(each_server, ODD_NAMES[odd]) == expected
+
+
+def told_by(dsn: str, names: Names) -> Told:
+    columns = {ours: theirs for ours, theirs in names.columns.items() if ours != theirs}
+    values = {"schema": names.schema, "table": names.table, "columns": columns}
+    told: Told = {}
+    with session(dsn, **values) as opened:
+        log = Log(opened, settings_for(dsn, **values))
+        assert replace(log.names, root_type="text") == names
+        for stage, files in log.stages():
+            for path, rows in run_stage(log, stage, files):
+                told[stage, path] = in_default_names(path, rows, log.names)
+            if stage in ("update", "rewrite"):
+                assert log.roots() == ROOTS
+                told[stage, "saved"] = saved(dsn, names)
+    assert {path for _, path in told} == {*PATHS, "saved"}
+    return told
+
+
+def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yields each file with its rows, or with its row count."""
+    if stage == "vacuum":
+        for path in files:
+            yield path, log.session.autocommit_run(queries.load(path, log.names))
+        return
+    reading = stage in ("before", "snapshot", "after")
+    with log.session.snapshot() if reading else log.session.transaction():
+        for path in files:
+            if reading and path not in lineage.PREPARE:
+                log.session.read_only()
+            query = queries.load(path, log.names)
+            if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", query.statements[-1].sql):
+                yield path, sorted(log.session.tuples(query, **log.values(path)), key=str)
+            else:
+                yield path, log.session.run(query, **log.values(path))
+
+
+def in_default_names(path: str, rows: Any, names: Names) -> Any:
+    ours = {theirs: ours for ours, theirs in names.columns.items()}
+    if path == "catalog/find":
+        return [found == (names.schema, names.table) for _, *found, _ in rows] and len(rows)
+    if path == "catalog/enum":
+        return [(schema == names.enum_schema, enum == names.enum, labels) for schema, enum, _, labels in rows]
+    if path == "catalog/columns":  # the enum has another name as well
+        return sorted((ours[name], *(rest if ours[name] != "category" else ())) for name, *rest in rows)
+    if path == "tree/indexes":
+        return sorted(ours[name] for (name,) in rows)
+    if path == "preflight/attached":
+        return [(subject, name.replace(names.index, Names().index)) for subject, name, _ in rows]
+    return None if path in VOLATILE else rows
+
+
+def saved(dsn: str, names: Names) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        statement = "SELECT row_id, parent_job_id FROM llamactl.cleared_parent WHERE table_schema = %s AND table_name = %s"
+        return connection.execute(statement, [names.schema, names.table]).fetchall()
+
+
+def rename(connection: psycopg.Connection[Any], names: Names) -> None:
+    """Gives the log table and its enum other names."""
+
+    def run(statement: str, *identifiers: sql.Identifier) -> None:
+        connection.execute(sql.SQL(statement).format(*identifiers))
+
+    log, kind = sql.Identifier("public", "LlamaLog"), sql.Identifier("public", "LlamaLogCategory")
+    for number, ours in enumerate(names.columns):  # in two steps: one may have another's name
+        if ours != "root_job_id":
+            run(
+                "ALTER TABLE {} RENAME COLUMN {} TO {}",
+                log,
+                sql.Identifier(ours),
+                sql.Identifier(f"-{number}"),
+            )
+    for number, theirs in enumerate(names.columns.values()):
+        if theirs != names.columns["root_job_id"]:
+            run(
+                "ALTER TABLE {} RENAME COLUMN {} TO {}",
+                log,
+                sql.Identifier(f"-{number}"),
+                sql.Identifier(theirs),
+            )
+    for schema in (names.schema, names.enum_schema):
+        run("CREATE SCHEMA IF NOT EXISTS {}", sql.Identifier(schema))
+    run("ALTER TABLE {} SET SCHEMA {}", log, sql.Identifier(names.schema))
+    run("ALTER TYPE {} SET SCHEMA {}", kind, sql.Identifier(names.enum_schema))
+    if names.table != "LlamaLog":
+        run(
+            "ALTER TABLE {} RENAME TO {}",
+            sql.Identifier(names.schema, "LlamaLog"),
+            sql.Identifier(names.table),
+        )
+    if names.enum != "LlamaLogCategory":
+        kind = sql.Identifier(names.enum_schema, "LlamaLogCategory")
+        run("ALTER TYPE {} RENAME TO {}", kind, sql.Identifier(names.enum))
+
+
+# --- locks --------------------------------------------------------------------------------------------------
+
+
+def test_locks(filled: str) -> None:
+    """The lock on the user's table: as the file's header says, and, of a step's files the strongest, as the plan says."""
+    found: dict[tuple[str, str], str] = {}
+    planned: list[tuple[str, PlannedStep]] = []
+    with session(filled) as opened:
+        log = Log(opened, settings_for(filled))
+        for stage, files in log.stages():
+            planned += [(stage, step) for name in StrategyName if name == stage for step in log.steps(name)]
+            with session(filled) as own:
+                for path in files:
+                    lock = lock_of_vacuum(filled, log) if stage == "vacuum" else lock_of(own, log, path)
+                    found[stage, path] = lock
+    assert found == {(stage, path): said_lock(path) for stage, path in found}
+    for stage, step in planned:
+        stage = stage if step.inside else "vacuum"
+        assert max((found[stage, path] for path in step.paths), key=MODES.index) == step.lock, step.name
+
+
+def lock_of(own: Session, log: Log, path: str) -> str:
+    """The strongest that the session holds after the file has run in a transaction of its own."""
+    # So that the temporary relations are there for the next file, and the lock that made them is not.
+    text = queries.text(path).replace(" ON COMMIT DROP", "")
+    with own.transaction():
+        own.run(queries.parse(path, text, log.names), **log.values(path))
+        held = list(own.tuples(HELD))
+    if path not in STEPS:
+        assert {mode for _, mode in held} <= {"AccessShareLock"}, path
+    return max((mode for relation, mode in held if relation == log.relation.oid), key=MODES.index, default="")
+
+
+def lock_of_vacuum(dsn: str, log: Log) -> str:
+    """The one that it waits for; once it is done it holds none."""
+    (statement,) = queries.load("migrate/vacuum", log.names).statements
+
+    def vacuum() -> None:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(statement.sql.encode())
+
+    waiting = "SELECT mode FROM pg_locks WHERE relation = %s AND NOT granted"
+    thread = threading.Thread(target=vacuum)
+    with psycopg.connect(dsn) as other:
+        other.execute(f"LOCK TABLE {log.names.quoted_table()} IN SHARE UPDATE EXCLUSIVE MODE".encode())
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not (row := other.execute(waiting, [log.relation.oid]).fetchone()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    thread.join()
+    return str(row[0])
+
+
+def said_lock(path: str) -> str:
+    """What the header says: "ACCESS SHARE" is AccessShareLock."""
+    said = re.findall(
+        r"^--.*?\bLock: (none|an advisory one|[A-Z]+(?: [A-Z]+)*)\b", queries.text(path), re.MULTILINE
+    )
+    assert len(said) <= 1
+    words = "".join(said).title().replace(" ", "")
+    return f"{words}Lock" if words not in ("", "None", "AnAdvisoryOne") else ""
