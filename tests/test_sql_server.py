@@ -1,4 +1,4 @@
-"""Every SQL file on each version of the server: in psql as it stands, under odd names, and the lock it takes."""
+"""Every SQL file on real servers: in psql as it stands, under odd names, and with the lock that it says."""
 
 from __future__ import annotations
 
@@ -41,11 +41,12 @@ STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {
 ALONE = [path for path in PATHS if path not in {*LINEAGE, *RESOLVED, *STEPS}]
 # No row is its own parent, so that the CHECK can be added.
 ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
-Told = dict[tuple[str, str], Any]
-"""Stage and file -> what it returned, told in the default names."""
 ROOTS = {row["id"]: expected_roots()[row["id"]] for row in ROWS}
 ALL_NEEDED = Needs(save_parents=True, fill=True, refill=True, check_holds=True, check_broken=False)
 
+Told = dict[tuple[str, str], Any]
+"""Stage and file -> what it returned, told in the default names."""
+ONE_BY_ONE = ("before", "after", "vacuum", "not valid")
 # What they return is no property of the table.
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
@@ -130,9 +131,6 @@ class Log:
         )
         with self.session.snapshot():
             return dict(self.session.tuples(query))
-
-
-ONE_BY_ONE = ("before", "after", "vacuum", "not valid")
 
 
 def paths(steps: Iterable[PlannedStep], *, inside: bool) -> list[str]:
@@ -243,7 +241,7 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
     reading = stage in ("before", "snapshot", "after")
     with log.session.snapshot() if reading else log.session.transaction():
         for path in files:
-            if reading and path not in lineage.PREPARE:
+            if reading and path not in lineage.PREPARE:  # as the verbs do
                 log.session.read_only()
             query = queries.load(path, log.names)
             if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", query.statements[-1].sql):
@@ -255,7 +253,7 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
 def in_default_names(path: str, rows: Any, names: Names) -> Any:
     ours = {theirs: ours for ours, theirs in names.columns.items()}
     if path == "catalog/find":
-        return [found == (names.schema, names.table) for _, *found, _ in rows] and len(rows)
+        return [(schema == names.schema, table == names.table, usable) for _, schema, table, usable in rows]
     if path == "catalog/enum":
         return [(schema == names.enum_schema, enum == names.enum, labels) for schema, enum, _, labels in rows]
     if path == "catalog/columns":  # the enum has another name as well
@@ -269,8 +267,11 @@ def in_default_names(path: str, rows: Any, names: Names) -> Any:
 
 def saved(dsn: str, names: Names) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn) as connection:
-        statement = "SELECT row_id, parent_job_id FROM llamactl.cleared_parent WHERE table_schema = %s AND table_name = %s"
-        return connection.execute(statement, [names.schema, names.table]).fetchall()
+        return connection.execute(
+            "SELECT row_id, parent_job_id FROM llamactl.cleared_parent"
+            " WHERE table_schema = %s AND table_name = %s ORDER BY row_id",
+            [names.schema, names.table],
+        ).fetchall()
 
 
 def rename(connection: psycopg.Connection[Any], names: Names) -> None:
@@ -279,43 +280,26 @@ def rename(connection: psycopg.Connection[Any], names: Names) -> None:
     def run(statement: str, *identifiers: sql.Identifier) -> None:
         connection.execute(sql.SQL(statement).format(*identifiers))
 
-    log, kind = sql.Identifier("public", "LlamaLog"), sql.Identifier("public", "LlamaLogCategory")
-    for number, ours in enumerate(names.columns):  # in two steps: one may have another's name
-        if ours != "root_job_id":
-            run(
-                "ALTER TABLE {} RENAME COLUMN {} TO {}",
-                log,
-                sql.Identifier(ours),
-                sql.Identifier(f"-{number}"),
-            )
-    for number, theirs in enumerate(names.columns.values()):
-        if theirs != names.columns["root_job_id"]:
-            run(
-                "ALTER TABLE {} RENAME COLUMN {} TO {}",
-                log,
-                sql.Identifier(f"-{number}"),
-                sql.Identifier(theirs),
-            )
-    for schema in (names.schema, names.enum_schema):
+    log = sql.Identifier("public", "LlamaLog")
+    columns = {ours: theirs for ours, theirs in names.columns.items() if ours != "root_job_id"}
+    interim = {ours: f"-{number}" for number, ours in enumerate(columns)}  # one may have another's name
+    for before, after in [*interim.items(), *zip(interim.values(), columns.values(), strict=True)]:
+        run("ALTER TABLE {} RENAME COLUMN {} TO {}", log, sql.Identifier(before), sql.Identifier(after))
+    for what, old, schema, new in (
+        ("TABLE", "LlamaLog", names.schema, names.table),
+        ("TYPE", "LlamaLogCategory", names.enum_schema, names.enum),
+    ):
         run("CREATE SCHEMA IF NOT EXISTS {}", sql.Identifier(schema))
-    run("ALTER TABLE {} SET SCHEMA {}", log, sql.Identifier(names.schema))
-    run("ALTER TYPE {} SET SCHEMA {}", kind, sql.Identifier(names.enum_schema))
-    if names.table != "LlamaLog":
-        run(
-            "ALTER TABLE {} RENAME TO {}",
-            sql.Identifier(names.schema, "LlamaLog"),
-            sql.Identifier(names.table),
-        )
-    if names.enum != "LlamaLogCategory":
-        kind = sql.Identifier(names.enum_schema, "LlamaLogCategory")
-        run("ALTER TYPE {} RENAME TO {}", kind, sql.Identifier(names.enum))
+        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier("public", old), sql.Identifier("-"))
+        run(f"ALTER {what} {{}} SET SCHEMA {{}}", sql.Identifier("public", "-"), sql.Identifier(schema))
+        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier(schema, "-"), sql.Identifier(new))
 
 
 # --- locks --------------------------------------------------------------------------------------------------
 
 
 def test_locks(filled: str) -> None:
-    """The lock on the user's table: as the file's header says, and, of a step's files the strongest, as the plan says."""
+    """On the user's table: what each file's header says; of a step's files the strongest, what the plan says."""
     found: dict[tuple[str, str], str] = {}
     planned: list[tuple[str, PlannedStep]] = []
     with session(filled) as opened:

@@ -5,7 +5,7 @@ Measured by `make bench` on two cores (1 M rows, 11 indexes); other machines dif
 
 from __future__ import annotations
 
-from llamactl.model import Relation
+from llamactl.model import Relation, StrategyName
 from llamactl.plan import Present
 
 RESOLVE_SECONDS_PER_ROW = 9e-6
@@ -18,7 +18,12 @@ SCAN_SECONDS_PER_ROW = 0.4e-6
 
 
 def estimate(
-    step: str, relation: Relation, present: Present, missing: int, resolve_seconds: float | None
+    step: str,
+    strategy: StrategyName,
+    relation: Relation,
+    present: Present,
+    missing: int,
+    resolve_seconds: float | None = None,
 ) -> float:
     """Returns seconds. `missing`: rows to be filled; `resolve_seconds`: as measured, where a dry run did."""
     rows = max(relation.rows_estimate, missing)
@@ -33,7 +38,14 @@ def estimate(
     if step == "resolve" and resolve_seconds is not None:
         return round(resolve_seconds, 2)
     if step == "fill":
-        return round(
-            missing * (UPDATE_SECONDS_PER_ROW + UPDATE_SECONDS_PER_ROW_AND_INDEX * present.index_count), 2
-        )
+        return fill_seconds(strategy, present, rows, missing)
     return round(rows * per_row.get(step, 0.0), 2)
+
+
+def fill_seconds(strategy: StrategyName, present: Present, rows: int, missing: int) -> float:
+    """Returns how long the fill takes: an UPDATE writes the missing rows, a rewrite all."""
+    if strategy is StrategyName.UPDATE:
+        per_row = UPDATE_SECONDS_PER_ROW + UPDATE_SECONDS_PER_ROW_AND_INDEX * present.index_count
+        return round(missing * per_row, 2)
+    per_row = REWRITE_SECONDS_PER_ROW + REWRITE_SECONDS_PER_ROW_AND_INDEX * present.index_count
+    return round(rows * per_row, 2)

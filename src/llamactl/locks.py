@@ -57,7 +57,7 @@ def look_again(session: Session) -> None:
 
 
 def locked(session: Session, oid: int, shown: str) -> LlamactlError:
-    """Returns the error for a lock that was not got in time: who is in the way, and whether it is one of us."""
+    """Returns the error for a lock that was not got in time: who is in the way, and is it one of us."""
     holders = lock_holders(session, oid)
     named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
     if any(holder.application == "llamactl migrate" for holder in holders):

@@ -32,9 +32,6 @@ from llamactl.plan import PlannedStep
 from llamactl.projection import Note, Options, Projection
 from llamactl.settings import Settings
 
-MAINTENANCE_MEMORY = "256MB"
-"""For building indexes; the server's default of 64MB makes a rewrite's sorts spill."""
-
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -119,7 +116,7 @@ def _attempt(
         # The table may have changed between the first look and the lock.
         relation = catalog.locate(session, settings)
         names = catalog.names_for(relation, settings)
-        session.set_local(maintenance_work_mem=MAINTENANCE_MEMORY)
+        session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
         lineage.prepare(session, names)
         projected = projection.project(session, settings, relation, names)
         seconds["resolve"] = projected.seconds
@@ -215,7 +212,7 @@ def _question(session: Session, relation: Relation, names: Names, options: Optio
         for s in plan.steps(relation, present, names, options.strategy, options.check)
         if s.inside and s.when is not False
     ]
-    seconds = sum(estimate(step.name, relation, present, rows, None) for step in steps)
+    seconds = sum(estimate(step.name, options.strategy, relation, present, rows) for step in steps)
     text = (
         f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
         f"about {rows:,} rows? "

@@ -15,6 +15,9 @@ from llamactl.names import Names
 
 LABEL = "LINKED"
 
+MAINTENANCE_MEMORY = "256MB"
+"""For building indexes; under the server's default of 64MB a rewrite's sorts spill."""
+
 Condition = bool | str
 """A string names a column of needs.sql: what the rows ask for is known only once they were read."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llamactl import lineage, plan, queries
 from llamactl.db import Session
-from llamactl.estimates import estimate
+from llamactl.estimates import estimate, fill_seconds
 from llamactl.model import (
     CheckPolicy,
     Counts,
@@ -24,6 +24,8 @@ from llamactl.model import (
 from llamactl.names import Names
 from llamactl.plan import Needs, PlannedStep, Present
 from llamactl.settings import Settings
+
+WORTH_TELLING_SECONDS = 5
 
 Note = Callable[[str], None]
 
@@ -72,15 +74,34 @@ def dry_run(
     steps = tuple(
         step.shown(
             names,
-            estimate_seconds=estimate(step.name, relation, present, projection.missing, projection.seconds),
+            estimate_seconds=estimate(
+                step.name, options.strategy, relation, present, projection.missing, projection.seconds
+            ),
         )
         for step in taken
     )
-    return report(True, settings, options, strategy, projection, steps, skipped, taken)
+    reported = report(True, settings, options, strategy, projection, steps, skipped, taken)
+    saving = _saving(options, strategy, projection, present)
+    return replace(reported, notes=(*reported.notes, saving)) if saving else reported
+
+
+def _saving(options: Options, strategy: Strategy, projection: Projection, present: Present) -> str | None:
+    """Returns what a rewrite would save, where it would be sound and is worth telling."""
+    if options.strategy is StrategyName.REWRITE or not strategy.rewrite_sound:
+        return None
+    rows, missing = projection.counts.total, projection.missing
+    update = fill_seconds(StrategyName.UPDATE, present, rows, missing)
+    rewrite = fill_seconds(StrategyName.REWRITE, present, rows, missing)
+    if update < WORTH_TELLING_SECONDS or rewrite > update / 2:
+        return None
+    return f"--strategy rewrite would fill in about {rewrite:.0f} s, not {update:.0f} s; read its risks first"
 
 
 def project(session: Session, settings: Settings, relation: Relation, names: Names) -> Projection:
-    """Works out the lineage, in the open transaction. Raises LlamactlError (config) for a root that does not fit."""
+    """Works out the lineage, in the open transaction.
+
+    Raises LlamactlError (config) where a root would not fit the column.
+    """
     begun = time.monotonic()
     lineage.resolve(session, names, settings)
     counts, missing = lineage.counts(session, names)

@@ -1,7 +1,8 @@
 """sql: the migration as one script that psql runs, with the user's names; it gives what migrate gives.
 
 It holds the very files that migrate runs, in the order of plan.steps. What only the rows can decide is asked
-inside the script (`\\gset`, `\\if`). It is made for the table as it is now: what is there already is left out.
+inside the script (`\\gset`, `\\if`). It is made for the table as it is now:
+what is there already is left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from llamactl import catalog, lineage, obstacles, plan, queries
 from llamactl.db import Session
-from llamactl.migrate import MAINTENANCE_MEMORY
 from llamactl.model import CheckPolicy, Relation, StrategyName
 from llamactl.names import Names
 from llamactl.plan import PlannedStep
@@ -29,7 +29,7 @@ def run(session: Session, settings: Settings) -> str:
 
 
 def _head(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[str]:
-    yield f"-- The migration of {names.quoted_table()}, as llamactl would run it. Run it with: psql -X -f FILE"
+    yield f"-- The migration of {names.quoted_table()}, as llamactl runs it. To run it: psql -X -f FILE"
     yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
     yield r"\set ON_ERROR_STOP on"
     yield r"\set AUTOCOMMIT on"
@@ -42,7 +42,7 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "row_security": "off",
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
-        "maintenance_work_mem": MAINTENANCE_MEMORY,
+        "maintenance_work_mem": plan.MAINTENANCE_MEMORY,
     }
     yield from _set_local(transaction)
 
@@ -109,5 +109,3 @@ def _psql_literal(value: str) -> str:
     r"""The value as `\set` takes it: single-quoted, with C-like escapes inside."""
     escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
     return f"'{escaped}'"
-
-
