@@ -279,13 +279,14 @@ def test_sample_cuts_cycles_and_their_jobs(bench: Bench, sample: int) -> None:
     assert total == 3
 
 
-def test_ids_that_look_like_nothing_or_like_syntax(each_database: str, tmp_path: Path) -> None:
-    """On each version: what btrim takes away differs between them (`\\v` is a letter before Postgres 17)."""
+@pytest.mark.parametrize("layout", [LAYOUTS[1], LAYOUTS[4]], ids=lambda layout: layout.label)
+def test_ids_that_look_like_nothing(layout: Layout, each_database: str, tmp_path: Path) -> None:
+    """Or like syntax. `\\v` is a letter before Postgres 17; other collations take U+200B for nothing."""
     links: list[tuple[str | None, str | None]] = []
     for id_ in (*LOOKS_LIKE_NOTHING, *LOOKS_LIKE_SYNTAX):
         links += [(id_, None), (id_ + id_, id_), (None, id_)]
     for blank in ("", *BLANKS, BLANKS):
         links += [(blank, blank), (blank, "v"), ("k", blank)]
     rows = [Row(str(number), *link) for number, link in enumerate(links)]
-    with open_bench(LAYOUTS[1], each_database, tmp_path) as bench:
+    with open_bench(layout, each_database, tmp_path) as bench:
         bench.check(Table(rows, {row.id: 0 for row in rows}))

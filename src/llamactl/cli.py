@@ -138,7 +138,7 @@ def tree(
     job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
     subtree: Annotated[bool, typer.Option("--subtree", help="Only what is below the job.")] = False,
     depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only so many levels.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many children of a job.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most children of a job.")] = None,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> ExitCode:
     """Show a job's tree. Of its root, with the job marked; before the migration too."""
