@@ -164,13 +164,13 @@ def make_rows(rng: Random, number: int, style: IdStyle) -> Iterator[Row]:
     leave_out = rng.choice([0.0, 0.0, 0.3, 0.8])
     for job in jobs:
         if parents[job] or rng.random() >= leave_out:
-            for parent in rows_of_job(rng, parents[job]):
-                named = missing(rng, style) if parent is None else names[parent]
-                flag = rng.choice(flags) if parent is not None else rng.choice([None, False, True])
+            for choice in rows_of_job(rng, parents[job]):
+                named = missing(rng, style) if choice is None else names[choice]
+                flag = rng.choice(flags) if choice is not None else rng.choice([None, False, True])
                 yield Row("", names[job], named, flag)
     for _ in range(rng.choice([0, 0, 1, 3])):
-        named = missing(rng, style) if rng.random() < 0.3 else names[rng.choice(jobs)]
-        yield Row("", missing(rng, style), named, rng.choice([None, False, True]))
+        above = missing(rng, style) if rng.random() < 0.3 else names[rng.choice(jobs)]
+        yield Row("", missing(rng, style), above, rng.choice([None, False, True]))
 
 
 def rows_of_job(rng: Random, parents: Sequence[int]) -> list[int | None]:

@@ -1,14 +1,17 @@
-"""A migration cut at each of its statements, by whatever ends it: the table is as it was, down to the rows' places.
+"""A migration cut at each of its statements, by whatever ends it: the table is as it was, row by row.
 
-One test cuts at every statement in turn. Since nothing may change, all cuts of a test have one database; at its
-end the whole dump is compared, and an ordinary run gives what an undisturbed one gives.
+One test cuts at every statement in turn. Since nothing may change, all its cuts have one database; at the end
+the whole dump is compared, and an ordinary run gives what an undisturbed one gives.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,8 +35,11 @@ from cutting import (
     statements_of,
     wait_until,
 )
+from faults import expected_roots
+from servers import Server
 
-STRATEGIES = ["update", "rewrite"]
+ROOTS = 'SELECT "id"::text, "root_job_id" FROM "LlamaLog"'
+StartCli = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
 
 
 @dataclass
@@ -45,10 +51,9 @@ class Cutter:
     pg_dump: Path
     statements: list[str]
     expected: Any
-    connection: Connection
-    """To look on."""
 
     def __post_init__(self) -> None:
+        self.connection = psycopg.connect(self.dsn, autocommit=True)
         self.dump = dump(self.pg_dump, self.dsn)
         self.look = quick_look(self.connection)
 
@@ -72,35 +77,58 @@ class Cutter:
         assert outcome(self.pg_dump, self.dsn) == self.expected
 
 
-@pytest.fixture(params=STRATEGIES)
+@pytest.fixture(params=["update", "rewrite"])
 def strategy(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
 
 
 @pytest.fixture
-def cutter(
-    strategy: str,
-    new_database: Callable[..., str],
-    insert_into: Callable[[str, Any], None],
-    pg_tool: Callable[[str], Path],
-) -> Iterator[Cutter]:
-    yield from make_cutter(strategy, new_database(), new_database(), insert_into, pg_tool)
+def start_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> StartCli:
+    """A function: a context with a running `python -m llamactl ARGS`, which is killed at its end."""
+
+    @contextmanager
+    def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "llamactl", *arguments]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=cli_env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    return start
 
 
+MakeCutter = Callable[[Server, str], Cutter]
+
+
+@pytest.fixture
 def make_cutter(
-    strategy: str,
-    dsn: str,
-    other: str,
-    insert_into: Callable[[str, Any], None],
-    pg_tool: Callable[[str], Path],
-) -> Iterator[Cutter]:
-    for database in (dsn, other):
-        insert_into(database, dated_rows())
-    statements = statements_of(other, "--strategy", strategy)
-    expected = outcome(pg_tool("pg_dump"), other)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected, connection)
+    insert_into: Callable[[str, Any], None], pg_tool: Callable[[str], Path]
+) -> Iterator[MakeCutter]:
+    with ExitStack() as stack:
+
+        def make(server: Server, strategy: str) -> Cutter:
+            databases = [server.create(server.template), server.create(server.template)]
+            for name in databases:
+                stack.callback(server.drop, name)
+                insert_into(server.conninfo(name), dated_rows())
+            dsn, other = map(server.conninfo, databases)
+            statements = statements_of(other, "--strategy", strategy)
+            expected = outcome(pg_tool("pg_dump"), other)
+            return Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected)
+
+        yield make
+
+
+@pytest.fixture
+def cutter(strategy: str, server: Server, make_cutter: MakeCutter) -> Iterator[Cutter]:
+    cutter = make_cutter(server, strategy)
+    yield cutter
+    cutter.connection.close()
 
 
 def test_terminated_before_each_statement(cutter: Cutter) -> None:
@@ -134,6 +162,9 @@ def test_a_signal_before_each_statement(cutter: Cutter, sent: signal.Signals) ->
     assert outcome(cutter.pg_dump, cutter.dsn) == cutter.expected
 
 
+# --- the client killed, the server stopped -----------------------------------------------------------------
+
+
 @pytest.fixture
 def stopper() -> Iterator[Stopper]:
     stopper = Stopper()
@@ -141,9 +172,148 @@ def stopper() -> Iterator[Stopper]:
     stopper.close()
 
 
+@pytest.mark.slow
 def test_killed_before_each_statement(cutter: Cutter, stopper: Stopper) -> None:
     for number in cutter.points():
         pid = stopper.stopped(cutter.dsn, "--strategy", cutter.strategy, number=number)
         os.kill(pid, signal.SIGKILL)
         cutter.nothing_changed(number)
     cutter.finish()
+
+
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["last", "each"])
+def test_server_stopped_before_each_statement(
+    strategy: str, own_server: Server, make_cutter: MakeCutter, every: bool
+) -> None:
+    cutter = make_cutter(own_server, strategy)
+    private = own_server.private
+    assert private
+    for number in cutter.points() if every else cutter.points()[-1:]:
+        cutter.connection.close()
+        done = cutter.run(number, lambda _: private.stop("immediate"))
+        private.start()
+        assert done.code == 3, done.err
+        assert len(done.errors) == 1
+        cutter.connection = psycopg.connect(cutter.dsn, autocommit=True)
+        # A crash leaves the files of a rewrite: preflight tells of them.
+        cutter.nothing_changed(number, files=False)
+    cutter.finish()
+
+
+# --- inside a statement ------------------------------------------------------------------------------------
+
+NAP = """
+CREATE FUNCTION nap("id" uuid) RETURNS uuid LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+BEGIN
+  IF current_query() LIKE current_setting('test.nap', true) THEN
+    PERFORM pg_sleep(60);
+  END IF;
+  RETURN "id";
+END $$;
+CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM public.nap(new.id); RETURN new; END';
+CREATE INDEX "napping" ON "LlamaLog" (nap("id"));
+CREATE TRIGGER "napping" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION nap();
+"""
+"""An index and a trigger that make a statement of our choice sleep at the first row that it writes."""
+
+ASLEEP = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'llamactl migrate' AND wait_event = 'PgSleep'
+"""
+THEIR_PID = """
+SELECT {}(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'llamactl migrate'
+"""
+
+
+@dataclass
+class Sleeper:
+    """A migration whose statement sleeps on the server."""
+
+    process: subprocess.Popen[str]
+    connection: Connection
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def call(self, function: str) -> None:
+        self.connection.execute(THEIR_PID.format(function).encode())
+
+
+CUTS = {
+    "SIGINT": (lambda sleeper: sleeper.signal(signal.SIGINT), 130, "Interrupted"),
+    "SIGTERM": (lambda sleeper: sleeper.signal(signal.SIGTERM), 130, "Interrupted"),
+    "SIGKILL": (lambda sleeper: sleeper.signal(signal.SIGKILL), -9, ""),
+    "terminated": (lambda sleeper: sleeper.call("pg_terminate_backend"), 3, "was lost"),
+    "cancelled": (lambda sleeper: sleeper.call("pg_cancel_backend"), 3, "cancelled our statement"),
+}
+STATEMENTS = {
+    "clear parents": ("update", 'SET "parent_job_id" = NULL'),
+    "fill": ("update", 'SET "root_job_id" = CAST'),
+    "analyze": ("update", 'ANALYZE "public"'),
+    "rewrite": ("rewrite", 'ALTER COLUMN "root_job_id" TYPE'),
+}
+COMMON = {("fill", "SIGINT"), ("fill", "SIGKILL"), ("rewrite", "SIGTERM"), ("rewrite", "SIGKILL")}
+INSIDE = [
+    pytest.param(*STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}")
+    if (statement, cut) in COMMON
+    else pytest.param(*STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}", marks=pytest.mark.slow)
+    for statement in STATEMENTS
+    for cut in CUTS
+]
+
+
+@pytest.mark.parametrize(("strategy", "statement", "cut", "code", "told"), INSIDE)
+def test_inside_a_statement(
+    database: str,
+    connection: Connection,
+    insert: Callable[[Any], None],
+    pg_tool: Callable[[str], Path],
+    start_cli: StartCli,
+    strategy: str,
+    statement: str,
+    cut: Callable[[Sleeper], None],
+    code: int,
+    told: str,
+) -> None:
+    insert(dated_rows())
+    connection.execute(NAP.encode())
+    name = connection.info.dbname
+    connection.execute(f"ALTER DATABASE {name} SET test.nap = '%{statement}%'".encode())
+    before = dump(pg_tool("pg_dump"), database), quick_look(connection)
+    with start_cli("migrate", "--yes", "--strategy", strategy, "--dsn", database) as process:
+        wait_until(connection, ASLEEP)
+        cut(Sleeper(process, connection))
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (code, "")
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == (code > 0)
+    assert all(told in line and "nothing was changed" in line for line in errors)
+    nothing_left(connection)
+    assert (dump(pg_tool("pg_dump"), database), quick_look(connection)) == before
+    connection.execute(f"ALTER DATABASE {name} RESET test.nap".encode())
+    assert migrate_here(database, "--strategy", strategy).code == 0
+    assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
+
+
+@pytest.mark.parametrize("retries", ["0", "9"], ids=["waiting for the lock", "between two attempts"])
+def test_interrupted_without_the_lock(
+    database: str, connection: Connection, start_cli: StartCli, retries: str
+) -> None:
+    timeout = "60s" if retries == "0" else "10ms"
+    with psycopg.connect(database) as reader:
+        reader.execute('SELECT FROM "LlamaLog"')
+        arguments = ("--dsn", database, "--lock-timeout", timeout, "--retries", retries)
+        with start_cli("migrate", "--yes", *arguments) as process:
+            if retries == "0":
+                wait_until(connection, "SELECT FROM pg_locks WHERE NOT granted")
+            else:
+                assert process.stderr
+                while "attempt 2" not in process.stderr.readline():
+                    pass
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=10)
+        assert process.returncode == 130
+        assert err.splitlines()[-1] == "error: Interrupted; nothing was changed"
+        wait_until(connection, "SELECT WHERE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    nothing_left(connection)

@@ -299,7 +299,7 @@ def rename(connection: psycopg.Connection[Any], names: Names) -> None:
 
 
 def test_locks(filled: str) -> None:
-    """On the user's table: what each file's header says; of a step's files the strongest, what the plan says."""
+    """On the user's table: what a file's header says; of a step's files the strongest, what the plan says."""
     found: dict[tuple[str, str], str] = {}
     planned: list[tuple[str, PlannedStep]] = []
     with session(filled) as opened:

@@ -1,6 +1,6 @@
 -- The enum type of a column, a domain over one included.
 -- Parameters: relation (oid, or a name as regclass reads it), column (its name).
--- Returns schema, name, owner and labels in their order; no row where the column is no enum.
+-- Returns schema, name, owner, and values in their order; no row where the column is no enum.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -15,7 +15,7 @@ SELECT
   pg_get_userbyid(t.typowner)::text AS owner,
   (SELECT coalesce(array_agg(e.enumlabel::text ORDER BY e.enumsortorder), ARRAY[]::text[])
    FROM pg_catalog.pg_enum AS e
-   WHERE e.enumtypid = t.oid) AS labels
+   WHERE e.enumtypid = t.oid) AS values
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS own ON own.oid = a.atttypid
 JOIN pg_catalog.pg_type AS t

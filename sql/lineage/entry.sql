@@ -25,13 +25,13 @@ FROM (
   FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,
-           pg_temp.present(log."job_id"::text) COLLATE "C" AS job,
-           pg_temp.present(log."parent_job_id"::text) COLLATE "C" AS parent,
+           pg_temp.present(log."job_id"::text COLLATE "C") AS job,
+           pg_temp.present(log."parent_job_id"::text COLLATE "C") AS parent,
            "root_job_id"::text COLLATE "C" AS root,
            extract(epoch FROM "created_at") AS created_epoch,
            "is_root_job" IS TRUE AS flagged,
-           log."job_id" IS NOT NULL AND pg_temp.present(log."job_id"::text) IS NULL
-             OR log."parent_job_id" IS NOT NULL AND pg_temp.present(log."parent_job_id"::text) IS NULL AS blank,
+           log."job_id" IS NOT NULL AND pg_temp.present(log."job_id"::text COLLATE "C") IS NULL
+             OR log."parent_job_id" IS NOT NULL AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NULL AS blank,
            (log."job_id"::text COLLATE "C" = log."parent_job_id"::text COLLATE "C") IS TRUE AS same_id
     FROM "public"."LlamaLog" AS log
     OFFSET 0  -- a fence: else each use of a column above would work it out again

@@ -8,6 +8,6 @@ SET "root_job_id" = CAST(lineage.root AS :root_cast)
 FROM pg_temp.lineage
 WHERE log."root_job_id" IS NULL
   AND lineage.job = coalesce(
-    pg_temp.present(log."job_id"::text) COLLATE "C", pg_temp.present(log."parent_job_id"::text) COLLATE "C")
+    pg_temp.present(log."job_id"::text COLLATE "C"), pg_temp.present(log."parent_job_id"::text COLLATE "C"))
   AND lineage.root IS NOT NULL
   AND (NOT lineage.dangling OR (SELECT fill_dangling FROM pg_temp.setting));

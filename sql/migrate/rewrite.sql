@@ -11,4 +11,4 @@
 ALTER TABLE "public"."LlamaLog" ALTER COLUMN "root_job_id" TYPE :root_type
   USING coalesce(
     CAST("root_job_id" AS :root_cast),
-    CAST(pg_temp.root_of(pg_temp.present("job_id"::text), pg_temp.present("parent_job_id"::text)) AS :root_cast));
+    CAST(pg_temp.root_of(pg_temp.present("job_id"::text COLLATE "C"), pg_temp.present("parent_job_id"::text COLLATE "C")) AS :root_cast));

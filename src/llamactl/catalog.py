@@ -87,14 +87,6 @@ class _ColumnRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _EnumRow:
-    schema: str
-    name: str
-    owner: str
-    labels: list[str]
-
-
 def locate(session: Session, settings: Settings) -> Relation:
     """Returns the table, its columns under our names.
 
@@ -214,7 +206,7 @@ def _refuse_missing(
         alike.setdefault(folded("root_job_id"), "rootJobId")
     flags = []
     for ours in wanted.columns:
-        if wanted.columns[ours] in by_name or ours == "id":
+        if wanted.columns[ours] in by_name or (ours == "id" and ours not in missing):
             continue
         close = near(wanted.columns[ours], by_name) if ours in missing else []
         theirs = alike.get(folded(ours)) or (close[0] if close else None)
@@ -304,7 +296,5 @@ def _enum(session: Session, oid: int, category: _ColumnRow | None) -> EnumType |
     if category is None:
         return None
     query = queries.load("catalog/enum", _NO_NAMES)
-    rows = session.rows(query, _EnumRow, relation=oid, column=category.name)
-    if not rows:
-        return None
-    return EnumType(rows[0].schema, rows[0].name, rows[0].owner, tuple(rows[0].labels))
+    found = session.rows(query, EnumType, relation=oid, column=category.name)
+    return found[0] if found else None

@@ -42,15 +42,10 @@ def run(
         session.read_only()
         log = Log.open(session, settings, relation)
         asked = log.canonical(job)
-        top = log.root(asked) or _top(log, asked)
+        top = log.root(asked) or topmost(Graph.of(log.rows(None, log.above(asked))), asked)
         graph = Graph.of(log.tree(top))
         logged = log.logged(graph.parents_outside() - {top})
     placed = place(graph, top)
     top_is_root = top in graph.logs or settings.dangling is DanglingPolicy.FILL
     marks = mark(graph, placed, top_is_root=top_is_root, logged=logged)
     return lay_out(graph, placed, marks, View(asked, subtree, depth, limit), log.notes())
-
-
-def _top(log: Log, job: str) -> str:
-    above = log.above(job)
-    return job if above == {job} else topmost(Graph.of(log.rows(None, above)), job)

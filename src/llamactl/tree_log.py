@@ -24,8 +24,8 @@ from llamactl.wording import ident
 _BLANKS = " \t\n\r\f\x0b"
 _BOUNDS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 # Not knowing how far a walk goes, the planner would read the table again at each level.
-_PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
-_AS_BEFORE = dict.fromkeys(_PROBING, "on")
+PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+AS_BEFORE = dict.fromkeys(PROBING, "on")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class Log:
         return None if known.is_child else job
 
     def above(self, job: str) -> set[str]:
-        """The job and all above it."""
+        """The job and all logged ones above it; parents that are not logged may be missing."""
         if not (self.comparable and self.job_index):
             return self._reach(job, upward=True)
         return {job, *(above for (above,) in self._probe("tree/up", jobs=_array(self.job, [job])))}
@@ -174,10 +174,10 @@ class Log:
         return {top, *(job for job, _ in found if job is not None)}
 
     def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
-        self.session.set_local(**_PROBING)
+        self.session.set_local(**PROBING)
         query = queries.load(path, self.names)
         yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
-        self.session.set_local(**_AS_BEFORE)
+        self.session.set_local(**AS_BEFORE)
 
     def _reach(self, job: str, *, upward: bool) -> set[str]:
         column, index = (self.job, self.job_index) if upward else (self.parent, self.parent_index)
