@@ -18,8 +18,10 @@ from faults import FAULTY_LOG, FILLED, TOTAL, expected_roots, faulty_rows, row_i
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 Connection = psycopg.Connection[Any]
+Migrate = Callable[..., tuple[int, Any]]
 
 ROOTS = 'SELECT "id"::text, "root_job_id" FROM "LlamaLog"'
+CHECKS = "SELECT convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0"
 
 
 @pytest.fixture
@@ -28,7 +30,7 @@ def faulty(insert: Callable[[Any], None]) -> None:
 
 
 @pytest.fixture
-def migrate(run_cli: Cli, database: str) -> Callable[..., tuple[int, Any]]:
+def migrate(run_cli: Cli, database: str) -> Migrate:
     """A function: `migrate --yes --format json ...` -> exit code and document."""
 
     def run(*arguments: str, dsn: str = database) -> tuple[int, Any]:
@@ -47,8 +49,8 @@ def verified(run_cli: Cli, dsn: str, *arguments: str) -> tuple[int, set[str]]:
 def state(psql: Path, pg_tool: Callable[[str], Path], dsn: str) -> str:
     """Everything that is in the database: schema and rows."""
     dump = subprocess.run([pg_tool("pg_dump"), "-d", dsn], capture_output=True, text=True, check=True).stdout
-    # Newer versions write a random token.
-    return "\n".join(line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+    random_tokens = ("\\restrict", "\\unrestrict")
+    return "\n".join(line for line in dump.splitlines() if not line.startswith(random_tokens))
 
 
 @contextmanager
@@ -63,7 +65,7 @@ def holding(dsn: str, *statements: str) -> Iterator[Connection]:
 @pytest.mark.parametrize("strategy", ["update", "rewrite"])
 @pytest.mark.usefixtures("faulty")
 def test_every_fault_gets_its_true_root(
-    strategy: str, migrate: Callable[..., tuple[int, Any]], connection: Connection, run_cli: Cli, database: str
+    strategy: str, migrate: Migrate, connection: Connection, run_cli: Cli, database: str
 ) -> None:
     code, document = migrate("--strategy", strategy)
     assert code == 0
@@ -77,9 +79,7 @@ def test_every_fault_gets_its_true_root(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_dry_run_says_what_migrate_then_does(
-    migrate: Callable[..., tuple[int, Any]], run_cli: Cli, database: str
-) -> None:
+def test_dry_run_says_what_migrate_then_does(migrate: Migrate, run_cli: Cli, database: str) -> None:
     projected = json.loads(run_cli("migrate", "--dry-run", "--format", "json", "--dsn", database).stdout)
     code, done = migrate()
     assert code == 0
@@ -93,7 +93,7 @@ def test_dry_run_says_what_migrate_then_does(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_what_stands_beside_the_rows(migrate: Callable[..., tuple[int, Any]], connection: Connection) -> None:
+def test_what_stands_beside_the_rows(migrate: Migrate, connection: Connection) -> None:
     migrate()
     column = connection.execute(
         "SELECT format_type(atttypid, atttypmod), attnotnull, col_description(attrelid, attnum) "
@@ -103,16 +103,16 @@ def test_what_stands_beside_the_rows(migrate: Callable[..., tuple[int, Any]], co
     assert column[:2] == ("character varying(100)", False)
     assert "NULL: origin unknown" in column[2]
     assert time.strftime("since %Y-%m-%d", time.gmtime()) in column[2]
-    indexes = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = 'LlamaLog_root_job_id_idx'")
-    assert "(root_job_id)" in str(indexes.fetchall())
+    query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'LlamaLog_root_job_id_idx'"
+    assert "(root_job_id)" in str(connection.execute(query).fetchall())
     labels = connection.execute("""SELECT unnest(enum_range(NULL::"LlamaLogCategory"))::text""").fetchall()
     assert ("LINKED",) in labels
     # A row is its own parent, so the CHECK is left out.
-    assert not connection.execute("SELECT FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0").fetchall()
+    assert not connection.execute(CHECKS).fetchall()
 
 
 def test_check_where_no_row_violates_it(
-    insert: Callable[[Any], None], migrate: Callable[..., tuple[int, Any]], connection: Connection
+    insert: Callable[[Any], None], migrate: Migrate, connection: Connection
 ) -> None:
     insert([("a", None), ("b", "a")])
     migrate()
@@ -128,28 +128,26 @@ def test_check_policies_where_a_row_violates_it(
     policy: str,
     validated: list[bool],
     insert: Callable[[Any], None],
-    migrate: Callable[..., tuple[int, Any]],
+    migrate: Migrate,
     connection: Connection,
 ) -> None:
     insert([("a", "a"), ("b", None)])
     assert migrate("--check", policy)[0] == 0
-    found = connection.execute("SELECT convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0").fetchall()
-    assert [row[0] for row in found] == validated
+    assert [row[0] for row in connection.execute(CHECKS)] == validated
 
 
 def test_a_flagged_self_parent_is_no_violation(
-    insert: Callable[[Any], None], migrate: Callable[..., tuple[int, Any]], connection: Connection
+    insert: Callable[[Any], None], migrate: Migrate, connection: Connection
 ) -> None:
     insert([("a", "a", True)])
     assert migrate()[0] == 0
-    assert connection.execute("SELECT convalidated FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0").fetchall() == [(True,)]
-    assert connection.execute('SELECT "parent_job_id", "root_job_id" FROM "LlamaLog"').fetchall() == [(None, "a")]
+    assert connection.execute(CHECKS).fetchall() == [(True,)]
+    held = connection.execute('SELECT "parent_job_id", "root_job_id" FROM "LlamaLog"').fetchall()
+    assert held == [(None, "a")]
 
 
 @pytest.mark.usefixtures("faulty")
-def test_flagged_parents_are_saved_and_cleared(
-    migrate: Callable[..., tuple[int, Any]], connection: Connection
-) -> None:
+def test_flagged_parents_are_saved_and_cleared(migrate: Migrate, connection: Connection) -> None:
     migrate()
     number = next(n for n, (job, parent, flag, _) in enumerate(FAULTY_LOG) if flag and job and parent)
     saved = connection.execute(
@@ -157,17 +155,18 @@ def test_flagged_parents_are_saved_and_cleared(
     ).fetchall()
     assert saved == [("public", "LlamaLog", row_id(number), "c")]
     left = connection.execute(
-        'SELECT count(*) FROM "LlamaLog" WHERE "is_root_job" AND "job_id" IS NOT NULL AND "parent_job_id" IS NOT NULL'
+        'SELECT count(*) FROM "LlamaLog" '
+        'WHERE "is_root_job" AND "job_id" IS NOT NULL AND "parent_job_id" IS NOT NULL'
     ).fetchone()
     assert left == (0,)
 
 
 @pytest.mark.usefixtures("faulty")
 def test_untrusted_flags_change_no_parent(
-    migrate: Callable[..., tuple[int, Any]], connection: Connection, run_cli: Cli, database: str
+    migrate: Migrate, connection: Connection, run_cli: Cli, database: str
 ) -> None:
     assert migrate("--no-trust-root-flag")[0] == 0
-    roots = {job: root for job, root in connection.execute('SELECT "job_id", "root_job_id" FROM "LlamaLog"')}
+    roots = dict(connection.execute('SELECT "job_id", "root_job_id" FROM "LlamaLog"').fetchall())
     assert (roots["k"], roots["l"], roots["m"]) == ("a", "a", "a")
     assert not connection.execute("SELECT FROM pg_namespace WHERE nspname = 'llamactl'").fetchall()
     again = run_cli("migrate", "--yes", "--dsn", database, "--no-trust-root-flag")
@@ -177,13 +176,12 @@ def test_untrusted_flags_change_no_parent(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_dangling_null(
-    migrate: Callable[..., tuple[int, Any]], connection: Connection, run_cli: Cli, database: str
-) -> None:
+def test_dangling_null(migrate: Migrate, connection: Connection, run_cli: Cli, database: str) -> None:
     code, document = migrate("--dangling", "null")
     assert code == 0
     assert (document["counts"]["dangling"], document["counts"]["orphans_by"]["dangling"]) == (3, 3)
-    expected = {id_: None if root in ("gone", "far", "a ") else root for id_, root in expected_roots().items()}
+    dangling = ("gone", "far", "a ")
+    expected = {id_: None if root in dangling else root for id_, root in expected_roots().items()}
     assert dict(connection.execute(ROOTS).fetchall()) == expected
     assert verified(run_cli, database, "--dangling", "null") == (0, set())
     assert verified(run_cli, database) == (1, {"V02"})
@@ -191,7 +189,7 @@ def test_dangling_null(
 
 @pytest.mark.usefixtures("faulty")
 def test_again_on_a_migrated_table_does_nothing(
-    migrate: Callable[..., tuple[int, Any]], database: str, psql: Path, pg_tool: Callable[[str], Path]
+    migrate: Migrate, database: str, psql: Path, pg_tool: Callable[[str], Path]
 ) -> None:
     migrate()
     before = state(psql, pg_tool, database)
@@ -207,7 +205,7 @@ def test_again_on_a_migrated_table_does_nothing(
 @pytest.mark.parametrize("strategy", ["update", "rewrite"])
 @pytest.mark.usefixtures("faulty")
 def test_only_what_is_missing_and_never_overwritten(
-    strategy: str, migrate: Callable[..., tuple[int, Any]], connection: Connection, run_cli: Cli, database: str
+    strategy: str, migrate: Migrate, connection: Connection, run_cli: Cli, database: str
 ) -> None:
     connection.execute('ALTER TABLE "LlamaLog" ADD COLUMN "root_job_id" varchar(100)')
     connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = 'a' WHERE "job_id" = 'c'""")
@@ -216,16 +214,16 @@ def test_only_what_is_missing_and_never_overwritten(
     assert code == 0
     assert (document["counts"]["already_set"], document["counts"]["conflicts"]) == (2, 2)
     assert document["counts"]["filled"] == FILLED
-    changed = {
-        row_id(n): "wrong" for n, (job, *_) in enumerate(FAULTY_LOG) if job in ("d", "x")
-    }
+    changed = {row_id(n): "wrong" for n, (job, *_) in enumerate(FAULTY_LOG) if job in ("d", "x")}
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots() | changed
     code, failed = verified(run_cli, database)
     assert code == 1
     assert {"V03", "V04"} <= failed
 
 
-@pytest.mark.parametrize(("filled", "orphans", "code"), [(FILLED, TOTAL - FILLED, 0), (FILLED + 1, None, 1), (None, 0, 1)])
+@pytest.mark.parametrize(
+    ("filled", "orphans", "code"), [(FILLED, TOTAL - FILLED, 0), (FILLED + 1, None, 1), (None, 0, 1)]
+)
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
 @pytest.mark.usefixtures("faulty")
 def test_expectations(
@@ -233,7 +231,7 @@ def test_expectations(
     orphans: int | None,
     code: int,
     dry: list[str],
-    migrate: Callable[..., tuple[int, Any]],
+    migrate: Migrate,
     database: str,
     psql: Path,
     pg_tool: Callable[[str], Path],
@@ -250,7 +248,7 @@ def test_expectations(
 
 def test_a_dangling_parent_that_does_not_fit(
     connection: Connection,
-    migrate: Callable[..., tuple[int, Any]],
+    migrate: Migrate,
     insert: Callable[[Any], None],
     database: str,
     psql: Path,
@@ -263,9 +261,24 @@ def test_a_dangling_parent_that_does_not_fit(
     for arguments in ([], ["--strategy", "rewrite"], ["--dry-run"]):
         code, document = migrate(*arguments)
         assert (code, document["error"]["code"]) == (2, "config")
-        assert "do not fit" in document["error"]["message"]
+        assert "does not fit" in document["error"]["message"]
     assert state(psql, pg_tool, database) == before
     assert migrate("--dangling", "null")[0] == 0
+
+
+@pytest.mark.usefixtures("faulty")
+def test_a_parent_that_could_not_be_cleared(
+    connection: Connection, migrate: Migrate, database: str, psql: Path, pg_tool: Callable[[str], Path]
+) -> None:
+    connection.execute("""UPDATE "LlamaLog" SET "parent_job_id" = '' WHERE "parent_job_id" IS NULL""")
+    connection.execute('ALTER TABLE "LlamaLog" ALTER COLUMN "parent_job_id" SET NOT NULL')
+    before = state(psql, pg_tool, database)
+    for arguments in ([], ["--dry-run"]):
+        code, document = migrate(*arguments)
+        assert (code, document["error"]["code"]) == (2, "config")
+        assert "nothing was changed" in document["error"]["message"]
+    assert state(psql, pg_tool, database) == before
+    assert migrate("--no-trust-root-flag")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -280,14 +293,16 @@ def test_a_dangling_parent_that_does_not_fit(
 def test_a_trigger_that_undoes_the_fill_is_noticed(
     trigger: str,
     connection: Connection,
-    migrate: Callable[..., tuple[int, Any]],
+    migrate: Migrate,
     database: str,
     psql: Path,
     pg_tool: Callable[[str], Path],
 ) -> None:
     connection.execute('UPDATE "LlamaLog" SET "is_root_job" = false')
     connection.execute(f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS '{trigger}'".encode())
-    connection.execute('CREATE TRIGGER meddle BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION meddle()')
+    connection.execute(
+        'CREATE TRIGGER meddle BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION meddle()'
+    )
     before = state(psql, pg_tool, database)
     code, document = migrate("--no-trust-root-flag")
     assert (code, document["error"]["code"]) == (2, "config")
@@ -296,9 +311,7 @@ def test_a_trigger_that_undoes_the_fill_is_noticed(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_deferred_constraint_triggers_do_not_stop_it(
-    connection: Connection, migrate: Callable[..., tuple[int, Any]]
-) -> None:
+def test_deferred_constraint_triggers_do_not_stop_it(connection: Connection, migrate: Migrate) -> None:
     connection.execute("CREATE FUNCTION look() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
     connection.execute(
         'CREATE CONSTRAINT TRIGGER look AFTER UPDATE ON "LlamaLog" DEFERRABLE INITIALLY DEFERRED '
@@ -329,7 +342,7 @@ def test_lock_not_got_names_who_is_in_the_way(
 
 
 @pytest.mark.usefixtures("faulty")
-def test_lock_got_at_a_later_attempt(migrate: Callable[..., tuple[int, Any]], database: str) -> None:
+def test_lock_got_at_a_later_attempt(migrate: Migrate, database: str) -> None:
     with holding(database, 'SELECT count(*) FROM "LlamaLog"') as other:
         timer = threading.Timer(1.5, other.rollback)
         timer.start()
@@ -339,10 +352,10 @@ def test_lock_got_at_a_later_attempt(migrate: Callable[..., tuple[int, Any]], da
 
 
 @pytest.mark.usefixtures("faulty")
-def test_one_run_at_a_time(run_cli: Cli, migrate: Callable[..., tuple[int, Any]], database: str) -> None:
+def test_one_run_at_a_time(run_cli: Cli, migrate: Migrate, database: str) -> None:
     with holding(database, 'SELECT count(*) FROM "LlamaLog"'):
         first = threading.Thread(
-            target=lambda: run_cli("migrate", "--yes", "--dsn", database, "--lock-timeout", "5s", "--retries", "0")
+            target=run_cli, args=("migrate", "--yes", "--dsn", database, "--lock-timeout=5s", "--retries=0")
         )
         first.start()
         with psycopg.connect(database, autocommit=True) as watch:
@@ -362,7 +375,8 @@ def test_access_exclusive_is_the_first_lock_on_the_table(
     """A session that has read the table, and then writes to it, must not die of a deadlock."""
     with psycopg.connect(database) as application:
         application.execute('SELECT count(*) FROM "LlamaLog"')
-        run = threading.Thread(target=lambda: run_cli("migrate", "--yes", "--dsn", database, "--lock-timeout", "3s"))
+        arguments = ("migrate", "--yes", "--dsn", database, "--lock-timeout=3s")
+        run = threading.Thread(target=run_cli, args=arguments)
         run.start()
         while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
             time.sleep(0.02)
@@ -372,7 +386,7 @@ def test_access_exclusive_is_the_first_lock_on_the_table(
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
 
 
-def test_empty_table(migrate: Callable[..., tuple[int, Any]], run_cli: Cli, database: str) -> None:
+def test_empty_table(migrate: Migrate, run_cli: Cli, database: str) -> None:
     code, document = migrate()
     assert (code, document["counts"]["total"], document["counts"]["max_depth"]) == (0, 0, 0)
     assert verified(run_cli, database) == (0, set())
@@ -408,7 +422,8 @@ def test_other_types_and_names(
     with psycopg.connect(dsn, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         connection.execute('CREATE SCHEMA "of ""odd"" names"')
         connection.execute(
-            f'CREATE TABLE {table} (n serial PRIMARY KEY, "the job" {job_type}, "it\'s parent" {parent_type})'.encode()
+            f"CREATE TABLE {table} "
+            f'(n serial PRIMARY KEY, "the job" {job_type}, "it\'s parent" {parent_type})'.encode()
         )
         for job, parent, _ in values:
             connection.execute(f"INSERT INTO {table} VALUES (DEFAULT, $1, $2)".encode(), (job, parent))
@@ -418,8 +433,8 @@ def test_other_types_and_names(
         )
         done = run_cli("migrate", "--yes", "--strategy", strategy, "--dsn", dsn, *named)
         assert done.returncode == 0, done.stderr
-        roots = connection.execute(f'SELECT replace("Root $1 %s"::text, \'-\', \'\') FROM {table} ORDER BY n'.encode())
-        assert [row[0] for row in roots] == [root for *_, root in values]
+        roots = connection.execute(f'SELECT "Root $1 %s"::text FROM {table} ORDER BY n'.encode())
+        assert [row[0].replace("-", "") for row in roots] == [root for *_, root in values]
         types = connection.execute(
             "SELECT format_type(atttypid, atttypmod), attcollation FROM pg_attribute "
             "WHERE attrelid = $1::regclass AND attname IN ('the job', 'Root $1 %s')",
@@ -434,7 +449,7 @@ def test_the_script_run_by_psql_gives_what_migrate_gives(
     run_cli: Cli,
     new_database: Callable[..., str],
     insert_into: Callable[[str, Any], None],
-    migrate: Callable[..., tuple[int, Any]],
+    migrate: Migrate,
     database: str,
     psql: Path,
     pg_tool: Callable[[str], Path],
@@ -446,7 +461,8 @@ def test_the_script_run_by_psql_gives_what_migrate_gives(
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("""UPDATE "LlamaLog" SET "created_at" = '2026-01-01'""")
     script = run_cli("sql", "--dsn", other).stdout
-    done = subprocess.run([psql, "-X", "-q", "-d", other, "-f", "-"], input=script, capture_output=True, text=True)
+    command = [psql, "-X", "-q", "-d", other, "-f", "-"]
+    done = subprocess.run(command, input=script, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert migrate()[0] == 0
     for dsn in (database, other):

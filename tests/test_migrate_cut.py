@@ -6,10 +6,13 @@ the whole dump is compared, and an ordinary run gives what an undisturbed one gi
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +35,7 @@ from cutting import (
     nothing_left,
     outcome,
     quick_look,
+    run_here,
     statements_of,
     wait_until,
 )
@@ -53,9 +57,15 @@ class Cutter:
     expected: Any
 
     def __post_init__(self) -> None:
-        self.connection = psycopg.connect(self.dsn, autocommit=True)
+        self.connect()
         self.dump = dump(self.pg_dump, self.dsn)
         self.look = quick_look(self.connection)
+
+    def connect(self) -> None:
+        self.connection = psycopg.connect(self.dsn, autocommit=True)
+
+    def close(self) -> None:
+        self.connection.close()
 
     def points(self) -> list[int]:
         """The statements to cut before, by number. Up to the first write both strategies send the same."""
@@ -119,16 +129,16 @@ def make_cutter(
             dsn, other = map(server.conninfo, databases)
             statements = statements_of(other, "--strategy", strategy)
             expected = outcome(pg_tool("pg_dump"), other)
-            return Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected)
+            cutter = Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected)
+            stack.callback(cutter.close)
+            return cutter
 
         yield make
 
 
 @pytest.fixture
-def cutter(strategy: str, server: Server, make_cutter: MakeCutter) -> Iterator[Cutter]:
-    cutter = make_cutter(server, strategy)
-    yield cutter
-    cutter.connection.close()
+def cutter(strategy: str, server: Server, make_cutter: MakeCutter) -> Cutter:
+    return make_cutter(server, strategy)
 
 
 def test_terminated_before_each_statement(cutter: Cutter) -> None:
@@ -189,12 +199,12 @@ def test_server_stopped_before_each_statement(
     private = own_server.private
     assert private
     for number in cutter.points() if every else cutter.points()[-1:]:
-        cutter.connection.close()
+        cutter.close()
         done = cutter.run(number, lambda _: private.stop("immediate"))
         private.start()
         assert done.code == 3, done.err
         assert len(done.errors) == 1
-        cutter.connection = psycopg.connect(cutter.dsn, autocommit=True)
+        cutter.connect()
         # A crash leaves the files of a rewrite: preflight tells of them.
         cutter.nothing_changed(number, files=False)
     cutter.finish()
@@ -317,3 +327,76 @@ def test_interrupted_without_the_lock(
         assert err.splitlines()[-1] == "error: Interrupted; nothing was changed"
         wait_until(connection, "SELECT WHERE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
     nothing_left(connection)
+
+
+# --- at any moment -----------------------------------------------------------------------------------------
+
+MANY_ROWS = """
+INSERT INTO "LlamaLog" ("id", "operation", "category", "status", "job_id", "parent_job_id", "is_root_job")
+SELECT ('10000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 'x', 'CREATED', 'SUCCESS',
+       'job ' || n, CASE WHEN n % 10 > 0 THEN 'job ' || n / 2 END, n % 100 = 1
+FROM generate_series(1, 20000) AS n
+"""
+FINGERPRINT = """
+SELECT (SELECT count(*) FROM pg_attribute WHERE attrelid = log.oid), pg_relation_filenode(log.oid),
+       (SELECT count(*) FROM pg_namespace WHERE nspname = 'llamactl'),
+       (SELECT md5(string_agg((t.*)::text || t.ctid || t.xmin, '' ORDER BY ctid)) FROM "LlamaLog" AS t)
+FROM pg_class AS log WHERE log.oid = '"LlamaLog"'::regclass
+"""
+LOCKED = """
+SELECT FROM pg_locks WHERE relation = '"LlamaLog"'::regclass AND mode = 'AccessExclusiveLock' AND granted
+"""
+
+
+MOMENTS = 15
+TOLD = {
+    "nothing was changed": {False},
+    "what was committed before stays": {True},
+    "whether the commit was done is not known": {False, True},
+}
+
+
+def seconds_of(report: str) -> float:
+    return sum(step["seconds"] or 0 for step in json.loads(report)["steps"])
+
+
+@pytest.mark.slow
+def test_at_any_moment(
+    strategy: str,
+    new_database: Callable[..., str],
+    insert_into: Callable[[str, Any], None],
+    start_cli: StartCli,
+) -> None:
+    """Long statements are cut where it happens; a run that was done before stays done."""
+
+    def filled() -> tuple[str, Connection, Any]:
+        dsn = new_database()
+        insert_into(dsn, dated_rows())
+        connection = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        connection.execute(MANY_ROWS.encode())
+        return dsn, connection, connection.execute(FINGERPRINT.encode()).fetchone()
+
+    with ExitStack() as stack:
+        dsn, *_ = filled()
+        seconds = seconds_of(migrate_here(dsn, "--strategy", strategy, "--format", "json").out)
+        dsn, connection, before = filled()
+        outcomes = Counter[bool]()
+        for number in range(MOMENTS):
+            cut, *_ = list(CUTS.values())[number % len(CUTS)]
+            with start_cli("migrate", "--yes", "--strategy", strategy, "--dsn", dsn) as process:
+                wait_until(connection, LOCKED)
+                time.sleep(seconds * number / MOMENTS)
+                cut(Sleeper(process, connection))
+                _, err = process.communicate(timeout=20)
+            nothing_left(connection)
+            changed = connection.execute(FINGERPRINT.encode()).fetchone() != before
+            for told, possible in TOLD.items():
+                assert told not in err or changed in possible
+            assert process.returncode != 0 or changed
+            outcomes[changed] += 1
+            if changed:
+                assert run_here("verify", "--dsn", dsn, "--grace", "0").code == 0
+                dsn, connection, before = filled()
+        assert outcomes[False] > MOMENTS / 3
+        assert migrate_here(dsn, "--strategy", strategy).code == 0
+        assert run_here("verify", "--dsn", dsn, "--grace", "0").code == 0

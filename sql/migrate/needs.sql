@@ -1,4 +1,5 @@
--- What the rows ask of the migration. One row: save_parents (rows have a parent that the root flag disregards), fill (rows lack
+-- What the rows ask of the migration. One row: disregarded (rows whose parent the root flag disregards), save_parents (whether
+-- there are any), fill (rows lack
 -- their root), refill (so many that an index on the column is better built anew), check_holds (no row would violate the
 -- self-parent CHECK) and its contrary, check_broken. Lock: none.
 WITH log AS (
@@ -9,6 +10,6 @@ WITH log AS (
 ), known AS (
   SELECT coalesce(sum(row_count - root_count), 0) AS bare FROM pg_temp.graded WHERE root IS NOT NULL
 )
-SELECT disregarded > 0 AS save_parents, bare > 0 AS fill, bare * 10 > rows AS refill,
+SELECT disregarded::bigint AS disregarded, disregarded > 0 AS save_parents, bare > 0 AS fill, bare * 10 > rows AS refill,
        self_parents = 0 AS check_holds, self_parents > 0 AS check_broken
 FROM log, known;

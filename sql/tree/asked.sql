@@ -34,7 +34,7 @@ CROSS JOIN LATERAL (
     -- The bare comparison can use an index; the second tells what the column's type takes for equal.
     SELECT "root_job_id"::text COLLATE "C" AS root,
            NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
-             AND btrim(coalesce(log."parent_job_id"::text, ''), E' \t\n\r\f\x0b') <> '' AS named_parent
+             AND btrim(coalesce(log."parent_job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '' AS named_parent
     FROM "public"."LlamaLog" AS log
     WHERE log."job_id" = :'job' AND log."job_id"::text COLLATE "C" = :'job'::text AND NOT named.is_root
   ) AS own_row
@@ -44,6 +44,6 @@ CROSS JOIN LATERAL (
     SELECT FROM "public"."LlamaLog" AS log
     WHERE log."parent_job_id" = :'parent' AND log."parent_job_id"::text COLLATE "C" = :'parent'::text
       AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
-               AND btrim(coalesce(log."job_id"::text, ''), E' \t\n\r\f\x0b') <> '')
+               AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
   ) END AS is_parent
 ) AS below;

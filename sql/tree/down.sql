@@ -37,10 +37,10 @@ WITH RECURSIVE walk AS (
     WHERE log."parent_job_id" = walk.job
       AND ("root_job_id" = :'root') IS NOT TRUE
       AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
-               AND btrim(coalesce(log."job_id"::text, ''), E' \t\n\r\f\x0b') <> '')
+               AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
   ) AS below
-  WHERE btrim(walk.job::text, E' \t\n\r\f\x0b') <> ''
+  WHERE btrim(walk.job::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
 )
-SELECT CASE WHEN btrim(job::text, E' \t\n\r\f\x0b') <> '' THEN job::text END AS job, bool_or(walked) AS walked
+SELECT CASE WHEN btrim(job::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN job::text END AS job, bool_or(walked) AS walked
 FROM walk
 GROUP BY 1;

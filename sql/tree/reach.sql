@@ -30,7 +30,7 @@ WITH RECURSIVE edge AS (
     FROM "public"."LlamaLog" AS log
     WHERE NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
   ) AS log
-  WHERE btrim(child, E' \t\n\r\f\x0b') <> '' AND btrim(parent, E' \t\n\r\f\x0b') <> ''
+  WHERE btrim(child COLLATE "C", E' \t\n\r\f\x0b') <> '' AND btrim(parent COLLATE "C", E' \t\n\r\f\x0b') <> ''
 ),
 graph AS MATERIALIZED (
   SELECT array_agg(start) AS starts, array_agg(finish) AS finishes

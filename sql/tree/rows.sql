@@ -32,8 +32,8 @@ FROM (
          NULL::timestamptz AS "created_at", NULL::boolean AS "is_root_job", NULL::text AS "root_job_id"
 ) AS absent
 CROSS JOIN LATERAL (
-  SELECT CASE WHEN btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text COLLATE "C" END AS job,
-         CASE WHEN btrim(log."parent_job_id"::text, E' \t\n\r\f\x0b') <> ''
+  SELECT CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text COLLATE "C" END AS job,
+         CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
               THEN log."parent_job_id"::text COLLATE "C" END AS parent,
          ("root_job_id" = :'root') IS TRUE AS of_root,
          log."id"::text AS id,
@@ -52,7 +52,7 @@ CROSS JOIN LATERAL (
     SELECT log.*
     FROM "public"."LlamaLog" AS log
     WHERE (log."job_id" = ANY (:'jobs')
-           OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, ''), E' \t\n\r\f\x0b') = '')
+           OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
       AND ("root_job_id" = :'root') IS NOT TRUE
       -- Without ids this branch must not cost a scan.
       AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0

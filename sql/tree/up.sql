@@ -25,6 +25,6 @@ WITH RECURSIVE walk AS (
     FROM "public"."LlamaLog" AS log
     WHERE log."job_id" = walk.job AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
   ) AS above
-  WHERE btrim(walk.job::text, E' \t\n\r\f\x0b') <> ''
+  WHERE btrim(walk.job::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
 )
-SELECT job::text AS job FROM walk WHERE '' <> btrim(job::text, E' \t\n\r\f\x0b');
+SELECT job::text AS job FROM walk WHERE '' <> btrim(job::text COLLATE "C", E' \t\n\r\f\x0b');

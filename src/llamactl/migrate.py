@@ -31,6 +31,7 @@ from llamactl.names import Names
 from llamactl.plan import PlannedStep
 from llamactl.projection import Note, Options, Projection
 from llamactl.settings import Settings
+from llamactl.soundness import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,24 @@ def run(
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=check, writing=not dry_run)
-    judged = _judge(session, names, relation, strategy)
+    judged = soundness.judge(session, names, relation)
+    chosen = Strategy(strategy, not judged.against_rewrite, judged.reasons)
     if dry_run or relation.root is not None:
         # A table that was migrated before may need nothing: that is found out without keeping anybody out.
-        report = projection.dry_run(session, settings, relation, names, options, judged, note)
+        report = projection.dry_run(session, settings, relation, names, options, chosen, note)
         if dry_run or report.unmet:
             return replace(report, dry_run=dry_run)
         if all(step.name in plan.HOUSEKEEPING for step in report.steps):
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped)
-    _refuse_unsound(judged)
+    if strategy is StrategyName.REWRITE:
+        _refuse_unsound(judged)
     if confirm and not confirm(_question(session, relation, names, options)):
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     try:
         report = with_lock_retries(
             session,
-            lambda: _attempt(session, settings, relation, names, judged, options, note),
+            lambda: _attempt(session, settings, relation, names, chosen, options, note),
             retries,
             lambda: [holder.sentence() for holder in lock_holders(session, relation.oid)],
             note,
@@ -104,7 +107,7 @@ def _attempt(
     settings: Settings,
     relation: Relation,
     names: Names,
-    judged: Strategy,
+    strategy: Strategy,
     options: Options,
     note: Note,
 ) -> MigrationReport:
@@ -118,11 +121,11 @@ def _attempt(
         names = catalog.names_for(relation, settings)
         session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
         lineage.prepare(session, names)
-        projected = projection.project(session, settings, relation, names)
+        projected = projection.project(session, settings, relation, names, writing=True)
         seconds["resolve"] = projected.seconds
         present = plan.look(session, relation, names)
         taken, skipped = projection.choose(relation, present, names, projected, options)
-        report = projection.report(False, settings, options, judged, projected, (), skipped, taken)
+        report = projection.report(False, settings, options, strategy, projected, (), skipped, taken)
         if report.unmet:
             raise _Unmet(report)
         for step in taken:
@@ -178,27 +181,23 @@ def _prove_filled(session: Session, names: Names, projected: Projection) -> None
         )
 
 
-def _judge(session: Session, names: Names, relation: Relation, name: StrategyName) -> Strategy:
-    judged = soundness.judge(session, names, relation)
-    return Strategy(name, not judged.against_rewrite, judged.reasons)
-
-
-def _refuse_unsound(strategy: Strategy) -> None:
-    if strategy.name is StrategyName.REWRITE and not strategy.rewrite_sound:
+def _refuse_unsound(judged: Judgement) -> None:
+    """Raises where a rewrite is not sound: config for what lasts, busy for sessions that will be gone."""
+    if judged.against_rewrite:
         raise LlamactlError(
-            ErrorCode.BUSY,
-            f"A rewrite is not sound here: {'; '.join(strategy.reasons)}; nothing was changed",
+            ErrorCode.CONFIG if judged.lasting else ErrorCode.BUSY,
+            f"A rewrite is not sound here: {'; '.join(judged.against_rewrite)}; nothing was changed",
             "Leave out --strategy rewrite: an UPDATE is right under all of this",
         )
 
 
 def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
-    """Raises where somebody who waits for the table would then see it empty."""
+    """Raises where somebody, one who waits for the table above all, would then see it empty."""
     waiting = [holder.sentence() for holder in soundness.snapshot_holders(session)]
     if waiting:
         raise LlamactlError(
             ErrorCode.BUSY,
-            f"Sessions with a snapshot older than the rewrite wait for the table and would see it empty: "
+            "Sessions hold a snapshot older than the rewrite's commit, and would see the table empty: "
             f"{'; '.join(waiting)}; rolled back, nothing was changed",
             "Try again when they are done, or leave out --strategy rewrite",
         )

@@ -20,7 +20,7 @@ from llamactl.wording import ident, listed, qualified
 
 LABEL = "LINKED"
 
-RIGHTS = ("LL001", "LL002", "LL003", "LL005", "LL017")
+RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017")
 """What another role or server could do. The rest is wrong with the table itself."""
 UNREADABLE = ("LL006", "LL013", "LL018")
 """With these the rows mean nothing to llamactl."""
@@ -96,9 +96,14 @@ def refuse(
         )
     for finding in find(session, relation, names, around):
         if finding.id not in passed:
-            code = ErrorCode.PERMISSION if finding.id in RIGHTS else ErrorCode.CONFIG
-            what = f": {listed(finding.sample)}" if finding.sample else ""
-            raise LlamactlError(code, f"{finding.title}{what}; nothing was changed", finding.hint)
+            raise refusal(finding)
+
+
+def refusal(finding: Finding) -> LlamactlError:
+    """Returns the error that an obstacle is to a migration."""
+    code = ErrorCode.PERMISSION if finding.id in RIGHTS else ErrorCode.CONFIG
+    what = f": {listed(finding.sample)}" if finding.sample else ""
+    return LlamactlError(code, f"{finding.title}{what}; nothing was changed", finding.hint)
 
 
 def look(session: Session, relation: Relation, names: Names) -> Around:

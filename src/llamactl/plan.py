@@ -39,6 +39,7 @@ class Present:
 class Needs:
     """What the rows ask of the migration (needs.sql)."""
 
+    disregarded: int
     save_parents: bool
     fill: bool
     refill: bool

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, findings, lineage, obstacles, queries, surroundings
+from llamactl import catalog, findings, lineage, obstacles, queries, row_obstacles, surroundings
 from llamactl.db import Session
 from llamactl.locks import locked
 from llamactl.model import (
@@ -28,7 +28,7 @@ from llamactl.model import (
 from llamactl.names import Names
 from llamactl.obstacles import UNREADABLE, Around
 from llamactl.settings import Settings
-from llamactl.wording import ident, qualified
+from llamactl.wording import qualified
 
 _ORDER = tuple(Severity)
 
@@ -45,12 +45,6 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class RowId:
     row_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Spellings:
-    ids: int
-    sample: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +110,18 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             session.read_only()
             lineage.resolve(session, names, settings)
             counts, missing = lineage.counts(session, names)
-            cycles, total = lineage.cycles(session, names, settings.sample)
+            cycles, total = (
+                lineage.cycles(session, names, settings.sample) if counts.orphans_by.cyclic else ((), 0)
+            )
             told = {
                 **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
                 **_told(session, names, "preflight/rows", sample=settings.sample),
             }
             found = [
                 *_of_jobs(settings, counts, told, cycles, total),
-                *_of_rows(session, settings, relation, around, told),
-                *_of_values(session, settings, relation, names, counts),
+                *_of_rows(told),
+                *row_obstacles.find(session, settings, relation, names, around),
+                *_conflicts(session, settings, names, counts),
             ]
     except LlamactlError as exc:
         if exc.code is ErrorCode.LOCK:
@@ -154,48 +151,13 @@ def _of_jobs(
         yield findings.make("LL107", deep.number, deep.sample, threshold=threshold, depth=counts.max_depth)
 
 
-def _of_rows(
-    session: Session, settings: Settings, relation: Relation, around: Around, told: dict[str, Told]
-) -> Iterator[Finding]:
+def _of_rows(told: dict[str, Told]) -> Iterator[Finding]:
     for subject, id_ in (("self-parent", "LL101"), ("contradictory", "LL102"), ("blank", "LL106")):
         if subject in told:
             yield findings.make(id_, told[subject].number, told[subject].sample)
-    if contradictory := told.get("contradictory"):
-        rows, sample = contradictory.number, contradictory.sample
-        if grant := _grant_to_save(session, around):
-            yield findings.make("LL004", rows, sample, rows=rows, grant=grant)
-        parent = relation.columns["parent_job_id"]
-        if parent.not_null:
-            table = qualified(relation.schema, relation.name)
-            yield findings.make("LL019", rows, sample, rows=rows, table=table, column=ident(parent.name))
 
 
-def _grant_to_save(session: Session, around: Around) -> str:
-    """Returns the GRANT that saving parents lacks; empty where it lacks none."""
-    user, rights = ident(session.user), around.rights
-    if rights.save_parents is None:
-        return (
-            "" if rights.create_schema else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-        )
-    if rights.save_parents:
-        return ""
-    return f"GRANT ALL ON SCHEMA llamactl TO {user}; GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user};"
-
-
-def _of_values(
-    session: Session, settings: Settings, relation: Relation, names: Names, counts: Counts
-) -> Iterator[Finding]:
-    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
-    misfits = lineage.misfits(session, names, relation, settings.sample)
-    if misfits.jobs:
-        yield findings.make("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
-    if not (job.bytewise and parent.bytewise):
-        alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
-        query = queries.load("preflight/spellings_across" if alike else "preflight/spellings", names)
-        spellings = session.row(query, Spellings, sample=settings.sample)
-        if spellings.ids:
-            odd = parent if job.bytewise else job
-            yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
+def _conflicts(session: Session, settings: Settings, names: Names, counts: Counts) -> Iterator[Finding]:
     if counts.conflicts:
         rows = session.rows(queries.load("preflight/conflicts", names), RowId, sample=settings.sample)
         yield findings.make("LL118", counts.conflicts, [row.row_id for row in rows])

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llamactl import lineage, plan, queries
+from llamactl import lineage, obstacles, plan, queries, row_obstacles
 from llamactl.db import Session
 from llamactl.estimates import estimate, fill_seconds
 from llamactl.model import (
     CheckPolicy,
     Counts,
     DanglingPolicy,
-    ErrorCode,
-    LlamactlError,
     MigrationReport,
     Relation,
     Step,
@@ -68,7 +66,7 @@ def dry_run(
     with session.snapshot():
         lineage.prepare(session, names)
         session.read_only()
-        projection = project(session, settings, relation, names)
+        projection = project(session, settings, relation, names, writing=False)
         present = plan.look(session, relation, names)
     taken, skipped = choose(relation, present, names, projection, options)
     steps = tuple(
@@ -97,24 +95,21 @@ def _saving(options: Options, strategy: Strategy, projection: Projection, presen
     return f"--strategy rewrite would fill in about {rewrite:.0f} s, not {update:.0f} s; read its risks first"
 
 
-def project(session: Session, settings: Settings, relation: Relation, names: Names) -> Projection:
+def project(
+    session: Session, settings: Settings, relation: Relation, names: Names, *, writing: bool
+) -> Projection:
     """Works out the lineage, in the open transaction.
 
-    Raises LlamactlError (config) where a root would not fit the column.
+    Raises LlamactlError where the rows make it impossible. Unless `writing`, rights to write may lack.
     """
     begun = time.monotonic()
     lineage.resolve(session, names, settings)
     counts, missing = lineage.counts(session, names)
     needs = session.row(queries.load("migrate/needs", names), Needs)
-    misfits = lineage.misfits(session, names, relation, settings.sample)
-    if misfits.jobs:
-        shown = ", ".join(misfits.sample)
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            f"{misfits.jobs} dangling parents do not fit the root column, which has the job id's type, "
-            f"{relation.columns['job_id'].type_name}: {shown}; nothing was changed",
-            "Widen the job id column, or leave such rows without a root: --dangling null",
-        )
+    around = obstacles.look(session, relation, names)
+    for finding in row_obstacles.find(session, settings, relation, names, around):
+        if writing or finding.id not in obstacles.RIGHTS:
+            raise obstacles.refusal(finding)
     return Projection(counts, missing, needs, time.monotonic() - begun)
 
 

@@ -70,9 +70,15 @@ class Judgement:
     """What speaks against which way, as sentences."""
 
     against_both: tuple[str, ...]
-    against_rewrite: tuple[str, ...]
-    """What is against both is against a rewrite too."""
+    lasting: tuple[str, ...]
+    """Against a rewrite, by the catalogs; what is against both is against a rewrite too."""
     for_rewrite: tuple[str, ...]
+    passing: tuple[str, ...] = ()
+    """Against a rewrite just now: other sessions."""
+
+    @property
+    def against_rewrite(self) -> tuple[str, ...]:
+        return (*self.lasting, *self.passing)
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -87,14 +93,10 @@ def judge(session: Session, names: Names, relation: Relation) -> Judgement:
     sessions = [against(holder) for holder in snapshot_holders(session)]
     return Judgement(
         against_both=both,
-        against_rewrite=(*both, *_whys(reasons, Verdict.UPDATE), *sessions),
+        lasting=(*both, *_whys(reasons, Verdict.UPDATE)),
+        passing=tuple(sessions),
         for_rewrite=_whys(reasons, Verdict.REWRITE),
     )
-
-
-def rewrite_reasons(session: Session, names: Names, relation: Relation) -> tuple[str, ...]:
-    """Returns why a bulk rewrite is not sound just now; empty where it is."""
-    return judge(session, names, relation).against_rewrite
 
 
 def catalog_reasons(session: Session, names: Names, relation: Relation) -> list[Reason]:

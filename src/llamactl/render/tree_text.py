@@ -193,9 +193,9 @@ class _Writer:
         shown = self._safe(text)
         if not self._screen.terminal or _columns(shown) <= max(room, 20):
             return shown
-        end = f"{self._signs.cut} {len(shown):,} characters, --format json"
-        kept = cells.set_cell_size(shown, max(room, 20 + len(end)) - len(end)).rstrip()
-        return kept + end
+        end = f"{self._signs.cut} {len(shown):,} more characters: --format json"
+        kept = cells.set_cell_size(shown, max(room - len(end), 20)).rstrip()
+        return kept + end.replace(f"{len(shown):,}", f"{len(shown) - len(kept):,}")
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text

@@ -1,0 +1,68 @@
+"""What makes the migration impossible, as far as only the rows tell: preflight lists it, migrate refuses.
+
+For the transaction in which lineage is resolved, before its first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llamactl import findings, lineage, queries
+from llamactl.db import Session
+from llamactl.model import Finding, Relation
+from llamactl.names import Names
+from llamactl.obstacles import Around
+from llamactl.plan import Needs
+from llamactl.settings import Settings
+from llamactl.wording import ident, qualified
+
+
+@dataclass(frozen=True, slots=True)
+class Spellings:
+    """What spellings.sql returns: ids that differ in bytes, and that their type takes for equal."""
+
+    ids: int
+    sample: tuple[str, ...]
+
+
+def find(
+    session: Session, settings: Settings, relation: Relation, names: Names, around: Around
+) -> Iterator[Finding]:
+    """Yields the error findings that the rows give cause for."""
+    needs = session.row(queries.load("migrate/needs", names), Needs)
+    if needs.save_parents:
+        yield from _saving(session, relation, around, needs.disregarded)
+    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
+    misfits = lineage.misfits(session, names, relation, settings.sample)
+    if misfits.jobs:
+        yield findings.make("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
+    if not (job.bytewise and parent.bytewise):
+        alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
+        query = queries.load("preflight/spellings_across" if alike else "preflight/spellings", names)
+        spellings = session.row(query, Spellings, sample=settings.sample)
+        if spellings.ids:
+            odd = parent if job.bytewise else job
+            yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
+
+
+def _saving(session: Session, relation: Relation, around: Around, rows: int) -> Iterator[Finding]:
+    """The parents that the root flag disregards are saved, and cleared."""
+    if grant := _grant_to_save(session, around):
+        yield findings.make("LL004", rows, (), rows=rows, grant=grant)
+    parent = relation.columns["parent_job_id"]
+    if parent.not_null:
+        table = qualified(relation.schema, relation.name)
+        yield findings.make("LL019", rows, (), rows=rows, table=table, column=ident(parent.name))
+
+
+def _grant_to_save(session: Session, around: Around) -> str:
+    """Returns the GRANT that saving parents lacks; empty where it lacks none."""
+    user, rights = ident(session.user), around.rights
+    if rights.save_parents is None:
+        return (
+            "" if rights.create_schema else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+        )
+    if rights.save_parents:
+        return ""
+    return f"GRANT ALL ON SCHEMA llamactl TO {user}; GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user};"
