@@ -1,4 +1,4 @@
-"""What bad input gets, at the command line: the exit code, one line that says it, a document, and no password."""
+"""Bad input at the command line: the exit code, one line that says it, a document, and no password."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from roles import new_role
-
 from llamactl.cli import main
+from roles import new_role
 
 Connection = psycopg.Connection[Any]
 READERS = [["preflight"], ["migrate", "--dry-run"], ["verify"], ["tree", "job-1"], ["sql"]]

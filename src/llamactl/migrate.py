@@ -119,6 +119,8 @@ def _attempt(
         # The table may have changed between the first look and the lock.
         relation = catalog.locate(session, settings)
         names = catalog.names_for(relation, settings)
+        if options.strategy is StrategyName.REWRITE:
+            _refuse_unsound(soundness.judge(session, names, relation))
         session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
         lineage.prepare(session, names)
         projected = projection.project(session, settings, relation, names, writing=True)

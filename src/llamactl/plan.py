@@ -98,7 +98,8 @@ def steps(
             "fill",
         )
         if rewrite
-        else PlannedStep("fill", ["migrate/fill"], "RowExclusiveLock", "fill")
+        # What an UPDATE leaves to deferred triggers would stop the statements that follow.
+        else PlannedStep("fill", ["migrate/fill", "migrate/settle_constraints"], "RowExclusiveLock", "fill")
     )
     missing_check = not present.check_present
     return [

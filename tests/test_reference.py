@@ -1,0 +1,170 @@
+"""The tables and names in docs/ are those of the code: options, ids, codes, steps, modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from llamactl import catalog, cli, settings
+from llamactl.config_file import KEYS
+from llamactl.findings import FINDINGS
+from llamactl.model import EXIT_CODES, CheckPolicy, ErrorCode, ExitCode, MarkKind, StrategyName
+from llamactl.names import DEFAULT_COLUMNS, Names
+from llamactl.plan import look, steps
+from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
+from sessions import session, settings_for
+from transcripts import catalogue
+
+DOCS = CHECKOUT / "docs"
+FOREIGN = {"--applied", "--online"}
+"""Prisma's; and one that is said not to be there yet."""
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-v)\b")
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def only(kind: str) -> Block:
+    (block,) = every_block(kind)
+    return block
+
+
+def commands() -> Mapping[str, Any]:
+    group: Any = get_command(cli.app)
+    listed: Mapping[str, Any] = group.commands
+    return listed
+
+
+def options_of(command: str) -> set[str]:
+    parameters = commands()[command].params
+    options = [parameter for parameter in parameters if parameter.param_type_name == "option"]
+    return {"--help"} | {word for option in options for word in (*option.opts, *option.secondary_opts)}
+
+
+@pytest.mark.parametrize("command", commands())
+def test_options_of_a_page_are_those_of_its_command(command: str) -> None:
+    page = text_of(DOCS / f"{command}.md")
+    section = page.partition("\n## Options\n")[2].partition("\n## ")[0]
+    assert set(_OPTION.findall(section)) == options_of(command)
+
+
+def test_options_of_all_pages_exist() -> None:
+    known = FOREIGN | {"--version"}.union(*map(options_of, commands()))
+    for page in PAGES:
+        assert set(_OPTION.findall(text_of(page))) <= known, page
+
+
+def test_ids_of_all_pages_exist() -> None:
+    for page in PAGES:
+        shown = re.sub(r"<!--.*?-->", "", text_of(page))
+        assert set(re.findall(r"\b(?:LL\d\d\d|V\d\d)\b", shown)) <= set(FINDINGS), page
+
+
+def test_every_finding_and_check_is_listed() -> None:
+    tables = every_block("catalogue")
+    for table in tables:
+        assert list(table.lines) == catalogue(table.argument), f"{table.where}: scripts/update_docs.py"
+    listed = [row[0] for table in tables for row in table.cells()]
+    assert sorted(listed) == sorted(FINDINGS)
+
+
+def test_exit_codes() -> None:
+    readme = next(block for block in blocks(README) if block.lines[0] == "| code | meaning |")
+    for table in (only("exits"), readme):
+        assert [int(row[0]) for row in table.cells()] == [code.value for code in ExitCode]
+
+
+def test_error_codes() -> None:
+    listed = {row[0].strip("`"): int(row[1]) for row in only("errors").cells()}
+    assert listed == {code.value: EXIT_CODES[code].value for code in ErrorCode}
+
+
+def test_steps_and_their_locks(database: str) -> None:
+    with session(database) as opened:
+        relation = catalog.locate(opened, settings_for(database))
+        present = look(opened, relation, Names())
+    planned = []
+    for strategy in StrategyName:
+        found = steps(relation, present, Names(), strategy, CheckPolicy.AUTO)
+        planned += [(step.name, step.lock or "-") for step in found]
+    listed = [(row[0].strip("`"), row[2]) for row in only("steps").cells()]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == set(planned)
+    order = [name for name, _ in planned[: len(planned) // 2]]
+    assert list(dict.fromkeys(name for name, _ in listed)) == order
+
+
+def test_marks() -> None:
+    assert [row[1].strip("`") for row in only("marks").cells()] == [kind.value for kind in MarkKind]
+
+
+def test_columns() -> None:
+    listed = text_of(DOCS / "settings.md").partition("<!-- columns -->")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == set(DEFAULT_COLUMNS)
+
+
+def test_the_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "llamactl.toml").write_text(only("toml").text)
+    loaded = settings.load(settings.Flags(), {}, tmp_path)
+    assert {name.partition(".")[0] for name in loaded.explicit} == set(KEYS)
+
+
+def test_environment_variables() -> None:
+    pattern = re.compile(r"\bLLAMACTL_[A-Z_]*[A-Z]\b")
+    named = {name for page in PAGES for name in pattern.findall(text_of(page))}
+    places = [*(CHECKOUT / "src").rglob("*.py"), CHECKOUT / "tests" / "conftest.py", CHECKOUT / ".ci" / "run"]
+    assert named == {name for path in places for name in pattern.findall(text_of(path))}
+
+
+def test_targets_of_make() -> None:
+    makefile = text_of(CHECKOUT / "Makefile")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", "".join(map(text_of, PAGES)), re.MULTILINE))
+    assert {one or other for one, other in named} == targets - {"help"}
+
+
+def test_lines_for_a_shell() -> None:
+    """Those that no other test runs are known: make, llamactl with its options, and a few more."""
+    known = ("make ", "python3 -m venv ", "~/llamactl/bin/", ".venv/bin/python scripts/", "export LLAMACTL_")
+    for page in PAGES:
+        for block in blocks(page):
+            for line in block.lines if block.language == "sh" else ():
+                command = re.match(r"llamactl (\w+)", line)
+                if command:
+                    assert set(_OPTION.findall(line)) <= options_of(command[1]), block.where
+                else:
+                    assert line.startswith(known), block.where
+            for script in re.findall(r"scripts/\w+\.\w+", block.text):
+                assert (CHECKOUT / script).exists(), block.where
+
+
+def rooms() -> list[str]:
+    """What the table of rooms names, the folder of one name carried over to the next."""
+    page, folder = text_of(DOCS / "development.md"), ""
+    section = page.partition("## The rooms")[2].partition("\n## ")[0]
+    found: list[str] = []
+    for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", row):
+            if "/" in name:
+                folder = name.rpartition("/")[0]
+            found.append(name if "/" in name else f"{folder}/{name}")
+    return found
+
+
+def test_every_module_has_its_room() -> None:
+    package = CHECKOUT / "src" / "llamactl"
+    modules = [path.relative_to(CHECKOUT).as_posix() for path in package.glob("*.py") if path.name[0] != "_"]
+    for module in modules:
+        assert any(fnmatch(module, room) for room in rooms()), f"{module}: docs/development.md"
+
+
+def test_every_room_is_there() -> None:
+    for room in rooms():
+        assert list(CHECKOUT.glob(room)), room
