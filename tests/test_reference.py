@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ from typer.main import get_command
 from llamactl import catalog, cli, settings
 from llamactl.config_file import KEYS
 from llamactl.findings import FINDINGS
-from llamactl.model import EXIT_CODES, CheckPolicy, ErrorCode, ExitCode, MarkKind, StrategyName
+from llamactl.model import (
+    EXIT_CODES,
+    CheckPolicy,
+    DemoCommand,
+    DemoReport,
+    ErrorCode,
+    ExitCode,
+    MarkKind,
+    StrategyName,
+)
 from llamactl.names import DEFAULT_COLUMNS, Names
 from llamactl.plan import look, steps
 from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
@@ -22,8 +32,8 @@ from sessions import session, settings_for
 from transcripts import catalogue
 
 DOCS = CHECKOUT / "docs"
-FOREIGN = {"--applied", "--online"}
-"""Prisma's; and one that is said not to be there yet."""
+FOREIGN = {"--applied", "--online", "--strict"}
+"""Prisma's, one that is said not to be there yet, and mypy's."""
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-v)\b")
 
 
@@ -99,6 +109,12 @@ def test_steps_and_their_locks(database: str) -> None:
     assert set(listed) == set(planned)
     order = [name for name, _ in planned[: len(planned) // 2]]
     assert list(dict.fromkeys(name for name, _ in listed)) == order
+
+
+def test_keys_of_the_demos_json() -> None:
+    page = text_of(DOCS / "demo.md")
+    assert re.findall(r"`commands\[\]\.(\w+)`", page) == [field.name for field in fields(DemoCommand)]
+    assert [field.name for field in fields(DemoReport)] == ["commands"]
 
 
 def test_marks() -> None:

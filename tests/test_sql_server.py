@@ -42,7 +42,9 @@ ALONE = [path for path in PATHS if path not in {*LINEAGE, *RESOLVED, *STEPS}]
 # No row is its own parent, so that the CHECK can be added.
 ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
 ROOTS = {row["id"]: expected_roots()[row["id"]] for row in ROWS}
-ALL_NEEDED = Needs(save_parents=True, fill=True, refill=True, check_holds=True, check_broken=False)
+ALL_NEEDED = Needs(
+    disregarded=1, save_parents=True, fill=True, refill=True, check_holds=True, check_broken=False
+)
 
 Told = dict[tuple[str, str], Any]
 """Stage and file -> what it returned, told in the default names."""

@@ -24,6 +24,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 import llamactl
+from cutting import run_here
 from llamactl.findings import FINDINGS
 from pages import CHECKOUT, Block, every_block
 
@@ -163,7 +164,7 @@ class Stage:
             if base == "examples":
                 insert_examples(connection)
         if base == "migrated":
-            self.printed(scene, ["llamactl migrate --yes"])
+            assert run_here("migrate", "--yes", "--dsn", conninfo).code == 0
         return conninfo
 
 
