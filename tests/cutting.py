@@ -201,7 +201,7 @@ def wait_until(connection: Connection, condition: str, *values: object, seconds:
 
 NOBODY_LEFT = """
 SELECT WHERE NOT EXISTS (SELECT FROM pg_stat_activity
-                         WHERE datname = current_database() AND application_name LIKE 'llamactl%')
+                         WHERE datname = current_database() AND application_name ~ '^(llamactl|psql)')
          AND NOT EXISTS (SELECT FROM pg_locks WHERE pid <> pg_backend_pid()
                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """

@@ -6,11 +6,12 @@ import io
 import re
 from html import unescape
 
+from rich.ansi import AnsiDecoder
 from rich.console import Console
 from rich.text import Text
 
 from pages import CHECKOUT
-from transcripts import WIDTH, Stage, same
+from transcripts import Stage, same
 
 PICTURE = CHECKOUT / "docs" / "images" / "verify-and-tree.svg"
 COMMANDS = ["llamactl verify", "llamactl tree enrich-blue-train"]
@@ -45,12 +46,13 @@ _SVG = """\
 
 def picture(stage: Stage) -> str:
     """The commands above, typed on a migrated log."""
-    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
+    ansi, shown = AnsiDecoder(), []
     for command, lines in zip(COMMANDS, stage.printed("migrated", COMMANDS, colour=True), strict=True):
-        console.print(Text(f"$ {command}", style="bold"))
-        for line in lines:
-            console.print(Text.from_ansi(line), soft_wrap=True)
-        console.print()
+        shown += [Text(f"$ {command}", style="bold"), *map(ansi.decode_line, lines), Text()]
+    width = max(line.cell_len for line in shown)
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True)
+    for line in shown:
+        console.print(line)
     svg = console.export_svg(title="llamactl", code_format=_SVG, unique_id="llamactl")
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 

@@ -73,7 +73,7 @@ class Cutter:
         return list(range(first, len(self.statements) + 1))
 
     def run(self, number: int, action: Callable[[Statement], object]) -> Done:
-        return migrate_here(self.dsn, "--strategy", self.strategy, before=at(number, action))
+        return migrate_here(self.dsn, "--strategy", self.strategy, *CHECK, before=at(number, action))
 
     def nothing_changed(self, number: int, *, files: bool = True) -> None:
         nothing_left(self.connection, files=files)
@@ -82,7 +82,7 @@ class Cutter:
     def finish(self) -> None:
         """Nothing has changed at all, and an ordinary run succeeds."""
         assert dump(self.pg_dump, self.dsn) == self.dump
-        done = migrate_here(self.dsn, "--strategy", self.strategy)
+        done = migrate_here(self.dsn, "--strategy", self.strategy, *CHECK)
         assert done.code == 0, done.err
         assert outcome(self.pg_dump, self.dsn) == self.expected
 
@@ -112,6 +112,22 @@ def start_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> StartCli:
     return start
 
 
+CHECK = ["--check", "not-valid"]
+FROM_BARE = ["CREATE SCHEMA", "UPDATE", "ADD COLUMN", "CREATE INDEX", "ADD CONSTRAINT", "COMMIT"]
+WITH_INDEX = ["DROP INDEX", "ALTER COLUMN", "CREATE INDEX", "ADD VALUE", "COMMENT", "ANALYZE", "COMMIT"]
+"""Some of the statements that a test must cut at."""
+
+
+def fill_in_part(dsn: str) -> None:
+    """Of the log with every fault: some of the roots, and the index, which is dropped for the fill."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("""
+            ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100);
+            UPDATE "LlamaLog" SET "root_job_id" = 'a' WHERE "job_id" IN ('a', 'x');
+            CREATE INDEX "LlamaLog_root_job_id_idx" ON "LlamaLog" ("root_job_id")
+        """)
+
+
 MakeCutter = Callable[[Server, str], Cutter]
 
 
@@ -123,12 +139,16 @@ def make_cutter(
 
         def make(server: Server, strategy: str) -> Cutter:
             databases = [server.create(server.template), server.create(server.template)]
+            dsn, other = map(server.conninfo, databases)
             for name in databases:
                 stack.callback(server.drop, name)
                 insert_into(server.conninfo(name), dated_rows())
-            dsn, other = map(server.conninfo, databases)
-            statements = statements_of(other, "--strategy", strategy)
+                if strategy == "rewrite":
+                    fill_in_part(server.conninfo(name))
+            statements = statements_of(other, "--strategy", strategy, *CHECK)
             expected = outcome(pg_tool("pg_dump"), other)
+            taken = WITH_INDEX if strategy == "rewrite" else FROM_BARE
+            assert all(any(words in sent for sent in statements) for words in taken)
             cutter = Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected)
             stack.callback(cutter.close)
             return cutter
@@ -185,7 +205,7 @@ def stopper() -> Iterator[Stopper]:
 @pytest.mark.slow
 def test_killed_before_each_statement(cutter: Cutter, stopper: Stopper) -> None:
     for number in cutter.points():
-        pid = stopper.stopped(cutter.dsn, "--strategy", cutter.strategy, number=number)
+        pid = stopper.stopped(cutter.dsn, "--strategy", cutter.strategy, *CHECK, number=number)
         os.kill(pid, signal.SIGKILL)
         cutter.nothing_changed(number)
     cutter.finish()

@@ -27,6 +27,7 @@ from llamactl.model import (
 )
 from llamactl.names import DEFAULT_COLUMNS, Names
 from llamactl.plan import look, steps
+from llamactl.surroundings import DISK_PER_BYTE, WAL_PER_BYTE
 from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
 from sessions import session, settings_for
 from transcripts import catalogue
@@ -109,6 +110,11 @@ def test_steps_and_their_locks(database: str) -> None:
     assert set(listed) == set(planned)
     order = [name for name, _ in planned[: len(planned) // 2]]
     assert list(dict.fromkeys(name for name, _ in listed)) == order
+
+
+def test_estimates_of_disk() -> None:
+    page = " ".join(text_of(DOCS / "operating.md").split())
+    assert f"{DISK_PER_BYTE} times heap and indexes more at the peak, {WAL_PER_BYTE} times as WAL" in page
 
 
 def test_keys_of_the_demos_json() -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cutting import dump, run_here
+from cutting import Connection, dated_rows, dump, nothing_left, quick_look, run_here
 from graphs import IdStyle, make_table
 from llamactl.model import DanglingPolicy
 from llamactl.names import Names
@@ -74,6 +74,11 @@ class Log:
             statement = sql.SQL("ALTER TABLE {} ADD {} {}")
             type_ = self.types[1] if self.types else "varchar(100)"
             connection.execute(statement.format(self.table, self.column("root_job_id"), sql.SQL(type_)))
+            # Dropped before the fill, and built anew.
+            index = sql.SQL("CREATE INDEX {} ON {} ({})").format(
+                sql.Identifier(self.names.index), self.table, self.column("root_job_id")
+            )
+            connection.execute(index)
         needed = () if self.types else ("operation", "category", "status")
         names = sql.SQL(", ").join([*map(self.column, ours), *map(sql.Identifier, needed)])
         with connection.cursor() as cursor:
@@ -111,6 +116,7 @@ LOGS = [
     Log("default", Names()),
     Log("odd", ODD, ("bigint", "text", "text")),
     Log("integer", ODD, ("integer", "integer", "bigint"), IdStyle.INTEGER),
+    Log("char", ODD, ("smallint", "char(120)", 'char(110) COLLATE "POSIX"'), IdStyle.CHAR),
     Log("uuid", ODD, ("text", "uuid", "uuid"), IdStyle.UUID),
 ]
 BY_LABEL = {log.label: log for log in LOGS}
@@ -173,14 +179,16 @@ class Case:
         assert document["counts"]["conflicts"] == conflicts
 
 
-Travel = Callable[[Server, Log, int, Options, bool], None]
+Travel = Callable[..., None]
 
 
 @pytest.fixture
 def travel(psql: Path, pg_tool: Callable[[str], Path]) -> Travel:
     """A function: by every road, on a server, for a seed."""
 
-    def by_every_road(server: Server, log: Log, seed: int, options: Options, filled: bool) -> None:
+    def by_every_road(
+        server: Server, log: Log, seed: int, options: Options, filled: bool, graphs: int = 15
+    ) -> None:
         with ExitStack() as stack:
 
             def database(template: str) -> str:
@@ -189,7 +197,7 @@ def travel(psql: Path, pg_tool: Callable[[str], Path]) -> Travel:
                 return name
 
             origin = database(server.template)
-            made = make_table(seed, 20, log.style)
+            made = make_table(seed, graphs, log.style)
             rows = [log.held(row, filled) for row in made.rows]
             if not log.types:
                 rows = [replace(row, is_root_job=bool(row.is_root_job)) for row in rows]
@@ -250,9 +258,28 @@ def test_every_road_on_every_version(travel: Travel, each_server: Server, label:
     travel(each_server, BY_LABEL[label], 7, Options(), label == "odd")
 
 
+def test_a_script_that_stops_at_any_step(
+    database: str, connection: Connection, insert: Callable[[Any], None], psql: Path
+) -> None:
+    """Psql cut off at each step, and stopped by an error at each: the table is as it was."""
+    insert(dated_rows())
+    text = run_here("sql", "--dsn", database).out
+    before = quick_look(connection)
+    first, *steps = text.split("-- Step: ")
+    assert len(steps) > 8
+    for number in range(1, len(steps) + 1):
+        begun = "-- Step: ".join([first, *steps[:number]]).removesuffix("COMMIT;\n")
+        for ending, code in (("", 0), ("SELECT 1 / 0;\nCOMMIT;\n", 3)):
+            command = [psql, "-X", "-q", "-d", database, "-f", "-"]
+            done = subprocess.run(command, input=begun + ending, capture_output=True, text=True)
+            assert done.returncode == code
+            nothing_left(connection)
+            assert quick_look(connection) == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", ALL_OPTIONS, ids=str)
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.label)
 def test_every_road_many_times(travel: Travel, server: Server, log: Log, options: Options) -> None:
-    for seed in range(100, 106):
-        travel(server, log, seed, options, seed % 2 == 0)
+    for filled in (False, True):
+        travel(server, log, 100 + filled, options, filled, graphs=60)

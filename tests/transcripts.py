@@ -40,6 +40,8 @@ SCENES = {
 """Databases that the commands of a page meet, and their rows; a digit behind the name makes one more."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_BUILD = re.compile(r"(?<=Postgres )([\d.]+)\s+\([^)]*\)")
+"""Whose package it is: enough to break a line elsewhere."""
 _END = "\x1e"
 _VARIABLE = [
     (re.compile(r"%2F\S*%2Fs:\d+"), "HOST"),
@@ -137,7 +139,7 @@ class Stage:
             text = text.replace(str(where["dbname"]), "music").replace(str(where.get("host")), "localhost")
         if not colour:
             text = _COLOUR.sub("", text)
-        return [part.splitlines() for part in text.split(_END)[:-1]]
+        return [part.splitlines() for part in _BUILD.sub(r"\1", text).split(_END)[:-1]]
 
     def _environment(self, scene: str) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("TMPDIR", "LLAMACTL_PG_BIN") if name in os.environ}
