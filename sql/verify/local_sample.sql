@@ -29,9 +29,8 @@ WITH link AS (
   JOIN pg_temp.edge AS parent ON parent.job = link.parent
   WHERE child.root_lo <> parent.root_lo OR child.root_hi <> parent.root_hi
 )
-SELECT job, min(held) AS held, min(beside) AS beside
+SELECT DISTINCT ON (job) job, held, beside
 FROM violation
 WHERE violation.check = :'check'
-GROUP BY job
-ORDER BY job
+ORDER BY job, held, beside
 LIMIT :'sample'::integer;

@@ -129,14 +129,16 @@ def _attempt(
         taken, skipped = projection.choose(relation, present, names, projected, options)
         report = projection.report(False, settings, options, strategy, projected, (), skipped, taken)
         if report.unmet:
-            raise _Unmet(report)
+            raise _Unmet(replace(report, notes=()))
         for step in taken:
             if step.inside and step.name not in seconds:
                 note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
                 seconds[step.name] = _timed(partial(_take, session, names, step, projected))
         if options.strategy is StrategyName.REWRITE:
             _refuse_waiting_snapshots(session, relation)
-        return replace(report, steps=tuple(s.shown(names, seconds=seconds.get(s.name)) for s in taken))
+        return replace(
+            report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken)
+        )
 
 
 def _timed(action: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ from llamactl import lineage, queries
 from llamactl.db import Session
 from llamactl.model import Blocks, CheckPolicy, Relation, Step, StrategyName
 from llamactl.names import Names
+from llamactl.settings import Settings
 
 LABEL = "LINKED"
 
@@ -64,10 +65,17 @@ class PlannedStep:
         return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
 
     def shown(
-        self, names: Names, estimate_seconds: float | None = None, seconds: float | None = None
+        self,
+        names: Names,
+        settings: Settings,
+        estimate_seconds: float | None = None,
+        seconds: float | None = None,
     ) -> Step:
-        """Returns the step as it is reported."""
-        statements = [text.psql for path in self.paths for text in queries.load(path, names).statements]
+        """Returns the step as it is reported, its statements with their values."""
+        values = {**lineage.parameters(settings), **self.parameters}
+        statements = [
+            text.written(values) for path in self.paths for text in queries.load(path, names).statements
+        ]
         blocks = Blocks.ALL if self.inside else Blocks.NONE
         return Step(self.name, "\n".join(statements), self.lock, blocks, estimate_seconds, seconds)
 
@@ -104,7 +112,11 @@ def steps(
     missing_check = not present.check_present
     return [
         PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
-        PlannedStep("resolve", [*lineage.PREPARE, *(p for p, _ in lineage.RESOLVE)], "AccessShareLock"),
+        PlannedStep(
+            "resolve",
+            [*lineage.PREPARE, *(path for path, _ in lineage.RESOLVE)],
+            "AccessShareLock",
+        ),
         PlannedStep(
             "create_schema",
             ["migrate/create_schema"],

@@ -72,6 +72,7 @@ def dry_run(
     steps = tuple(
         step.shown(
             names,
+            settings,
             estimate_seconds=estimate(
                 step.name, options.strategy, relation, present, projection.missing, projection.seconds
             ),

@@ -7,7 +7,7 @@ statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -37,6 +37,15 @@ class Statement:
     """The psql variables that $1, $2 .. stand for."""
     psql: str
     """For psql: values as :'name', with its semicolon."""
+    around: tuple[str, ...] = ()
+    """What stands around its values: one text more than `values` has names."""
+    values: tuple[str, ...] = ()
+
+    def written(self, given: Mapping[str, object]) -> str:
+        """Returns the statement with its values written out, to be read; those not given stay :'name'."""
+        literals = [quote_literal(given[name]) if name in given else f":'{name}'" for name in self.values]
+        parts = [part for pair in zip(self.around, [*literals, ";"], strict=True) for part in pair]
+        return "".join(parts).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +157,23 @@ def _statement(
     mine = [(edit, name) for edit, name in values if start <= edit.start < end]
     parameters = tuple(dict.fromkeys(name for _, name in mine))
     numbered = [Edit(edit.start, edit.end, f"${parameters.index(name) + 1}") for edit, name in mine]
+    around, at = [], start
+    for edit, _ in sorted(mine, key=lambda value: value[0].start):
+        around.append(apply(source, always, at, edit.start))
+        at = edit.end
     return Statement(
         sql=apply(source, [*always, *numbered], start, end).strip(),
         parameters=parameters,
         psql=apply(source, always, start, end).strip() + ";",
+        around=(*around, apply(source, always, at, end).rstrip()),
+        values=tuple(name for _, name in sorted(mine, key=lambda value: value[0].start)),
     )
+
+
+def quote_literal(value: object) -> str:
+    """Returns the value as a literal of SQL, for a text that is read and not run."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return "NULL" if value is None else "'" + text.replace("'", "''") + "'"
 
 
 def _refuse_hidden(source: str, tokens: Sequence[Token], cuts: list[Edit], where: str) -> None:

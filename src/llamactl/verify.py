@@ -43,11 +43,14 @@ class FaultyRows:
 
     def lines(self) -> list[str]:
         return [
-            f"row {row['row']}: job {row['job']} holds {row['held']}, computed {row['computed']}".replace(
-                "None", "NULL"
-            )
+            f"row {row['row']}: job {_shown(row['job'])} holds {_shown(row['held'])}, "
+            f"computed {_shown(row['computed'])}"
             for row in self.sample or []
         ]
+
+
+def _shown(value: str | None) -> str:
+    return "NULL" if value is None else value if value.strip() else f'"{value}"'
 
 
 def run(session: Session, settings: Settings, *, grace_ms: int, note: Callable[[str], None]) -> VerifyReport:

@@ -195,6 +195,8 @@ class _Writer:
             return shown
         end = f"{self._signs.cut} {len(shown):,} more characters: --format json"
         kept = cells.set_cell_size(shown, max(room - len(end), 20)).rstrip()
+        if cells.cell_len(kept) + len(end) >= _columns(shown):
+            return shown  # the cut would take more than it gives
         return kept + end.replace(f"{len(shown):,}", f"{len(shown) - len(kept):,}")
 
     def _styled(self, text: str, style: str) -> str:

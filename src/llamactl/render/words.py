@@ -15,7 +15,9 @@ def sampled(sample: Sequence[str], count: int) -> str:
     left_out = count - len(sample)
     if not sample:
         return ""
-    return ", ".join(sample) + (f", ... {left_out:,} more" if left_out > 0 else "")
+    separator = "; " if any(", " in text for text in sample) else ", "
+    shown = [f'"{text}"' if text != text.strip() else text for text in sample]
+    return separator.join(shown) + (f"{separator}... {left_out:,} more" if left_out > 0 else "")
 
 
 def joined(*parts: str) -> str:
