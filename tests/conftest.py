@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,7 +86,11 @@ def every_version() -> list[Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep out the PG* variables of whoever runs the tests, but for those that LLAMACTL_TEST_DSN may need."""
+    """Keep out the PG* variables of whoever runs the tests, but for those that LLAMACTL_TEST_DSN may need;
+    and an ignored Ctrl-C, which a shell passes on to what it runs in the background.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "LLAMACTL_TEST_DSN" not in os.environ:
         for name in [name for name in os.environ if name.startswith("PG")]:
             del os.environ[name]

@@ -191,7 +191,7 @@ def quick_look(connection: Connection) -> Any:
     return connection.execute(QUICK_LOOK).fetchone()
 
 
-def wait_until(connection: Connection, condition: str, *values: object, seconds: float = 10) -> None:
+def wait_until(connection: Connection, condition: str, *values: object, seconds: float = 30) -> None:
     """Waits until the query gives a row."""
     deadline = time.monotonic() + seconds
     while not connection.execute(condition.encode(), values or None).fetchall():

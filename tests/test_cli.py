@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import resource
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -526,6 +527,7 @@ def controlling_terminal(terminal: int) -> None:
 
 
 def read_some(terminal: int) -> bytes:
+    assert select.select([terminal], [], [], 60)[0], "it waits for something"
     try:
         return os.read(terminal, 4096)
     except OSError:  # Linux: the other end is closed

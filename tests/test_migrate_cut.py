@@ -314,7 +314,7 @@ def test_inside_a_statement(
     with start_cli("migrate", "--yes", "--strategy", strategy, "--dsn", database) as process:
         wait_until(connection, ASLEEP)
         cut(Sleeper(process, connection))
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (code, "")
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
     assert len(errors) == (code > 0)
@@ -342,7 +342,7 @@ def test_interrupted_without_the_lock(
                 while "attempt 2" not in process.stderr.readline():
                     pass
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=30)
         assert process.returncode == 130
         assert err.splitlines()[-1] == "error: Interrupted; nothing was changed"
         wait_until(connection, "SELECT WHERE NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
@@ -407,7 +407,7 @@ def test_at_any_moment(
                 wait_until(connection, LOCKED)
                 time.sleep(seconds * number / MOMENTS)
                 cut(Sleeper(process, connection))
-                _, err = process.communicate(timeout=20)
+                _, err = process.communicate(timeout=30)
             nothing_left(connection)
             changed = connection.execute(FINGERPRINT.encode()).fetchone() != before
             for told, possible in TOLD.items():

@@ -87,7 +87,7 @@ REFUSED_BY_THE_SERVER = {
     ),
     "generated": (
         'ALTER TABLE "LlamaLog" ADD seen boolean GENERATED ALWAYS AS (root_job_id IS NULL) STORED',
-        'default value for column seen of table "LlamaLog" uses the root column',
+        'column seen of table "LlamaLog" uses the root column',
     ),
     "function": (
         'CREATE FUNCTION seen() RETURNS text BEGIN ATOMIC SELECT min(root_job_id) FROM "LlamaLog"; END',
@@ -103,7 +103,8 @@ def test_what_the_server_would_not_rewrite(
 ) -> None:
     connection.execute(statement)
     assert judge(database) == soundness.Judgement((), (reason,), ())
-    with pytest.raises(psycopg.errors.FeatureNotSupported):
+    # Postgres 14 calls it a syntax error where a generated column is in the way.
+    with pytest.raises((psycopg.errors.FeatureNotSupported, psycopg.errors.SyntaxError)):
         connection.execute(REWRITE)
 
 

@@ -27,7 +27,9 @@ from servers import Server
 from sessions import session, settings_for
 
 PATHS = queries.all_paths()
-LINEAGE = [*lineage.PREPARE, *(path for path, _ in lineage.RESOLVE)]
+# What the verbs create before they make the transaction read-only.
+CREATED = [*lineage.PREPARE, "verify/broken"]
+LINEAGE = [*CREATED, *(path for path, _ in lineage.RESOLVE)]
 # They read what lineage leaves, in its transaction.
 RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
@@ -243,7 +245,7 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
     reading = stage in ("before", "snapshot", "after")
     with log.session.snapshot() if reading else log.session.transaction():
         for path in files:
-            if reading and path not in lineage.PREPARE:  # as the verbs do
+            if reading and path not in CREATED:
                 log.session.read_only()
             query = queries.load(path, log.names)
             if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", query.statements[-1].sql):

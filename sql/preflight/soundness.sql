@@ -50,15 +50,17 @@ WITH RECURSIVE log AS (
   JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname AND t.tablename = log.relname
   JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
 ), dependent AS (
-  SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) AS name
+  SELECT DISTINCT CASE WHEN def.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+                       ELSE pg_describe_object('pg_class'::regclass, def.adrelid, def.adnum) END AS name
   FROM log
   JOIN pg_catalog.pg_depend AS d
     ON d.refclassid = 'pg_class'::regclass AND d.refobjid = log.oid AND d.refobjsubid = log.root
-  LEFT JOIN pg_catalog.pg_attrdef AS own
-    ON d.classid = 'pg_attrdef'::regclass AND own.oid = d.objid AND own.adrelid = log.oid AND own.adnum = log.root
-  WHERE own.oid IS NULL  -- its own default
-    AND d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_attrdef'::regclass,
-      'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+  LEFT JOIN pg_catalog.pg_attrdef AS def ON d.classid = 'pg_attrdef'::regclass AND def.oid = d.objid
+  WHERE (def.adrelid = log.oid AND def.adnum = log.root) IS NOT TRUE  -- its own default
+    AND (d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_attrdef'::regclass,
+        'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+      -- A generated column, as Postgres 14 has it.
+      OR d.classid = 'pg_class'::regclass AND d.objid = log.oid AND d.objsubid > 0)
 )
 SELECT 'refuse' AS verdict, 'kind' AS subject, 'typed table' AS name,
   'it is a typed table, which takes no column of its own' AS why

@@ -92,6 +92,11 @@ def look(session: Session, relation: Relation, names: Names) -> Present:
     )
 
 
+def look_at_rows(session: Session, names: Names) -> Needs:
+    """Returns what the rows ask for, once lineage is resolved."""
+    return session.row(queries.load("migrate/needs", names), Needs)
+
+
 def steps(
     relation: Relation, present: Present, names: Names, strategy: StrategyName, check: CheckPolicy
 ) -> list[PlannedStep]:

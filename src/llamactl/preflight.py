@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, findings, lineage, obstacles, queries, row_obstacles, surroundings
+from llamactl import (
+    catalog,
+    findings,
+    lineage,
+    obstacles,
+    plan,
+    queries,
+    row_obstacles,
+    surroundings,
+)
 from llamactl.db import Session
 from llamactl.locks import locked
 from llamactl.model import (
@@ -113,6 +122,7 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             cycles, total = (
                 lineage.cycles(session, names, settings.sample) if counts.orphans_by.cyclic else ((), 0)
             )
+            needs = plan.look_at_rows(session, names)
             told = {
                 **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
                 **_told(session, names, "preflight/rows", sample=settings.sample),
@@ -120,7 +130,7 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             found = [
                 *_of_jobs(settings, counts, told, cycles, total),
                 *_of_rows(told),
-                *row_obstacles.find(session, settings, relation, names, around),
+                *row_obstacles.find(session, settings, relation, names, around, needs),
                 *_conflicts(session, settings, names, counts),
             ]
     except LlamactlError as exc:

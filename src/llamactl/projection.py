@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from llamactl import lineage, obstacles, plan, queries, row_obstacles
+from llamactl import lineage, obstacles, plan, row_obstacles
 from llamactl.db import Session
 from llamactl.estimates import estimate, fill_seconds
 from llamactl.model import (
@@ -106,9 +106,9 @@ def project(
     begun = time.monotonic()
     lineage.resolve(session, names, settings)
     counts, missing = lineage.counts(session, names)
-    needs = session.row(queries.load("migrate/needs", names), Needs)
+    needs = plan.look_at_rows(session, names)
     around = obstacles.look(session, relation, names)
-    for finding in row_obstacles.find(session, settings, relation, names, around):
+    for finding in row_obstacles.find(session, settings, relation, names, around, needs):
         if writing or finding.id not in obstacles.RIGHTS:
             raise obstacles.refusal(finding)
     return Projection(counts, missing, needs, time.monotonic() - begun)

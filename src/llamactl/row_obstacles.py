@@ -27,10 +27,9 @@ class Spellings:
 
 
 def find(
-    session: Session, settings: Settings, relation: Relation, names: Names, around: Around
+    session: Session, settings: Settings, relation: Relation, names: Names, around: Around, needs: Needs
 ) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
-    needs = session.row(queries.load("migrate/needs", names), Needs)
     if needs.save_parents:
         yield from _saving(session, relation, around, needs.disregarded)
     job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]

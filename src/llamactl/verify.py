@@ -18,12 +18,11 @@ from llamactl.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """What local.sql counts."""
+class Broken:
+    """A line of local.sql."""
 
-    split: int
-    unrooted: int
-    unlinked: int
+    check: str
+    jobs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +67,14 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Callable[[
     note(f"Comparing every row of {names.quoted_table()} with its computed root")
     with session.snapshot():
         lineage.prepare(session, names)
+        session.run(queries.load("verify/broken", names))
         session.read_only()
         lineage.resolve(session, names, settings)
         counts, missing = lineage.counts(session, names)
         faulty = _faulty(session, names, settings, grace_ms) if missing or counts.conflicts else {}
         rows = [_rows_check(id_, faulty.get(kind)) for id_, kind in _ROWS.items()]
-        local = session.row(queries.load("verify/local", names), Local)
-        jobs = [_jobs_check(session, names, settings, local, id_, kind) for id_, kind in _JOBS.items()]
+        broken = {one.check: one.jobs for one in session.rows(queries.load("verify/local", names), Broken)}
+        jobs = [_jobs_check(session, names, settings, broken, id_, kind) for id_, kind in _JOBS.items()]
         objects = _objects(session, relation, names)
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
     return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting)
@@ -100,9 +100,9 @@ def _rows_check(id_: str, found: FaultyRows | None) -> Check:
 
 
 def _jobs_check(
-    session: Session, names: Names, settings: Settings, local: Local, id_: str, kind: str
+    session: Session, names: Names, settings: Settings, broken: dict[str, int], id_: str, kind: str
 ) -> Check:
-    violations: int = getattr(local, kind)
+    violations = broken.get(kind, 0)
     if not violations:
         return _check(id_, 0, ())
     query = queries.load("verify/local_sample", names)
@@ -124,7 +124,7 @@ def _shape(session: Session, relation: Relation, names: Names) -> Check:
 def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
     """What stands beside the rows: index, enum value, comment, CHECK."""
     present = plan.look(session, relation, names)
-    needs = session.row(queries.load("migrate/needs", names), plan.Needs)
+    needs = plan.look_at_rows(session, names)
     labelled = relation.enum is None or plan.LABEL in relation.enum.values
     wanted = [
         ("V08", present.index_present, f"no valid index on {names.columns['root_job_id']} alone"),

@@ -1,0 +1,33 @@
+-- Lineage checked locally, from the roots that are held, whatever was computed: a row a job and disagreement.
+--   check   split     the job's rows hold different roots
+--           unrooted  it is somebody's root, and holds another one itself
+--           unlinked  it holds another root than its parent
+--   held    a root that it holds;  beside: what that disagrees with
+-- Lock: none. Comes after lineage/create.sql.
+CREATE TEMPORARY VIEW broken AS
+SELECT 'split' AS check, job, root_lo AS held, root_hi AS beside
+FROM pg_temp.edge
+WHERE job IS NOT NULL AND root_lo <> root_hi
+UNION ALL
+SELECT 'unrooted', top.job, CASE WHEN top.root_lo <> top.job THEN top.root_lo ELSE top.root_hi END, top.job
+FROM pg_temp.edge AS top
+WHERE (top.root_lo <> top.job OR top.root_hi <> top.job)
+  AND top.job IN (
+    SELECT root_lo FROM pg_temp.edge
+    UNION ALL
+    SELECT root_hi FROM pg_temp.edge WHERE root_hi <> root_lo
+  )
+UNION ALL
+SELECT 'unlinked', child.job, CASE WHEN child.root_lo <> parent.root_lo THEN child.root_lo ELSE child.root_hi END,
+       CASE WHEN child.root_lo <> parent.root_lo THEN parent.root_lo ELSE parent.root_hi END
+FROM pg_temp.edge AS child
+JOIN pg_temp.edge AS parent ON parent.job = child.parent
+WHERE child.job IS NOT NULL AND child.parent_hi IS NULL
+  AND (child.root_lo <> parent.root_lo OR child.root_hi <> parent.root_hi)
+UNION ALL
+SELECT 'unlinked', child.job, CASE WHEN child.root_lo <> parent.root_lo THEN child.root_lo ELSE child.root_hi END,
+       CASE WHEN child.root_lo <> parent.root_lo THEN parent.root_lo ELSE parent.root_hi END
+FROM pg_temp.cut_parent
+JOIN pg_temp.edge AS child ON child.job = cut_parent.job
+JOIN pg_temp.edge AS parent ON parent.job = cut_parent.parent
+WHERE child.root_lo <> parent.root_lo OR child.root_hi <> parent.root_hi;
