@@ -51,8 +51,10 @@ class Log:
 
     def held(self, row: Row, filled: bool) -> Row:
         """The row as the table holds it; unless it is to be filled in part, without a root."""
-        id_ = row.id if self.types else str(uuid.UUID(int=int(row.id)))
-        return replace(row, id=id_, root_job_id=row.root_job_id if filled else None)
+        held = replace(row, root_job_id=row.root_job_id if filled else None)
+        if self.types:
+            return held
+        return replace(held, id=str(uuid.UUID(int=int(row.id))), is_root_job=bool(row.is_root_job))
 
     def create(self, connection: psycopg.Connection[Any]) -> None:
         if not self.types:
@@ -86,8 +88,6 @@ class Log:
             with cursor.copy(statement) as copy:
                 for row in rows:
                     values = [getattr(row, name) for name in ours]
-                    # A flag that is NULL is none where the column says NOT NULL.
-                    values[3] = bool(values[3]) if not self.types else values[3]
                     copy.write_row([*values, *(("x", "ENRICHED", "SUCCESS") if needed else ())])
 
     def read(self, connection: psycopg.Connection[Any]) -> dict[str, tuple[str | None, str | None]]:
@@ -119,7 +119,6 @@ LOGS = [
     Log("char", ODD, ("smallint", "char(120)", 'char(110) COLLATE "POSIX"'), IdStyle.CHAR),
     Log("uuid", ODD, ("text", "uuid", "uuid"), IdStyle.UUID),
 ]
-BY_LABEL = {log.label: log for log in LOGS}
 
 
 def flags_of(options: Options) -> list[str]:
@@ -199,8 +198,6 @@ def travel(psql: Path, pg_tool: Callable[[str], Path]) -> Travel:
             origin = database(server.template)
             made = make_table(seed, graphs, log.style)
             rows = [log.held(row, filled) for row in made.rows]
-            if not log.types:
-                rows = [replace(row, is_root_job=bool(row.is_root_job)) for row in rows]
             with psycopg.connect(server.conninfo(origin), autocommit=True) as connection:
                 if log.types:
                     connection.execute('DROP TABLE "LlamaLog"')
@@ -248,14 +245,14 @@ def script(psql: Path) -> Callable[[Case, str], None]:
 @pytest.mark.parametrize("filled", [False, True], ids=["bare", "partly filled"])
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.label)
 def test_every_road(travel: Travel, server: Server, log: Log, filled: bool) -> None:
-    """Each of the four options twice; the long test has them all."""
+    """Each of the four options at least twice; the long test has them all."""
     number = 2 * LOGS.index(log) + filled
     travel(server, log, 20 + number, ALL_OPTIONS[number % 4], filled)
 
 
-@pytest.mark.parametrize("label", ["default", "odd"])
-def test_every_road_on_every_version(travel: Travel, each_server: Server, label: str) -> None:
-    travel(each_server, BY_LABEL[label], 7, Options(), label == "odd")
+def test_every_road_on_every_version(travel: Travel, each_server: Server) -> None:
+    odd = next(log for log in LOGS if log.label == "odd")
+    travel(each_server, odd, 7, Options(), filled=True)
 
 
 def test_a_script_that_stops_at_any_step(

@@ -45,7 +45,7 @@ FILES = {
     "migrate/drop_index": ["DROP INDEX"],
     "migrate/fill": ["UPDATE"],
     "migrate/fill_exception": ["INSERT", "ANALYZE"],
-    "migrate/filled": ["SELECT"],
+    "migrate/prove": ["SELECT"],
     "migrate/lock": ["LOCK TABLE"],
     "migrate/needs": ["SELECT"],
     "migrate/present": ["SELECT"],

@@ -37,7 +37,7 @@ RESOLVED = [
     *("verify/local", "verify/local_sample", "verify/rows"),
 ]
 # Of the migration, but no part of a step.
-BESIDE = ["migrate/claim", "migrate/claimant", "migrate/filled", "migrate/present"]
+BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present"]
 STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {*RESOLVED, *BESIDE}]
 # They run by themselves, on any log table.
 ALONE = [path for path in PATHS if path not in {*LINEAGE, *RESOLVED, *STEPS}]
@@ -96,7 +96,7 @@ class Log:
 
     def stages(self) -> Iterator[tuple[str, list[str]]]:
         """Yields groups of files; those of ONE_BY_ONE run each by itself, the others in one transaction."""
-        yield "before", [path for path in ALONE if path != "migrate/filled"]
+        yield "before", ALONE
         yield "snapshot", [*LINEAGE, *RESOLVED]
         yield "update", paths(self.steps(StrategyName.UPDATE), inside=True)
         yield "after", ALONE
@@ -125,6 +125,7 @@ class Log:
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
         known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
+        known |= {"padded": False}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
         query = queries.load(path, self.names)
         return {name: known[name] for statement in query.statements for name in statement.parameters}

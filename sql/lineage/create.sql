@@ -1,4 +1,4 @@
--- The temporary relations that lineage is worked out in. All of them go with the transaction.
+-- The temporary relations that lineage is worked out in; they go with the transaction.
 -- Lock: none on the user's table. Comes before entry.sql.
 
 -- One row: how to read the log (see configure.sql).
@@ -11,7 +11,7 @@ CREATE TEMPORARY TABLE setting (
 -- The characters are listed because \s depends on the collation, and \v is a letter before Postgres 17.
 CREATE OR REPLACE FUNCTION pg_temp.present(id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT CASE WHEN btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END $$;
+AS $$ SELECT CASE WHEN pg_catalog.btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END $$;
 
 -- One row a job; rows without a job id have NULL as job and one row a parent.
 CREATE TEMPORARY TABLE edge (

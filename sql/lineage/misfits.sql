@@ -1,5 +1,5 @@
 -- Dangling parents that are to be filled in but do not fit the root column, which has job_id's type. Parameters: max_length (in
--- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), sample. Columns: jobs, misfit, sample.
+-- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), padded (the type drops trailing spaces), sample. Columns: jobs, misfit, sample.
 -- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
 \if :{?max_length}
 \else
@@ -8,6 +8,10 @@
 \if :{?bound}
 \else
 \set bound ''
+\endif
+\if :{?padded}
+\else
+\set padded false
 \endif
 \if :{?sample}
 \else
@@ -19,7 +23,8 @@ FROM (
   SELECT DISTINCT top
   FROM pg_temp.walk, pg_temp.setting
   WHERE kind = 'd' AND setting.fill_dangling
-    AND (char_length(top) > nullif(:'max_length', '')::integer
+    AND (:'padded'::boolean AND top <> rtrim(top, ' ')
+      OR char_length(top) > nullif(:'max_length', '')::integer
       OR CASE WHEN nullif(:'bound', '') IS NOT NULL
            THEN top::numeric NOT BETWEEN -nullif(:'bound', '')::numeric AND nullif(:'bound', '')::numeric - 1 END)
 ) AS misfit;

@@ -5,5 +5,5 @@ CREATE TABLE IF NOT EXISTS llamactl.cleared_parent (
   row_id text NOT NULL,         -- the primary key, as text
   parent_job_id text NOT NULL,
   cleared_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (table_schema, table_name, row_id)
+  PRIMARY KEY (table_schema, table_name, row_id, cleared_at)  -- a row's parent may be cleared again
 );

@@ -23,7 +23,10 @@ WITH root AS (
   FROM pg_catalog.pg_attribute
   WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped
 ), plain AS (
-  SELECT c.relname
+  SELECT c.relname,
+         -- As create_index.sql makes it, so that it may be dropped and built anew.
+         NOT i.indisunique AND c.reloptions IS NULL AND i.indoption::text = '0' AND NOT i.indisclustered
+           AND (SELECT opcdefault FROM pg_catalog.pg_opclass WHERE oid = i.indclass[0]) AS as_made
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
@@ -32,7 +35,7 @@ WITH root AS (
     AND am.amname = 'btree'
 )
 SELECT EXISTS (SELECT FROM plain) AS index_present,
-       EXISTS (SELECT FROM plain WHERE relname = :'index') AS index_ours,
+       EXISTS (SELECT FROM plain WHERE relname = :'index' AND as_made) AS index_ours,
        EXISTS (
          SELECT FROM pg_catalog.pg_constraint
          WHERE conrelid = :'relation'::regclass AND contype = 'c' AND conname = :'check') AS check_present,

@@ -10,6 +10,4 @@
 INSERT INTO llamactl.cleared_parent (table_schema, table_name, row_id, parent_job_id)
 SELECT :'schema', :'table', row_id, disregarded_parent
 FROM pg_temp.entry
-WHERE disregarded_parent IS NOT NULL
-ON CONFLICT (table_schema, table_name, row_id)
-DO UPDATE SET parent_job_id = excluded.parent_job_id, cleared_at = excluded.cleared_at;
+WHERE disregarded_parent IS NOT NULL;

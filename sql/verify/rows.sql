@@ -11,7 +11,8 @@
 \endif
 WITH faulty AS (
   SELECT entry.row_id, entry.job, entry.root AS held, graded.root AS computed,
-         CASE WHEN entry.root IS NULL AND entry.created_epoch > extract(epoch FROM now()) - :'grace_seconds'::numeric THEN 'waiting'
+         CASE WHEN entry.root IS NULL AND entry.created_epoch <= extract(epoch FROM now())
+                AND entry.created_epoch > extract(epoch FROM now()) - :'grace_seconds'::numeric THEN 'waiting'
               WHEN entry.root IS NULL THEN 'missing'
               WHEN graded.root IS NULL THEN 'unexpected'
               ELSE 'wrong' END AS kind

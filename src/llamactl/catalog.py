@@ -153,6 +153,7 @@ def refuse_unsupported(relation: Relation) -> None:
 def _find(session: Session, settings: Settings) -> _Found:
     schema, table = settings.schema or "", settings.table or ""
     found = session.rows(queries.load("catalog/find", _NO_NAMES), _Found, schema=schema, table=table)
+    found = [one for one in found if one.usable] or found[:1]
     if len(found) == 1:
         return found[0]
     candidates = session.rows(queries.load("catalog/relations", _NO_NAMES), _Candidate)

@@ -227,6 +227,9 @@ def _run(words: list[str], streams: Streams) -> int:
 
 def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
     """Says what failed, on stderr, and on stdout where a document is asked for. Returns the exit code."""
+    # A URL may stand where none belongs, or in another session's query.
+    message, hint = (safe.without_passwords(streams.scrub(text)) for text in (problem.message, problem.hint))
+    problem.message, problem.hint = message, hint
     if os.environ.get("LLAMACTL_DEBUG") == "1":
         import traceback
 

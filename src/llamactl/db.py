@@ -24,6 +24,8 @@ from llamactl.settings import Settings
 
 T = TypeVar("T")
 
+PINNED_PATH = "pg_catalog, pg_temp"
+
 _PAGE = 2000
 """Rows that a streaming cursor fetches at a time."""
 
@@ -72,6 +74,7 @@ class Session:
         self.began_writing = False
         self._changed = self._committing = False
         self._cursors = 0
+        self._own_path = ""
         try:
             with self._translating("session settings"):
                 self.pooled = db_connect.is_pooled(connection, settings.dsn)
@@ -204,6 +207,20 @@ class Session:
     def read_only(self) -> None:
         """Makes the rest of the open transaction read-only."""
         self._command(b"SET TRANSACTION READ ONLY", "read only")
+
+    def pin_path(self) -> None:
+        """Makes names the server's own, whatever others put into the path: for the open transaction."""
+        with self._translating("search path"):
+            query = b"SELECT pg_catalog.current_setting('search_path')"
+            (self._own_path,) = self._connection.execute(query).fetchone() or ("",)
+        self.set_local(search_path=PINNED_PATH)
+
+    def restore_path(self) -> None:
+        """Takes back pin_path(): the role's own path, with pg_temp last.
+
+        So no temporary table of ours stands before one of the user's in what their triggers run.
+        """
+        self.set_local(search_path=", ".join(filter(None, [self._own_path, "pg_temp"])))
 
     def set_local(self, **settings: str) -> None:
         """Makes settings for the rest of the open transaction."""

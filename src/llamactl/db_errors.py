@@ -179,6 +179,12 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
         return LlamactlError(ErrorCode.CONFIG, f"The database's encoding cannot hold this: {text}")
     if isinstance(exc, errors.DataError) and not state:  # of the driver: a NUL, a year after 9999
         return LlamactlError(ErrorCode.CONFIG, f"{context.where}: {text}")
+    if state.startswith(("23", "P0")):  # a constraint, or what a trigger raises
+        return LlamactlError(
+            ErrorCode.CONFIG,
+            f"Refused by the database ({context.where}): {text}",
+            "llamactl preflight lists triggers and constraints",
+        )
     return LlamactlError(
         ErrorCode.INTERNAL, f"{context.where}: {text}" + (f" (SQLSTATE {state})" if state else ""), _REPORT
     )

@@ -85,7 +85,11 @@ def parameters(settings: Settings) -> dict[str, object]:
 
 
 def prepare(session: Session, names: Names) -> None:
-    """Creates the temporary relations. They end with the transaction that must be open."""
+    """Creates the temporary relations. They end with the transaction that must be open.
+
+    From here on the search path is pinned, until the transaction ends or session.restore_path().
+    """
+    session.pin_path()
     for path in PREPARE:
         session.run(queries.load(path, names))
 
@@ -154,6 +158,7 @@ def misfits(session: Session, names: Names, relation: Relation, sample: int) -> 
         queries.load("lineage/misfits", names),
         Misfits,
         max_length=None if job.max_length is None else str(job.max_length),
+        padded=job.bare_type == "bpchar",
         bound=None if bound(relation) is None else str(bound(relation)),
         sample=sample,
     )

@@ -40,8 +40,11 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    filled: int
+class Proof:
+    """What prove.sql returns."""
+
+    differing: int
+    uncleared: int
 
 
 class _Unmet(Exception):
@@ -116,29 +119,50 @@ def _attempt(
         _claim(session, relation)
         seconds = {"lock": _timed(lambda: session.run(queries.load("migrate/lock", names)))}
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
-        # The table may have changed between the first look and the lock.
-        relation = catalog.locate(session, settings)
-        names = catalog.names_for(relation, settings)
-        if options.strategy is StrategyName.REWRITE:
-            _refuse_unsound(soundness.judge(session, names, relation))
-        session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
-        lineage.prepare(session, names)
-        projected = projection.project(session, settings, relation, names, writing=True)
-        seconds["resolve"] = projected.seconds
-        present = plan.look(session, relation, names)
-        taken, skipped = projection.choose(relation, present, names, projected, options)
-        report = projection.report(False, settings, options, strategy, projected, (), skipped, taken)
-        if report.unmet:
-            raise _Unmet(replace(report, notes=()))
-        for step in taken:
-            if step.inside and step.name not in seconds:
-                note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
-                seconds[step.name] = _timed(partial(_take, session, names, step, projected))
-        if options.strategy is StrategyName.REWRITE:
-            _refuse_waiting_snapshots(session, relation)
-        return replace(
-            report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken)
-        )
+        try:
+            return _under_lock(session, settings, strategy, options, seconds, note)
+        except LlamactlError as exc:
+            # Only the wait for the table is tried again: what comes after it would keep everybody out anew.
+            if exc.code is not ErrorCode.LOCK:
+                raise
+            message = f"{exc.message}, while the table was held; rolled back, nothing was changed"
+            raise LlamactlError(exc.code, message, "See what the table's triggers wait for") from exc
+
+
+def _under_lock(
+    session: Session,
+    settings: Settings,
+    strategy: Strategy,
+    options: Options,
+    seconds: dict[str, float],
+    note: Note,
+) -> MigrationReport:
+    # The table may have changed between the first look and the lock.
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    obstacles.refuse(session, relation, names, check=options.check)
+    if options.strategy is StrategyName.REWRITE:
+        _refuse_unsound(soundness.judge(session, names, relation))
+    session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
+    lineage.prepare(session, names)
+    projected = projection.project(session, settings, relation, names, writing=True)
+    seconds["resolve"] = projected.seconds
+    present = plan.look(session, relation, names)
+    taken, skipped = projection.choose(relation, present, names, projected, options)
+    report = projection.report(False, settings, options, strategy, projected, (), skipped, taken)
+    if report.unmet:
+        raise _Unmet(replace(report, notes=()))
+    # From here on the user's triggers may be fired: under their own settings.
+    session.set_local(**lineage.DEFAULT)
+    session.restore_path()
+    for step in taken:
+        if step.inside and step.name not in seconds:
+            note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
+            seconds[step.name] = _timed(partial(_take, session, names, step, projected))
+    if options.strategy is StrategyName.REWRITE:
+        _refuse_waiting_snapshots(session, relation)
+    return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
 
 
 def _timed(action: Callable[[], object]) -> float:
@@ -156,12 +180,17 @@ _PROGRESS = {
 
 
 def _take(session: Session, names: Names, step: PlannedStep, projected: Projection) -> None:
+    if step.name == "prove":
+        _prove(session, names, projected)
+        return
     for path in step.paths:
         query = queries.load(path, names)
         wanted = {name for statement in query.statements for name in statement.parameters}
-        session.run(query, **{name: value for name, value in step.parameters.items() if name in wanted})
-    if step.name == "fill":
-        _prove_filled(session, names, projected)
+        rows = session.run(
+            query, **{name: value for name, value in step.parameters.items() if name in wanted}
+        )
+        if path in ("migrate/save_parents", "migrate/clear_parents") and rows != projected.needs.disregarded:
+            raise _meddled(f"{path.partition('/')[2]} reached {rows} rows, not {projected.needs.disregarded}")
 
 
 def _claim(session: Session, relation: Relation) -> None:
@@ -172,17 +201,24 @@ def _claim(session: Session, relation: Relation) -> None:
     raise another_run(who)
 
 
-def _prove_filled(session: Session, names: Names, projected: Projection) -> None:
-    """Raises LlamactlError where the fill did not reach just the rows that it was computed for."""
-    counts = projected.counts
-    expected = counts.already_set + counts.conflicts + projected.missing
-    found = session.row(queries.load("migrate/filled", names), Filled).filled
-    if found != expected:
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            f"After the fill {found} rows hold a root, not {expected}; rolled back, nothing was changed",
-            "A trigger on the table changes or suppresses its updates: see preflight",
+def _prove(session: Session, names: Names, projected: Projection) -> None:
+    """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
+    session.run(queries.load("lineage/entry", names))
+    found = session.row(queries.load("migrate/prove", names), Proof)
+    if found.differing != projected.counts.conflicts:
+        raise _meddled(
+            f"after the fill {found.differing} rows do not hold their root, not {projected.counts.conflicts}"
         )
+    if found.uncleared:
+        raise _meddled(f"{found.uncleared} flagged rows still have the parent that was cleared")
+
+
+def _meddled(what: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.CONFIG,
+        f"The migration did not come to what was computed: {what}; rolled back, nothing was changed",
+        "A trigger on the table changes or suppresses its writes: see preflight (LL109)",
+    )
 
 
 def _refuse_unsound(judged: Judgement) -> None:
@@ -209,7 +245,9 @@ def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
 
 def _question(session: Session, relation: Relation, names: Names, options: Options) -> str:
     present = plan.look(session, relation, names)
-    rows = max(relation.rows_estimate, 0)
+    # Never analysed, as after a restore: from the size, at half a kilobyte a row.
+    guessed = (relation.bytes - relation.index_bytes) // 500
+    rows = relation.rows_estimate if relation.rows_estimate >= 0 else guessed
     steps = [
         s
         for s in plan.steps(relation, present, names, options.strategy, options.check)
@@ -231,6 +269,11 @@ def _after_commit(session: Session, names: Names, report: MigrationReport, note:
     if not any(step.name == "vacuum" for step in report.steps):
         return report
     note("Committed; setting the visibility map ...")
-    seconds = _timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
+    try:
+        seconds = _timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
+    except LlamactlError as exc:
+        # The migration stands: that this did not run is no reason to call it failed.
+        left = f"VACUUM did not run ({exc.message}): VACUUM {names.quoted_table()};"
+        return replace(report, notes=(*report.notes, left))
     steps = (replace(step, seconds=seconds) if step.name == "vacuum" else step for step in report.steps)
     return replace(report, steps=tuple(steps))

@@ -99,6 +99,13 @@ def refuse(
             raise refusal(finding)
 
 
+def refuse_unreadable(relation: Relation) -> None:
+    """Raises LlamactlError (config) where a column is of a type that cannot be read as what it stands for."""
+    for finding in shape(relation):
+        if finding.id in UNREADABLE:
+            raise refusal(finding)
+
+
 def refusal(finding: Finding) -> LlamactlError:
     """Returns the error that an obstacle is to a migration."""
     code = ErrorCode.PERMISSION if finding.id in RIGHTS else ErrorCode.CONFIG

@@ -112,7 +112,12 @@ def steps(
         )
         if rewrite
         # What an UPDATE leaves to deferred triggers would stop the statements that follow.
-        else PlannedStep("fill", ["migrate/fill", "migrate/settle_constraints"], "RowExclusiveLock", "fill")
+        else PlannedStep(
+            "fill",
+            ["migrate/close_entry", "migrate/fill", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            "fill",
+        )
     )
     missing_check = not present.check_present
     return [
@@ -149,6 +154,7 @@ def steps(
             "refill" if present.index_ours else False,
         ),
         fill,
+        PlannedStep("prove", ["lineage/entry", "migrate/prove"], "AccessShareLock", "fill"),
         PlannedStep(
             "create_index",
             ["migrate/create_index"],

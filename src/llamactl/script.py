@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from llamactl import catalog, lineage, obstacles, plan, queries
-from llamactl.db import Session
-from llamactl.model import CheckPolicy, Relation, StrategyName
+from llamactl.db import PINNED_PATH, Session
+from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation, StrategyName
 from llamactl.names import Names
 from llamactl.plan import PlannedStep
 from llamactl.settings import Settings
@@ -23,13 +23,21 @@ def run(session: Session, settings: Settings) -> str:
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, writing=False)
+    if not (relation.columns["job_id"].bytewise and relation.columns["parent_job_id"].bytewise):
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            "The type of the id columns takes different bytes for equal, which only migrate can check",
+            "llamactl migrate does it, or change the columns to text",
+        )
     present = plan.look(session, relation, names)
     steps = plan.steps(relation, present, names, StrategyName.UPDATE, CheckPolicy.AUTO)
     return "\n".join([*_head(session, settings, relation, names), *_body(steps, names), "COMMIT;", ""])
 
 
 def _head(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[str]:
-    yield f"-- The migration of {names.quoted_table()}, as llamactl runs it. To run it: psql -X -f FILE"
+    shown = names.quoted_table().replace("\n", "\\n").replace("\r", "\\r")  # a comment ends with its line
+    yield f"-- The migration of {shown}, as llamactl runs it. To run it: psql -X -f FILE"
+    yield "-- What follows the fill in migrate, the proof, is left to: llamactl verify"
     yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
     yield r"\set ON_ERROR_STOP on"
     yield r"\set AUTOCOMMIT on"
@@ -45,6 +53,8 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "maintenance_work_mem": plan.MAINTENANCE_MEMORY,
     }
     yield from _set_local(transaction)
+    yield r"SELECT current_setting('search_path') AS own_path \gset"
+    yield f"SET LOCAL search_path = {PINNED_PATH};"
 
 
 def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
@@ -59,13 +69,14 @@ def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str
         "table": names.table,
         "max_length": "" if length is None else str(length),
         "bound": "" if bound is None else str(bound),
+        "padded": str(relation.columns["job_id"].bare_type == "bpchar").lower(),
         "sample": str(settings.sample),
     }
 
 
 def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
     for step in steps:
-        if step.when is False or not step.inside:
+        if step.when is False or not step.inside or step.name == "prove":
             continue
         yield f"\n-- Step: {step.name}"
         if isinstance(step.when, str):
@@ -88,6 +99,10 @@ def _lineage(names: Names) -> Iterator[str]:
     yield "SELECT 'dangling parents do not fit the type of the job id column: nothing was changed'::integer;"
     yield r"\endif"
     yield _gset("migrate/needs", names)
+    yield from _set_local(lineage.DEFAULT)
+    yield "-- The role's own search path, before anything fires triggers; our tables stand behind theirs."
+    path = "concat_ws(', ', nullif(:'own_path', ''), 'pg_temp')"
+    yield rf"SELECT set_config('search_path', {path}, true) AS restored_path \gset"
 
 
 def _gset(path: str, names: Names) -> str:

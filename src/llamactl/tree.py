@@ -11,7 +11,7 @@ Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELEC
 
 from __future__ import annotations
 
-from llamactl import catalog
+from llamactl import catalog, obstacles
 from llamactl.db import Session
 from llamactl.model import DanglingPolicy, Tree
 from llamactl.settings import Settings
@@ -38,6 +38,7 @@ def run(
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
+    obstacles.refuse_unreadable(relation)
     with session.snapshot():
         session.read_only()
         log = Log.open(session, settings, relation)

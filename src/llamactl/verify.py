@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llamactl import catalog, findings, lineage, plan, queries
+from llamactl import catalog, findings, lineage, obstacles, plan, queries
 from llamactl.db import Session
 from llamactl.model import Check, Relation, VerifyReport
 from llamactl.names import Names
@@ -60,6 +60,7 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Callable[[
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
+    obstacles.refuse_unreadable(relation)
     names = catalog.names_for(relation, settings)
     shape = _shape(session, relation, names)
     if relation.root is None:

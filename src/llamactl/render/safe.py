@@ -50,5 +50,5 @@ def xml_characters(text: str) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """`text` with the passwords of URLs and connection strings replaced; for tracebacks only."""
+    """`text` with the passwords of URLs and connection strings replaced."""
     return PASSWORD.sub(lambda match: (match["before"] or match["key"]) + "***", text)
