@@ -70,7 +70,7 @@ def _script(faults: bool) -> Iterator[tuple[str, list[str]]]:
         ["migrate", "--yes", *([] if faults else expected)],
     )
     yield "Prove it, row by row. In CI this is the command that goes red.", ["verify"]
-    yield "What did the job cause that this track belongs to?", ["tree", "enrich-blue-train"]
+    yield "What else did the job cause that this enrichment belongs to?", ["tree", "enrich-blue-train"]
     if faults:
         yield "And a job that requeued itself in a circle:", ["tree", "requeue-child"]
 
