@@ -319,8 +319,9 @@ def test_a_vacuum_that_fails_leaves_the_migration(database: str, connection: Con
             nothing_left(connection)
 
     done = rewrite(database, before=terminate)
-    assert (done.code, len(done.errors)) == (3, 1), done.err
-    assert "what was committed before stays" in done.errors[0]
+    assert (done.code, done.errors) == (0, []), done.err
+    assert "VACUUM did not run" in done.err
+    assert 'VACUUM "public"."LlamaLog";' in done.err
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
     again = json.loads(migrate_here(database, "--format", "json").out)
     assert again["steps"] == []
