@@ -170,7 +170,7 @@ def test_a_connection_lost_during_commit(database: str, connection: psycopg.Conn
 
 def test_a_commit_that_the_server_refuses(database: str, connection: psycopg.Connection[Any]):
     connection.execute("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
-    with refused(ErrorCode.INTERNAL, "23505"), session(database) as opened, opened.transaction():
+    with refused(ErrorCode.CONFIG, "duplicate key"), session(database) as opened, opened.transaction():
         opened.run(query("INSERT INTO t VALUES (1), (1)"))
     with session(database) as opened:
         with pytest.raises(LlamactlError), opened.transaction():
