@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from llamactl.tree_log import Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
 
 Tables = Callable[..., str]
+BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def settings_for(dsn: str, directory: Path, **flags: Any) -> Settings:
@@ -311,7 +313,7 @@ class Bench:
 
     def columns(self, table: str) -> str:
         columns = f"job_id {self.layout.job}, parent_job_id {self.layout.parent}"
-        columns += "" if self.layout.bare else ", is_root_job boolean, created_at integer"
+        columns += "" if self.layout.bare else ", is_root_job boolean, created_at timestamptz"
         return columns + (f", root_job_id {self.layout.job}" if table.startswith("root") else "")
 
     def fill(self, rows: Sequence[Row], options: Options) -> list[Row]:
@@ -328,7 +330,8 @@ class Bench:
                 cursor.execute(f'TRUNCATE "{table}"'.encode())
                 with cursor.copy(f'COPY "{table}" ({", ".join(names)}) FROM STDIN'.encode()) as copy:
                     for number, row in enumerate(held):
-                        values = {"created_at": number * 7 % 5, "root_job_id": roots[row.id]}
+                        created = BEGIN + timedelta(minutes=number * 7 % 5)
+                        values = {"created_at": created, "root_job_id": roots[row.id]}
                         copy.write_row(
                             [values[name] if name in values else getattr(row, name) for name in names]
                         )
