@@ -2,30 +2,28 @@
 -- `missing` counts the rows that lack their computed root. What no walk from a top explains is cyclic.
 -- Nested loops must be off, as estimates for `mixed` are guesses.
 -- Lock: ACCESS SHARE (the log is read only where the rows of one job hold different roots).
-WITH mixed AS (
-  SELECT coalesce(entry.job, entry.parent) AS known, entry.job IS NULL AS jobless, count(*) AS matching
+WITH class AS MATERIALIZED (
+  SELECT ambiguous,
+         dangling,
+         root IS NOT NULL AS filled,
+         root IS NOT DISTINCT FROM job AND job IS NOT NULL AS own,
+         CASE WHEN depth IS NOT NULL THEN least(depth, 20) END AS depth,
+         max(depth) AS max_depth,
+         count(*) AS jobs,
+         sum(row_count)::bigint AS rows,
+         sum(row_count - root_count)::bigint AS bare,
+         coalesce(sum(root_count) FILTER (WHERE held = 'r' AND root IS NOT NULL), 0)::bigint AS matching,
+         bool_or(held = 'm') AS mixed
+  FROM pg_temp.graded
+  GROUP BY 1, 2, 3, 4, 5
+), mixed AS (
+  SELECT count(*) AS matching
   FROM pg_temp.entry
   JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)
-  WHERE graded.root_lo <> graded.root_hi AND entry.root = graded.root
-  GROUP BY 1, 2
-), class AS MATERIALIZED (
-  SELECT graded.state,
-         graded.root IS NOT NULL AS filled,
-         graded.root IS NOT DISTINCT FROM graded.job AND graded.job IS NOT NULL AS own,
-         CASE WHEN graded.depth IS NOT NULL THEN least(graded.depth, 20) END AS depth,
-         max(graded.depth) AS max_depth,
-         count(*) AS jobs,
-         sum(graded.row_count)::bigint AS rows,
-         sum(graded.row_count - graded.root_count)::bigint AS bare,
-         sum(graded.root_count)::bigint AS held,
-         sum(CASE WHEN graded.root_lo = graded.root_hi AND graded.root_lo = graded.root THEN graded.root_count
-                  ELSE coalesce(mixed.matching, 0) END)::bigint AS matching
-  FROM pg_temp.graded
-  LEFT JOIN mixed ON graded.root_lo <> graded.root_hi
-    AND mixed.known = coalesce(graded.job, graded.parent) AND mixed.jobless = (graded.job IS NULL)
-  GROUP BY 1, 2, 3, 4
+  WHERE graded.held = 'm' AND entry.root = graded.root
+    AND (SELECT bool_or(class.mixed) FROM class)  -- else the log is not read
 ), log AS (
   SELECT coalesce(sum(row_count), 0)::bigint AS rows,
          coalesce(sum(root_count), 0)::bigint AS held,
@@ -36,9 +34,9 @@ WITH mixed AS (
          coalesce(sum(rows) FILTER (WHERE filled), 0)::bigint AS filled,
          coalesce(sum(rows) FILTER (WHERE filled AND own), 0)::bigint AS filled_by_root,
          coalesce(sum(rows) FILTER (WHERE filled AND NOT own), 0)::bigint AS filled_by_descendant,
-         coalesce(sum(rows) FILTER (WHERE state = 'ambiguous'), 0)::bigint AS ambiguous,
-         coalesce(sum(rows) FILTER (WHERE state = 'dangling'), 0)::bigint AS dangling,
-         coalesce(sum(rows) FILTER (WHERE state = 'dangling' AND NOT filled), 0)::bigint AS dangling_null,
+         coalesce(sum(rows) FILTER (WHERE ambiguous), 0)::bigint AS ambiguous,
+         coalesce(sum(rows) FILTER (WHERE dangling), 0)::bigint AS dangling,
+         coalesce(sum(rows) FILTER (WHERE dangling AND NOT filled), 0)::bigint AS dangling_null,
          coalesce(sum(matching), 0)::bigint AS matching,
          coalesce(sum(bare) FILTER (WHERE filled), 0)::bigint AS missing,
          coalesce(max(max_depth), 0) AS max_depth
@@ -54,12 +52,12 @@ SELECT log.rows AS total,
        known.ambiguous AS orphans_by_ambiguous,
        known.dangling_null AS orphans_by_dangling,
        known.dangling,
-       known.matching AS already_set,
-       log.held - known.matching AS conflicts,
+       known.matching + mixed.matching AS already_set,
+       log.held - known.matching - mixed.matching AS conflicts,
        known.missing,
        known.max_depth,
        (SELECT array_agg(coalesce(depth_jobs.jobs, 0)::bigint ORDER BY bucket)
         FROM generate_series(0, 20) AS bucket
         LEFT JOIN (SELECT depth, sum(jobs) AS jobs FROM class WHERE depth IS NOT NULL GROUP BY depth) AS depth_jobs
           ON depth_jobs.depth = bucket) AS jobs_by_depth
-FROM log, known;
+FROM log, known, mixed;

@@ -9,38 +9,50 @@ CREATE TEMPORARY TABLE setting (
 
 -- An id as lineage compares it, byte by byte; NULL when it is missing (NULL or blank).
 -- The characters are listed because \s depends on the collation, and \v is a letter before Postgres 17.
+-- All of them sort before '!': so most ids show by one comparison that they are present, and trimming is slow.
 CREATE OR REPLACE FUNCTION pg_temp.present(id text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT CASE WHEN pg_catalog.btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END $$;
+AS $$
+  SELECT CASE WHEN id COLLATE "C" >= '!' OR pg_catalog.btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END
+$$;
 
 -- One row a job; rows without a job id have NULL as job and one row a parent.
+-- Numbers come first, here and below: it makes the sums over them cheaper, as nothing of unknown length stands before them.
 CREATE TEMPORARY TABLE edge (
+  row_count bigint NOT NULL,
+  parent_count bigint NOT NULL,       -- rows that name a parent
+  root_count bigint NOT NULL,         -- rows that hold a root today
+  disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
+  self_parent_count bigint NOT NULL,  -- rows that would violate the self-parent CHECK
   job text COLLATE "C",
   parent text COLLATE "C",        -- the smallest
   parent_hi text COLLATE "C",     -- the largest, where it differs: the job has several parents
-  row_count bigint NOT NULL,
-  parent_count bigint NOT NULL,   -- rows that name a parent
-  root_lo text COLLATE "C",       -- the root values that the rows hold today
-  root_hi text COLLATE "C",
-  root_count bigint NOT NULL,
-  disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
-  self_parent_count bigint NOT NULL   -- rows that would violate the self-parent CHECK
+  root_lo text COLLATE "C",       -- the smallest root that the rows hold today
+  root_hi text COLLATE "C"        -- the largest, where it differs
+) ON COMMIT DROP;
+
+-- The groups out of the ordinary, few as a rule: so that those who look for them need not read all. By a number, as no id is too
+-- long for that.
+CREATE INDEX edge_odd ON pg_temp.edge (row_count) WHERE job IS NULL OR parent_hi IS NOT NULL OR root_hi IS NOT NULL;
+
+-- The jobs that are somebody's parent: most jobs are not, and need no walk.
+CREATE TEMPORARY TABLE inner_job (
+  job text COLLATE "C" NOT NULL,
+  parent text COLLATE "C",  -- where it has one only
+  kind "char" NOT NULL,     -- r a root, d a dangling parent, c a job with several parents (a cut), p one with one parent
+  root_lo text COLLATE "C", -- as in edge
+  root_hi text COLLATE "C"
 ) ON COMMIT DROP;
 
 -- Serves the walk down. Filled in its own order, it costs little.
-CREATE INDEX edge_child ON pg_temp.edge (parent)
-  WHERE job IS NOT NULL AND parent IS NOT NULL AND parent_hi IS NULL;
+CREATE INDEX inner_child ON pg_temp.inner_job (parent) WHERE kind = 'p';
 
--- Every job that a walk down from some top reaches, with that top. What is missing here is cyclic.
+-- Every inner job that a walk down from some top reaches, with that top. What is missing here is cyclic.
 CREATE TEMPORARY TABLE walk (
   job text COLLATE "C" NOT NULL,
   top text COLLATE "C" NOT NULL,
   steps integer NOT NULL,  -- from the top down to the job
-  kind "char" NOT NULL,    -- of the top: r a root, d a dangling parent, c a job with several parents (a cut)
-  row_count bigint,        -- the rest is edge's, carried along to spare a join; NULL for a dangling parent
-  root_lo text COLLATE "C",
-  root_hi text COLLATE "C",
-  root_count bigint
+  kind "char" NOT NULL     -- of the top: r, d or c
 ) ON COMMIT DROP;
 
 -- The jobs with several parents, and what solve.sql finds of them.
@@ -58,17 +70,24 @@ CREATE TEMPORARY TABLE cut_parent (
   parent text COLLATE "C" NOT NULL
 ) ON COMMIT DROP;
 
--- Every job that is known, dangling parents too, but for the cyclic ones. root is NULL where ambiguous.
-CREATE TEMPORARY VIEW lineage AS
-SELECT walk.job,
-       CASE WHEN walk.kind = 'c' THEN cut.root ELSE walk.top END AS root,
-       walk.steps + CASE WHEN walk.kind = 'c' THEN cut.depth ELSE 0 END AS depth,
-       walk.kind = 'c' AND cut.root IS NULL AS ambiguous,
-       walk.kind = 'd' OR walk.kind = 'c' AND cut.dangling AS dangling,
-       walk.row_count, walk.root_lo, walk.root_hi, walk.root_count
-FROM pg_temp.walk
-LEFT JOIN pg_temp.cut ON cut.job = walk.top
-WHERE walk.kind <> 'c' OR cut.solved;
+-- What a job's rows hold of the roots: r the computed one, m several (mixed), o another one, NULL none.
+CREATE OR REPLACE FUNCTION pg_temp.held(root_lo text, root_hi text, root text) RETURNS "char"
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT CASE WHEN root_hi IS NOT NULL THEN 'm'::"char" WHEN root_lo = root THEN 'r'::"char" WHEN root_lo IS NOT NULL THEN 'o'::"char" END
+$$;
+
+-- Every job that is known, dangling parents too, but for the cyclic ones.
+CREATE TEMPORARY TABLE lineage (
+  row_count bigint,           -- as in edge, carried along to spare a join; NULL for a dangling parent
+  root_count bigint,          -- the same
+  depth integer NOT NULL,
+  ambiguous boolean NOT NULL,
+  dangling boolean NOT NULL,  -- the root is a dangling parent
+  held "char",                -- as above
+  job text COLLATE "C" NOT NULL,
+  root text COLLATE "C"       -- NULL where ambiguous
+) ON COMMIT DROP;
 
 -- The cyclic jobs by number (in the order of their ids), and the parent edges among them.
 CREATE TEMPORARY TABLE cyclic (
@@ -83,19 +102,18 @@ CREATE TEMPORARY TABLE cyclic_edge (
 
 -- The groups of `edge` that are neither untracked nor cyclic, with their computed root under the policy for dangling parents.
 -- Rows without a job id have NULL as job.
---   state  ambiguous, dangling or rooted; the first that holds
 --   root   what the rows are to hold; NULL: nothing
 CREATE TEMPORARY VIEW graded AS
-SELECT known.job, known.parent, known.row_count, known.root_lo, known.root_hi, known.root_count, known.depth,
-       CASE WHEN known.ambiguous THEN 'ambiguous' WHEN known.dangling THEN 'dangling' ELSE 'rooted' END AS state,
+SELECT known.job, known.parent, known.row_count, known.root_count, known.held, known.depth,
+       known.ambiguous, known.dangling,
        CASE WHEN NOT known.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN known.root END AS root
 FROM (
-  SELECT job, NULL::text COLLATE "C" AS parent, row_count, root_lo, root_hi, root_count, depth, ambiguous, dangling, root
+  SELECT job, NULL::text COLLATE "C" AS parent, row_count, root_count, held, depth, ambiguous, dangling, root
   FROM pg_temp.lineage
   WHERE row_count IS NOT NULL
   UNION ALL
-  SELECT NULL, edge.parent, edge.row_count, edge.root_lo, edge.root_hi, edge.root_count, NULL, lineage.ambiguous,
-         lineage.dangling, lineage.root
+  SELECT NULL, edge.parent, edge.row_count, edge.root_count, pg_temp.held(edge.root_lo, edge.root_hi, lineage.root), NULL,
+         lineage.ambiguous, lineage.dangling, lineage.root
   FROM pg_temp.edge
   JOIN pg_temp.lineage ON lineage.job = edge.parent
   WHERE edge.job IS NULL

@@ -1,13 +1,17 @@
--- Down from the tops through the jobs with one parent. Each such job is reached from its one parent, so once, and the walk
--- ends on any input. Hash and merge joins must be off: it is to stay a nested loop of index probes, else the planner
--- rescans at each level of a deep chain. Lock: none.
-INSERT INTO pg_temp.walk (job, top, steps, kind, row_count, root_lo, root_hi, root_count)
+-- Down from the tops (inner jobs without a parent or with several, dangling parents) through the inner jobs with one parent. Each
+-- is reached from its one parent, so once, and the walk ends on any input. It is to stay a loop of index probes, whatever the
+-- estimates say: else the planner reads the table again at each level of a deep chain, or for each child of a wide job. So the
+-- probe stands behind a fence, and sequential scans must be off. Lock: none.
+INSERT INTO pg_temp.walk (job, top, steps, kind)
 WITH RECURSIVE down AS (
-  SELECT job, top, steps, kind, row_count, root_lo, root_hi, root_count FROM pg_temp.walk
+  SELECT job, job AS top, 0 AS steps, kind FROM pg_temp.inner_job WHERE kind <> 'p'
   UNION ALL
-  SELECT edge.job, down.top, down.steps + 1, down.kind, edge.row_count, edge.root_lo, edge.root_hi, edge.root_count
+  SELECT child.job, down.top, down.steps + 1, down.kind
   FROM down
-  JOIN pg_temp.edge ON edge.parent = down.job
-  WHERE edge.job IS NOT NULL AND edge.parent_hi IS NULL
+  CROSS JOIN LATERAL (
+    SELECT inner_job.job FROM pg_temp.inner_job WHERE inner_job.parent = down.job AND inner_job.kind = 'p' OFFSET 0
+  ) AS child
 )
-SELECT job, top, steps, kind, row_count, root_lo, root_hi, root_count FROM down WHERE steps > 0;
+SELECT job, top, steps, kind FROM down;
+
+ANALYZE pg_temp.walk;

@@ -2,9 +2,10 @@
 
 1. The log is grouped into one row a job, with its smallest and largest parent (edge).
 2. From the tops (jobs without a parent, dangling parents, jobs with several parents) a walk goes down through
-   the jobs with one parent. Each is reached once; what is not reached is cyclic.
+   the jobs with one parent, as far as they are parents themselves, which few are. Each is reached once.
 3. The jobs with several parents are solved among themselves, from their ends upwards (solve).
-4. Where jobs are cyclic, and somebody asks, the cycles are the strongly connected components of these jobs.
+4. One more step down, in a single hash join, reaches every job (roots). What is not reached is cyclic.
+5. Where jobs are cyclic, and somebody asks, the cycles are the strongly connected components of these jobs.
 
 The definitions are in docs/lineage.md; the files in sql/lineage/, which the migration's script holds too.
 """
@@ -23,19 +24,21 @@ from llamactl.settings import Settings
 
 # The planner's estimates for the temporary tables are guesses where few rows matter, and a nested loop
 # over the log would be one scan a row; the walk down, on the contrary, must be nothing else.
-SET_BASED: Mapping[str, str] = {"enable_nestloop": "off", "enable_hashjoin": "on", "enable_mergejoin": "on"}
-PROBING: Mapping[str, str] = {"enable_nestloop": "on", "enable_hashjoin": "off", "enable_mergejoin": "off"}
-DEFAULT: Mapping[str, str] = {"enable_nestloop": "on", "enable_hashjoin": "on", "enable_mergejoin": "on"}
+DEFAULT: Mapping[str, str] = dict.fromkeys(
+    ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "on"
+)
+SET_BASED: Mapping[str, str] = {**DEFAULT, "enable_nestloop": "off"}
+PROBING: Mapping[str, str] = {**DEFAULT, "enable_seqscan": "off"}
 
 PREPARE = ("lineage/create", "lineage/entry")
 RESOLVE: Sequence[tuple[str, Mapping[str, str]]] = (
     ("lineage/configure", SET_BASED),
     ("lineage/edge", SET_BASED),
     ("lineage/cuts", SET_BASED),
-    ("lineage/tops", SET_BASED),
+    ("lineage/inner", SET_BASED),
     ("lineage/walk", PROBING),
-    ("lineage/analyze_walk", SET_BASED),
     ("lineage/solve", SET_BASED),
+    ("lineage/roots", SET_BASED),
 )
 """The files in their order, and the planner settings that each needs."""
 

@@ -125,7 +125,6 @@ def _shape(session: Session, relation: Relation, names: Names) -> Check:
 def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
     """What stands beside the rows: index, enum value, comment, CHECK."""
     present = plan.look(session, relation, names)
-    needs = plan.look_at_rows(session, names)
     labelled = relation.enum is None or plan.LABEL in relation.enum.values
     wanted = [
         ("V08", present.index_present, f"no valid index on {names.columns['root_job_id']} alone"),
@@ -133,7 +132,7 @@ def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
         ("V10", present.comment_present, "no comment says what NULL means"),
         (
             "V11",
-            present.check_present or needs.check_broken,
+            present.check_present or plan.look_at_rows(session, names).check_broken,
             f"no CHECK {names.check}, though no row violates it",
         ),
     ]
