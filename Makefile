@@ -23,12 +23,15 @@ help:
 demo: .venv/demo.stamp
 	@$(BIN)/llamactl demo
 
-# Sharing the processors is no loss here; the slow tests compare times, and so run one by one.
+# Sharing the processors is no loss, but for the tests that compare times.
 test: .venv/dev.stamp
 	@$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: .venv/dev.stamp
-	@$(PYTEST) -m slow $(PYTEST_ARGS)
+	@failed=0; \
+	$(PYTEST) -m 'slow and timed' $(PYTEST_ARGS) || failed=$$?; \
+	$(PYTEST) -m 'slow and not timed' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS) || failed=$$?; \
+	exit $$failed
 
 bench: .venv/dev.stamp
 	@$(BIN)/python benchmarks/bench.py $(BENCH_ARGS)

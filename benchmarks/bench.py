@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import guard_cost
 import psycopg
 from rich.console import Console
 from rich.table import Table
@@ -154,6 +155,7 @@ def contenders(bench: Bench) -> dict[str, Callable[[], Measured]]:
         "rewrite": lambda: bench.measure(
             "rewrite", bench.command("migrate", "--yes", "--strategy", "rewrite")
         ),
+        "online": lambda: bench.measure("online", bench.command("migrate", "--online", "--yes")),
         "verify": lambda: bench.measure("verify", bench.command("verify"), bench.vacuumed("update")),
     }
 
@@ -202,6 +204,8 @@ def main() -> None:
                     print(f"round {number}: {name}: {measured[-1].seconds:.1f} s", flush=True)
             rounds.append(measured)
         show(rounds, arguments.rows, server.version)
+        if any(one.name == "online" for one in rounds[-1]):
+            guard_cost.compare(server.conninfo(bench.keep("online")))
         results = HERE / "results"
         results.mkdir(exist_ok=True)
         record = {

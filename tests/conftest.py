@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -226,3 +227,24 @@ def run_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> Callable[..., subproc
         )
 
     return run
+
+
+@pytest.fixture
+def start_cli(
+    tmp_path: Path, cli_env: Mapping[str, str]
+) -> Callable[..., AbstractContextManager[subprocess.Popen[str]]]:
+    """A function: a context with a running `python -m llamactl ARGS`, which is killed at its end."""
+
+    @contextmanager
+    def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-m", "llamactl", *arguments]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, env=cli_env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    return start

@@ -9,11 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ from psycopg.pq import TransactionStatus
 
 from faults import faulty_rows
 from llamactl import cli, queries
+from llamactl.backfill import batches
 from llamactl.names import Names
 
 Connection = psycopg.Connection[Any]
@@ -71,14 +73,15 @@ def each_statement(before: Hook | None = None, after: Hook | None = None) -> Ite
         yield
 
 
-def at(number: int, action: Hook) -> Hook:
-    """A hook for the statement of this number, from 1, among those inside a transaction."""
+def at(number: int, action: Hook, *, outside: bool = False) -> Hook:
+    """A hook for the statement of this number, from 1, among those inside a transaction, or among all."""
     seen = 0
 
     def hook(statement: Statement) -> None:
         nonlocal seen
-        seen += statement.inside
-        if statement.inside and seen == number:
+        counts = outside or statement.inside
+        seen += counts
+        if counts and seen == number:
             action(statement)
 
     return hook
@@ -121,48 +124,135 @@ def statements_of(dsn: str, *arguments: str) -> list[str]:
 # --- processes of their own, to kill -----------------------------------------------------------------------
 
 
-class Stopper:
-    """Makes processes that migrate and stop before a statement; forks of one, as Python starts slowly."""
+ENDED = "ended\n"
 
-    def __init__(self) -> None:
+
+@contextmanager
+def batches_of(pages: int) -> Iterator[None]:
+    """Batches of so many pages, however long they take; 0: as ever."""
+    with pytest.MonkeyPatch.context() as patch:
+        if pages:
+            patch.setattr(batches._Size, "adapt", lambda *_: None)
+            patch.setattr(batches, "_Size", partial(batches._Size, pages))
+        yield
+
+
+class Stopper:
+    """Makes processes of llamactl that stop before a statement; forks of one, as Python starts slowly.
+
+    One at a time; `pages`: of their batches.
+    """
+
+    def __init__(self, pages: int = 0) -> None:
+        self._running = False
         self._parent = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, __file__, str(pages)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # to end its forks too
         )
 
-    def stopped(self, dsn: str, *arguments: str, number: int) -> int:
-        """The pid of a process that has stopped before the statement of this number, from 1; to be killed."""
-        assert self._parent.stdin
-        assert self._parent.stdout
-        print(json.dumps([dsn, arguments, number]), file=self._parent.stdin, flush=True)
-        said = self._parent.stdout.readline().split()
+    def stopped(
+        self, dsn: str, *arguments: str, number: int, command: str = "migrate", outside: bool = False
+    ) -> int:
+        """The pid of a process that has stopped before the statement of this number, as at() counts.
+
+        To be killed, or to go on.
+        """
+        self._start([command, "--yes", "--dsn", dsn, *arguments], number, outside)
+        said = self._line().split()
         assert said[0] == "stopped", said
         return int(said[1])
 
+    def go_on(self, pid: int) -> None:
+        os.kill(pid, signal.SIGUSR1)
+
+    def ended(self) -> Done | None:
+        """What the process came to, once it is gone; None: it was killed."""
+        done = None
+        while self._running and (said := self._line()) != ENDED:
+            done = Done(**json.loads(said))
+        self._running = False
+        return done
+
+    def run(self, *words: str, forked: bool = True) -> Done:
+        """Runs a command to its end. Not forked, it leaves what it has loaded to those that come."""
+        self._start(words, 0, False, forked)
+        done = self.ended()
+        assert done
+        return done
+
+    def _start(self, words: Sequence[str], number: int, outside: bool, forked: bool = True) -> None:
+        self.ended()
+        self._running = True
+        assert self._parent.stdin
+        print(json.dumps([forked, words, number, outside]), file=self._parent.stdin, flush=True)
+
+    def _line(self) -> str:
+        assert self._parent.stdout
+        said = self._parent.stdout.readline()
+        assert said, "the parent of the processes has died"
+        return said
+
     def close(self) -> None:
-        self._parent.kill()
+        os.killpg(self._parent.pid, signal.SIGKILL)
         self._parent.communicate()
 
 
 def _fork_each() -> None:
-    """Stopper's process. One fork at a time: a line for each, answered by it when it has stopped."""
+    """Stopper's process. One fork at a time: a line for each, answered when it stops, ends, is gone."""
     for path in queries.all_paths():
         queries.load(path, Names())
     for line in sys.stdin:
-        dsn, arguments, number = json.loads(line)
-        if not (child := os.fork()):
-            told = os.fdopen(os.dup(1), "w")
-
-            def stop(statement: Statement, told: TextIO = told) -> None:
-                print("stopped", os.getpid(), file=told, flush=True)
-                signal.pause()
-
-            print(migrate_here(dsn, *arguments, before=at(number, stop)), file=told, flush=True)
+        forked, *request = json.loads(line)
+        if not forked:
+            _run(*request)
+        elif child := os.fork():
+            os.waitpid(child, 0)
+        else:
+            _run(*request)
             os._exit(0)
-        os.waitpid(child, 0)
+        print(ENDED, end="", flush=True)
+
+
+def _run(words: list[str], number: int, outside: bool) -> None:
+    told = os.fdopen(os.dup(1), "w")
+
+    def stop(statement: Statement) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        print("stopped", os.getpid(), file=told, flush=True)
+        signal.sigwait([signal.SIGUSR1])
+
+    done = run_here(*words, before=at(number, stop, outside=outside))
+    print(json.dumps(asdict(done)), file=told, flush=True)
+
+
+# --- inside a statement ------------------------------------------------------------------------------------
+
+NAP = """
+CREATE FUNCTION nap("id" uuid) RETURNS uuid LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
+BEGIN
+  IF current_query() LIKE current_setting('test.nap', true) THEN
+    PERFORM pg_sleep(60);
+  END IF;
+  RETURN "id";
+END $$;
+CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM public.nap(new.id); RETURN new; END';
+CREATE INDEX "napping" ON "LlamaLog" (nap("id"));
+CREATE TRIGGER "napping" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION nap();
+"""
+"""An index and a trigger that make a statement of our choice sleep at the first row that it writes."""
+
+ASLEEP = """
+SELECT FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'llamactl migrate' AND wait_event = 'PgSleep'
+"""
+THEIR_PID = """
+SELECT {}(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'llamactl migrate'
+"""
 
 
 # --- what is to be seen ------------------------------------------------------------------------------------
@@ -238,4 +328,5 @@ def dated_rows() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    _fork_each()
+    with batches_of(int(sys.argv[1])):
+        _fork_each()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import psycopg
 from hypothesis import strategies as st
+from psycopg import sql
 
 from llamactl.names import DEFAULT_COLUMNS, NAME_BYTES, Names
 
@@ -45,3 +49,24 @@ def any_names(draw: st.DrawFn) -> Names:
     )
     columns = dict(zip(("id", "job_id", "parent_job_id", "root_job_id"), theirs, strict=True))
     return Names(draw(_names), draw(_names), columns, draw(_names), draw(_names))
+
+
+def rename(connection: psycopg.Connection[Any], names: Names) -> None:
+    """Gives the log table and its enum other names."""
+
+    def run(statement: str, *identifiers: sql.Identifier) -> None:
+        connection.execute(sql.SQL(statement).format(*identifiers))
+
+    log = sql.Identifier("public", "LlamaLog")
+    columns = {ours: theirs for ours, theirs in names.columns.items() if ours != "root_job_id"}
+    interim = {ours: f"-{number}" for number, ours in enumerate(columns)}  # one may have another's name
+    for before, after in [*interim.items(), *zip(interim.values(), columns.values(), strict=True)]:
+        run("ALTER TABLE {} RENAME COLUMN {} TO {}", log, sql.Identifier(before), sql.Identifier(after))
+    for what, old, schema, new in (
+        ("TABLE", "LlamaLog", names.schema, names.table),
+        ("TYPE", "LlamaLogCategory", names.enum_schema, names.enum),
+    ):
+        run("CREATE SCHEMA IF NOT EXISTS {}", sql.Identifier(schema))
+        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier("public", old), sql.Identifier("-"))
+        run(f"ALTER {what} {{}} SET SCHEMA {{}}", sql.Identifier("public", "-"), sql.Identifier(schema))
+        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier(schema, "-"), sql.Identifier(new))

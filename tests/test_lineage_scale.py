@@ -20,7 +20,7 @@ from llamactl.model import Counts, Cycle, FilledBy, OrphansBy
 from llamactl.names import Names
 from llamactl.settings import Flags, Settings, load
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
 NAMES = Names(table="llama_logs")
 SAMPLE = 3

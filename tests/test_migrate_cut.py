@@ -10,11 +10,10 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,10 @@ import psycopg
 import pytest
 
 from cutting import (
+    ASLEEP,
+    NAP,
     NOBODY_LEFT,
+    THEIR_PID,
     Connection,
     Done,
     Statement,
@@ -91,25 +93,6 @@ class Cutter:
 def strategy(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
-
-
-@pytest.fixture
-def start_cli(tmp_path: Path, cli_env: Mapping[str, str]) -> StartCli:
-    """A function: a context with a running `python -m llamactl ARGS`, which is killed at its end."""
-
-    @contextmanager
-    def start(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "llamactl", *arguments]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, env=cli_env, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    return start
 
 
 CHECK = ["--check", "not-valid"]
@@ -231,29 +214,6 @@ def test_server_stopped_before_each_statement(
 
 
 # --- inside a statement ------------------------------------------------------------------------------------
-
-NAP = """
-CREATE FUNCTION nap("id" uuid) RETURNS uuid LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
-BEGIN
-  IF current_query() LIKE current_setting('test.nap', true) THEN
-    PERFORM pg_sleep(60);
-  END IF;
-  RETURN "id";
-END $$;
-CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM public.nap(new.id); RETURN new; END';
-CREATE INDEX "napping" ON "LlamaLog" (nap("id"));
-CREATE TRIGGER "napping" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION nap();
-"""
-"""An index and a trigger that make a statement of our choice sleep at the first row that it writes."""
-
-ASLEEP = """
-SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'llamactl migrate' AND wait_event = 'PgSleep'
-"""
-THEIR_PID = """
-SELECT {}(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'llamactl migrate'
-"""
 
 
 @dataclass

@@ -82,6 +82,8 @@ def test_a_column_that_is_not_ours() -> None:
 def test_derived_names() -> None:
     assert Names().index == "LlamaLog_root_job_id_idx"
     assert Names().check == "LlamaLog_job_id_not_parent_check"
+    assert Names().job_index == "LlamaLog_job_id_parent_job_id_idx"
+    assert Names().guard == "LlamaLog_guard"
     assert ODD.index == 'job"Log_wurzelä_idx'
     assert ODD.check == 'job"Log_jobId_not_parent_check'
 
@@ -102,9 +104,30 @@ def test_derived_names_are_cut_as_prisma_cuts_them(table: str, index: str) -> No
     assert Names(table=table).index == index
 
 
+def test_both_indexes_of_a_table_with_a_long_name() -> None:
+    names = Names(table="t" * 63)
+    assert (names.index, names.job_index) == ("t" * 59 + "_idx", "t" * 55 + "_job_idx")
+
+
+def test_guards_of_different_tables_differ() -> None:
+    """Their functions share a schema."""
+    tables = [
+        ("public", "log"),
+        ("other", "log"),
+        ("public", "t" * 63),
+        ("public", "t" * 62),
+        ("t", "é" * 31),
+    ]
+    names = {Names(schema=schema, table=table).guard for schema, table in tables}
+    assert len(names) == len(tables)
+    assert max(len(name.encode()) for name in names) <= NAME_BYTES
+
+
 @given(any_names())
 def test_derived_names_fit(names: Names) -> None:
-    for name, suffix in ((names.index, "_idx"), (names.check, "_not_parent_check")):
+    assert names.index != names.job_index
+    suffixes = {names.index: "_idx", names.job_index: "_idx", names.guard: "_guard"}
+    for name, suffix in {**suffixes, names.check: "_not_parent_check"}.items():
         assert len(name.encode()) <= NAME_BYTES
         assert name.endswith(suffix)
 

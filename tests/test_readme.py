@@ -26,7 +26,7 @@ CHECKED = {
     "yaml": {"workflow"},
     "prisma": {"prisma"},
     "sh": {""},
-    "table": {"keys", "catalogue", "rows", "exits", "errors", "steps", "marks", "bench", ""},
+    "table": {"keys", "catalogue", "rows", "exits", "errors", "steps", "online_steps", "marks", "bench", ""},
 }
 """The comments that a block may have; test_reference.py and test_rights.py see to the others."""
 

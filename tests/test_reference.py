@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from llamactl import catalog, cli, settings
+from llamactl import catalog, cli, online_steps, settings
 from llamactl.config_file import KEYS
 from llamactl.findings import FINDINGS
 from llamactl.model import (
@@ -33,8 +33,8 @@ from sessions import session, settings_for
 from transcripts import catalogue
 
 DOCS = CHECKOUT / "docs"
-FOREIGN = {"--applied", "--online", "--strict"}
-"""Prisma's, one that is said not to be there yet, and mypy's."""
+FOREIGN = {"--applied", "--strict"}
+"""Prisma's, and mypy's."""
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-v)\b")
 
 
@@ -110,6 +110,25 @@ def test_steps_and_their_locks(database: str) -> None:
     assert set(listed) == set(planned)
     order = [name for name, _ in planned[: len(planned) // 2]]
     assert list(dict.fromkeys(name for name, _ in listed)) == order
+
+
+def test_online_steps_and_their_locks(database: str) -> None:
+    with session(database) as opened:
+        relation = catalog.locate(opened, settings_for(database))
+        present = look(opened, relation, Names())
+    found = online_steps.steps(
+        relation,
+        present,
+        CheckPolicy.AUTO,
+        job_index=False,
+        guarded=False,
+        guard_left=True,
+        keep_guard=False,
+        leftover=True,
+    )
+    listed = [(row[0].strip("`"), row[2], row[3]) for row in only("online_steps").cells()]
+    planned = [(step.name, step.lock or "-", str(step.blocks)) for step in found]
+    assert listed == planned
 
 
 def test_estimates_of_disk() -> None:

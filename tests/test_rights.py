@@ -16,7 +16,7 @@ from pages import Block, every_block
 from roles import Role, new_role
 
 Connection = psycopg.Connection[Any]
-READING = ["verify", "preflight --fail-on never", "migrate --dry-run", "sql", "tree child"]
+READING = ["verify", "preflight --fail-on never", "migrate --dry-run", "stats", "sql", "tree child"]
 
 
 def only(kind: str, name: str = "") -> Block:

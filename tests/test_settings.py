@@ -117,6 +117,9 @@ lock_timeout = "3s"
 statement-timeout = 90
 [{prefix}thresholds]
 depth = 5
+table_bytes = "2GB"
+timeline-ms = 250
+unrooted_rows = 7
 [{prefix}columns]
 job_id = "jobId"
 parent_job_id = "parentJobId"
@@ -141,11 +144,26 @@ def test_a_configuration_file_of_a_folder_above(tmp_path: Path, name: str):
         90_000,
         5,
     )
+    assert (settings.table_bytes_alert, settings.timeline_ms_alert, settings.unrooted_rows_alert) == (
+        2 * 2**30,
+        250,
+        7,
+    )
     assert settings.explicit == {
         *("schema", "table", "columns", "dangling", "trust_root_flag"),
         *("lock_timeout", "statement_timeout", "thresholds.depth"),
+        *("thresholds.table_bytes", "thresholds.timeline_ms", "thresholds.unrooted_rows"),
     }
     assert settings.details == (f"Settings: {tmp_path / name}",)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("12345", 12345), ('"8kB"', 8192), ('"500MB"', 524_288_000), ('"1 GB"', 2**30), ('"3TB"', 3 * 2**40)],
+)
+def test_sizes(tmp_path: Path, text: str, size: int):
+    (tmp_path / "llamactl.toml").write_text(f"[thresholds]\ntable_bytes = {text}\n")
+    assert load(Flags(), {}, tmp_path).table_bytes_alert == size
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_url(tmp_path: Path):
@@ -196,6 +214,13 @@ def test_both_files_in_one_folder(tmp_path: Path):
         ("lock_timeout = 0", "for ever", "2s"),
         ("statement_timeout = true", "duration", "2s"),
         ("[thresholds]\ndepth = 0", "1 or more", ""),
+        ('[thresholds]\ntable_bytes = "much"', "must be a size", "500MB"),
+        ('[thresholds]\ntable_bytes = "0MB"', "must be a size", "500MB"),
+        ("[thresholds]\ntable_bytes = 1.5", "must be a size", "500MB"),
+        ("[thresholds]\ntable_bytes = 0", "1 or more", ""),
+        ("[thresholds]\ntable_bytes = true", "1 or more", ""),
+        ("[thresholds]\ntimeline_ms = 0", "1 or more", ""),
+        ("[thresholds]\nunrooted_rows = -1", "0 or more", ""),
         ("schema = 3", "must be a name", ""),
         ('table = ""', "must be a name", ""),
         ("table = ", "llamactl.toml", ""),

@@ -22,15 +22,26 @@ FOLDERS = {
     "catalog": READING,
     "lineage": BUILDING,  # of temporary relations only
     "preflight": BUILDING,
+    "stats": READING,
+    "status": READING,
     "tree": BUILDING,
     "verify": BUILDING,
 }
 
 # The same, in order, for each file that may write to what is the user's: READ ONLY would not stop all of it.
 FILES = {
-    "migrate/add_check": ["ALTER TABLE"],
-    "migrate/add_check_not_valid": ["ALTER TABLE"],
-    "migrate/add_column": ["ALTER TABLE"],
+    "guard/create_function": ["CREATE OR REPLACE FUNCTION LLAMACTL ."],
+    "guard/create_job_index": ["CREATE INDEX CONCURRENTLY"],
+    "guard/create_trigger": ["CREATE OR REPLACE TRIGGER"],
+    "guard/create_trigger_untrusted": ["CREATE OR REPLACE TRIGGER"],
+    "guard/drop_function": ["DROP FUNCTION"],
+    "guard/drop_job_index": ["DROP INDEX CONCURRENTLY"],
+    "guard/drop_trigger": ["DROP TRIGGER"],
+    "guard/look": ["SELECT"],
+    "guard/mark_job_index": ["COMMENT ON"],
+    "migrate/add_check": ["ALTER TABLE", "COMMENT ON"],
+    "migrate/add_check_not_valid": ["ALTER TABLE", "COMMENT ON"],
+    "migrate/add_column": ["ALTER TABLE", "DO"],
     "migrate/add_label": ["ALTER TYPE"],
     "migrate/analyze": ["ANALYZE"],
     "migrate/claim": ["SELECT"],
@@ -45,6 +56,7 @@ FILES = {
     "migrate/drop_index": ["DROP INDEX"],
     "migrate/fill": ["UPDATE"],
     "migrate/fill_exception": ["INSERT", "ANALYZE"],
+    "migrate/mark_index": ["COMMENT ON"],
     "migrate/prove": ["SELECT"],
     "migrate/lock": ["LOCK TABLE"],
     "migrate/needs": ["SELECT"],
@@ -53,6 +65,47 @@ FILES = {
     "migrate/save_parents": ["INSERT"],
     "migrate/settle_constraints": ["SET CONSTRAINTS"],
     "migrate/vacuum": ["VACUUM"],
+    "online/begin_run": ["INSERT"],
+    "online/begin_step": ["WITH"],
+    "online/checkpoint": ["UPDATE"],
+    "online/claim": ["SELECT"],
+    "online/clear_parents": ["WITH"],
+    "online/create_index": ["CREATE INDEX CONCURRENTLY"],
+    "online/create_round": ["DROP TABLE", *["CREATE TEMPORARY"] * 2, "CREATE UNIQUE INDEX"],
+    "online/create_state": ["CREATE TABLE"] * 2,
+    "online/cut_steps": ["SELECT"],
+    "online/drop_check": ["ALTER TABLE"],
+    "online/drop_index": ["DROP INDEX CONCURRENTLY"],
+    "online/end_run": ["WITH"],
+    "online/end_runs": ["UPDATE"],
+    "online/fill": ["WITH"],
+    "online/fill_pending": ["INSERT"],
+    "online/fill_root_of": ["INSERT"],
+    "online/index_root_of": ["CREATE INDEX ON", "ANALYZE"],
+    "online/pending": ["SELECT"],
+    "online/run_of": ["SELECT"],
+    "online/state_present": ["SELECT"],
+    "online/target": ["DROP VIEW", "CREATE TEMPORARY"],
+    "online/validate_check": ["ALTER TABLE"],
+    "online/wait": ["UPDATE"],
+    "online/waiting": ["SELECT"],
+    "online/window": ["SELECT"],
+    "undo/drop_check": ["ALTER TABLE"],
+    "undo/drop_cleared_parent": ["DROP TABLE"],
+    "undo/drop_column": ["ALTER TABLE"],
+    "undo/drop_comment": ["COMMENT ON"],
+    "undo/drop_job_index": ["DROP INDEX"],
+    "undo/drop_runs": ["DROP TABLE"],
+    "undo/drop_schema": ["DROP SCHEMA"],
+    "undo/forget_parents": ["DELETE"],
+    "undo/forget_runs": ["DELETE"],
+    "undo/lock_parents": ["LOCK TABLE"],
+    "undo/lock_runs": ["LOCK TABLE"],
+    "undo/look": ["SELECT"],
+    "undo/parents": ["SELECT"],
+    "undo/restore_parents": ["UPDATE"],
+    "undo/runs": ["SELECT"],
+    "undo/state": ["SELECT"],
 }
 
 TAKES_PARAMETERS = (
@@ -184,7 +237,7 @@ def test_under_the_default_names_it_is_itself(path: str) -> None:
 @pytest.mark.parametrize("names", ODD_NAMES.values(), ids=ODD_NAMES)
 def test_only_names_change_under_odd_ones(path: str, names: Names) -> None:
     theirs = {names.schema, names.table, names.enum_schema, names.enum, names.index, names.check}
-    theirs |= {*names.columns.values(), *SERVER_NAMES}
+    theirs |= {*names.columns.values(), *SERVER_NAMES, names.job_index, names.guard}
     default, odd = queries.load(path, Names()), queries.load(path, names)
     for before, after in zip(default.statements, odd.statements, strict=True):
         assert after.parameters == before.parameters

@@ -13,16 +13,15 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from faults import expected_roots, faulty_rows
-from llamactl import catalog, lineage, plan, queries
+from llamactl import catalog, lineage, plan, queries, undo_plan
 from llamactl.db import Session
 from llamactl.model import CheckPolicy, StrategyName
 from llamactl.names import Names
 from llamactl.plan import Needs, PlannedStep
 from llamactl.settings import Settings
-from odd_names import ODD_NAMES
+from odd_names import ODD_NAMES, rename
 from servers import Server
 from sessions import session, settings_for
 
@@ -33,14 +32,45 @@ LINEAGE = [*CREATED, *(path for path, _ in lineage.RESOLVE)]
 # They read what lineage leaves, in its transaction.
 RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
-    *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows"),
+    *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows", "stats/roots"),
     *("verify/local", "verify/local_sample", "verify/rows"),
 ]
 # Of the migration, but no part of a step.
 BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present"]
+# They read what online runs record.
+RECORDED = [
+    *("online/create_state", "online/begin_run", "online/begin_step", "online/checkpoint", "online/wait"),
+    *("status/runs", "status/steps", "online/run_of", "online/cut_steps"),
+    *("online/end_run", "online/end_runs"),
+]
+# A round of batches, once the lineage is resolved.
+ROUND = [
+    *("online/create_round", "online/target", "online/fill_root_of", "online/index_root_of"),
+    *("online/fill_pending", "online/pending", "online/window"),
+    *("online/clear_parents", "online/fill"),
+]
+ONLINE = ["online/drop_index", "online/create_index"]
+CHECK = ["migrate/add_check_not_valid", "online/validate_check"]
 STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {*RESOLVED, *BESIDE}]
+# In an order in which they can run, once there is everything that undo takes off.
+UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/runs"]
+UNDO = [
+    *("undo/lock_parents", "undo/lock_runs", "undo/drop_check", "undo/restore_parents"),
+    *("undo/drop_job_index", "undo/drop_comment", "undo/drop_column", "undo/forget_parents"),
+    *("undo/forget_runs", "undo/drop_cleared_parent", "undo/drop_runs", "undo/drop_schema"),
+]
+# In an order in which they can run, each by itself.
+GUARD = [
+    *("guard/create_job_index", "guard/mark_job_index", "guard/create_function", "guard/create_trigger"),
+    *("guard/create_trigger_untrusted", "guard/drop_trigger", "guard/drop_function", "guard/drop_job_index"),
+]
 # They run by themselves, on any log table.
-ALONE = [path for path in PATHS if path not in {*LINEAGE, *RESOLVED, *STEPS}]
+ALONE = [
+    path
+    for path in PATHS
+    if path not in {*GUARD, *LINEAGE, *RESOLVED, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}
+    and path not in {*STEPS, *UNDO_READING, *UNDO}
+]
 # No row is its own parent, so that the CHECK can be added.
 ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
 ROOTS = {row["id"]: expected_roots()[row["id"]] for row in ROWS}
@@ -50,11 +80,12 @@ ALL_NEEDED = Needs(
 
 Told = dict[tuple[str, str], Any]
 """Stage and file -> what it returned, told in the default names."""
-ONE_BY_ONE = ("before", "after", "vacuum", "not valid")
+ONE_BY_ONE = ("before", "after", "vacuum", "guard", "online", "not valid", "valid")
 # What they return is no property of the table.
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
-    *("preflight/prepared", "preflight/snapshots", "preflight/space"),
+    *("preflight/prepared", "preflight/snapshots", "preflight/space", "status/table"),
+    *("undo/look", "undo/state", "catalog/index", "guard/look", "status/runs", "status/steps"),
 )
 MODES = [
     *("", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock"),
@@ -100,11 +131,25 @@ class Log:
         yield "snapshot", [*LINEAGE, *RESOLVED]
         yield "update", paths(self.steps(StrategyName.UPDATE), inside=True)
         yield "after", ALONE
+        yield "recorded", RECORDED
         self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
+        yield "round", [*LINEAGE, *ROUND]
+        self.change("DROP VIEW IF EXISTS pg_temp.target;")
+        self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
+        self.change('COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS NULL;')
         yield "rewrite", paths(self.steps(StrategyName.REWRITE), inside=True)
         yield "vacuum", paths(self.steps(StrategyName.REWRITE), inside=False)
+        yield "guard", GUARD
+        yield "online", ONLINE
         self.change('ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";')
-        yield "not valid", ["migrate/add_check_not_valid"]
+        yield "not valid", ["migrate/add_check_not_valid", "online/drop_check"]
+        yield "valid", CHECK
+        self.change(
+            'CREATE INDEX "LlamaLog_job_id_parent_job_id_idx" '
+            'ON "public"."LlamaLog" ("job_id", "parent_job_id");'
+        )
+        yield "undo reading", UNDO_READING
+        yield "undo", UNDO
 
     def values(self, path: str) -> dict[str, object]:
         """What the file takes."""
@@ -113,6 +158,8 @@ class Log:
             known: dict[str, object] = {"job": "c", "parent": "c", "root": "a", "upward": True}
         elif path.startswith("verify/"):
             known = {"check": "split", "grace_seconds": 0}
+        elif path.startswith("stats/"):
+            known = {"root": "a", "most": 10, "days": 30, "largest": 5}
         else:
             known = {
                 "job": columns["job_id"],
@@ -120,12 +167,19 @@ class Log:
                 "root": columns["root_job_id"],
             }
             known |= {"check": self.names.check, "index": self.names.index}
+            known |= {"job_index": self.names.job_index, "guard": self.names.guard}
+            known |= {"function": self.names.guard}
         known |= lineage.parameters(self.settings)
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
         known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
-        known |= {"padded": False}
+        known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
+        known |= {"padded": False, "pid": 0, "run": 1}
+        known |= {"command": "migrate", "client": "host:1", "name": "fill"}
+        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
+        known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
+        known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
         query = queries.load(path, self.names)
         return {name: known[name] for statement in query.statements for name in statement.parameters}
@@ -167,7 +221,7 @@ def test_in_psql_as_they_stand(filled: str, psql: Path) -> None:
             else:
                 run_in_psql(psql, filled, *files, before="BEGIN", after="COMMIT")
             ran.update(files)
-            if stage in ("update", "rewrite"):
+            if stage in ("update", "round", "rewrite"):
                 assert log.roots() == ROOTS
     assert ran == set(PATHS)
 
@@ -230,7 +284,7 @@ def told_by(dsn: str, names: Names) -> Told:
         for stage, files in log.stages():
             for path, rows in run_stage(log, stage, files):
                 told[stage, path] = in_default_names(path, rows, log.names)
-            if stage in ("update", "rewrite"):
+            if stage in ("update", "round", "rewrite"):
                 assert log.roots() == ROOTS
                 told[stage, "saved"] = saved(dsn, names)
     assert {path for _, path in told} == {*PATHS, "saved"}
@@ -239,17 +293,19 @@ def told_by(dsn: str, names: Names) -> Told:
 
 def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any]]:
     """Yields each file with its rows, or with its row count."""
-    if stage == "vacuum":
+    if stage in ("vacuum", "guard", "online"):
         for path in files:
             yield path, log.session.autocommit_run(queries.load(path, log.names))
         return
-    reading = stage in ("before", "snapshot", "after")
+    reading = stage in ("before", "snapshot", "after", "undo reading")
     with log.session.snapshot() if reading else log.session.transaction():
         for path in files:
             if reading and path not in CREATED:
                 log.session.read_only()
             query = queries.load(path, log.names)
-            if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", query.statements[-1].sql):
+            last = query.statements[-1].sql
+            writes = re.search(r"^(INSERT|UPDATE) ", last, re.MULTILINE)
+            if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", last) and not writes:
                 yield path, sorted(log.session.tuples(query, **log.values(path)), key=str)
             else:
                 yield path, log.session.run(query, **log.values(path))
@@ -279,27 +335,6 @@ def saved(dsn: str, names: Names) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def rename(connection: psycopg.Connection[Any], names: Names) -> None:
-    """Gives the log table and its enum other names."""
-
-    def run(statement: str, *identifiers: sql.Identifier) -> None:
-        connection.execute(sql.SQL(statement).format(*identifiers))
-
-    log = sql.Identifier("public", "LlamaLog")
-    columns = {ours: theirs for ours, theirs in names.columns.items() if ours != "root_job_id"}
-    interim = {ours: f"-{number}" for number, ours in enumerate(columns)}  # one may have another's name
-    for before, after in [*interim.items(), *zip(interim.values(), columns.values(), strict=True)]:
-        run("ALTER TABLE {} RENAME COLUMN {} TO {}", log, sql.Identifier(before), sql.Identifier(after))
-    for what, old, schema, new in (
-        ("TABLE", "LlamaLog", names.schema, names.table),
-        ("TYPE", "LlamaLogCategory", names.enum_schema, names.enum),
-    ):
-        run("CREATE SCHEMA IF NOT EXISTS {}", sql.Identifier(schema))
-        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier("public", old), sql.Identifier("-"))
-        run(f"ALTER {what} {{}} SET SCHEMA {{}}", sql.Identifier("public", "-"), sql.Identifier(schema))
-        run(f"ALTER {what} {{}} RENAME TO {{}}", sql.Identifier(schema, "-"), sql.Identifier(new))
-
-
 # --- locks --------------------------------------------------------------------------------------------------
 
 
@@ -311,9 +346,13 @@ def test_locks(filled: str) -> None:
         log = Log(opened, settings_for(filled))
         for stage, files in log.stages():
             planned += [(stage, step) for name in StrategyName if name == stage for step in log.steps(name)]
+            if stage == "undo":
+                standing = undo_plan.look(opened, log.settings, log.relation)
+                planned += [(stage, step) for step in undo_plan.steps(standing) if {*step.paths} <= {*files}]
             with session(filled) as own:
                 for path in files:
-                    lock = lock_of_vacuum(filled, log) if stage == "vacuum" else lock_of(own, log, path)
+                    alone = re.search("^VACUUM|CONCURRENTLY", queries.text(path), re.MULTILINE)
+                    lock = lock_waited_for(filled, log, path) if alone else lock_of(own, log, path)
                     found[stage, path] = lock
     assert found == {(stage, path): said_lock(path) for stage, path in found}
     for stage, step in planned:
@@ -328,21 +367,21 @@ def lock_of(own: Session, log: Log, path: str) -> str:
     with own.transaction():
         own.run(queries.parse(path, text, log.names), **log.values(path))
         held = list(own.tuples(HELD))
-    if path not in STEPS:
+    if path not in {*STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}:
         assert {mode for _, mode in held} <= {"AccessShareLock"}, path
     return max((mode for relation, mode in held if relation == log.relation.oid), key=MODES.index, default="")
 
 
-def lock_of_vacuum(dsn: str, log: Log) -> str:
-    """The one that it waits for; once it is done it holds none."""
-    (statement,) = queries.load("migrate/vacuum", log.names).statements
+def lock_waited_for(dsn: str, log: Log, path: str) -> str:
+    """Of a file that runs outside a transaction: once it is done it holds none."""
+    (statement,) = queries.load(path, log.names).statements
 
-    def vacuum() -> None:
+    def run() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(statement.sql.encode())
 
     waiting = "SELECT mode FROM pg_locks WHERE relation = %s AND NOT granted"
-    thread = threading.Thread(target=vacuum)
+    thread = threading.Thread(target=run)
     with psycopg.connect(dsn) as other:
         other.execute(f"LOCK TABLE {log.names.quoted_table()} IN SHARE UPDATE EXCLUSIVE MODE".encode())
         thread.start()

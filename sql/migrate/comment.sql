@@ -1,4 +1,5 @@
--- Says in the catalog what NULL means, and since when. Lock: SHARE UPDATE EXCLUSIVE.
+-- Says in the catalog what NULL means, and since when, where the column was there before and has no comment. It does not say that
+-- llamactl added the column, so that undo leaves it. Lock: SHARE UPDATE EXCLUSIVE.
 DO $comment$
 DECLARE
   since text := to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD');

@@ -1,7 +1,8 @@
 -- What of the migration is there already. Parameters: relation (the table's oid, or its name as regclass reads it), root_column, check (the constraint's name),
 -- index (the index's name).
--- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name),
--- check_present, comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
+-- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name, and
+-- create_index.sql would make the same), index_marked (mark_index.sql says that llamactl made it), check_present, check_validated
+-- (not merely NOT VALID), comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -19,14 +20,17 @@
 \set index 'LlamaLog_root_job_id_idx'
 \endif
 WITH root AS (
-  SELECT attnum
+  SELECT attnum, attcollation
   FROM pg_catalog.pg_attribute
   WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped
 ), plain AS (
   SELECT c.relname,
-         -- As create_index.sql makes it, so that it may be dropped and built anew.
-         NOT i.indisunique AND c.reloptions IS NULL AND i.indoption::text = '0' AND NOT i.indisclustered
-           AND (SELECT opcdefault FROM pg_catalog.pg_opclass WHERE oid = i.indclass[0]) AS as_made
+         -- As create_index.sql makes it, so that it may be dropped and built anew. A comment of the user's would be lost.
+         NOT i.indisunique AND c.reloptions IS NULL AND c.reltablespace = 0 AND i.indoption::text = '0' AND NOT i.indisclustered
+           AND i.indcollation[0] = root.attcollation
+           AND (SELECT opcdefault FROM pg_catalog.pg_opclass WHERE oid = i.indclass[0])
+           AND coalesce(obj_description(i.indexrelid, 'pg_class'), 'Made by llamactl.') = 'Made by llamactl.' AS as_made,
+         obj_description(i.indexrelid, 'pg_class') = 'Made by llamactl.' AS marked
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
@@ -36,9 +40,13 @@ WITH root AS (
 )
 SELECT EXISTS (SELECT FROM plain) AS index_present,
        EXISTS (SELECT FROM plain WHERE relname = :'index' AND as_made) AS index_ours,
+       EXISTS (SELECT FROM plain WHERE relname = :'index' AND marked) AS index_marked,
        EXISTS (
          SELECT FROM pg_catalog.pg_constraint
          WHERE conrelid = :'relation'::regclass AND contype = 'c' AND conname = :'check') AS check_present,
+       EXISTS (
+         SELECT FROM pg_catalog.pg_constraint
+         WHERE conrelid = :'relation'::regclass AND contype = 'c' AND conname = :'check' AND convalidated) AS check_validated,
        coalesce((SELECT col_description(:'relation'::regclass, attnum) FROM root), '') <> '' AS comment_present,
        EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'llamactl') AS schema_present,
        (SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid = :'relation'::regclass) AS index_count;

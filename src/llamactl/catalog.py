@@ -24,7 +24,9 @@ _NO_NAMES = Names()
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
+    """The relation of the name that was asked for."""
+
     oid: int
     schema_name: str
     table_name: str
@@ -95,7 +97,7 @@ def locate(session: Session, settings: Settings) -> Relation:
     the way, where somebody holds it exclusively.
     """
     wanted = Names(columns=settings.columns)  # refuses a column that is not ours
-    found = _find(session, settings)
+    found = find(session, settings)
     try:
         rows = session.rows(queries.load("catalog/relation", _NO_NAMES), _RelationRow, relation=found.oid)
     except LlamactlError as exc:
@@ -113,7 +115,7 @@ def locate(session: Session, settings: Settings) -> Relation:
 def names_for(relation: Relation, settings: Settings) -> Names:
     """Returns the names under which the SQL files reach the table."""
     columns = {**settings.columns, **{ours: column.name for ours, column in relation.columns.items()}}
-    enum, job = relation.enum, relation.columns["job_id"]
+    enum, job, parent = relation.enum, relation.columns["job_id"], relation.columns["parent_job_id"]
     return Names(
         schema=relation.schema,
         table=relation.name,
@@ -122,6 +124,7 @@ def names_for(relation: Relation, settings: Settings) -> Names:
         enum=enum.name if enum else _NO_NAMES.enum,
         root_type=job.type_name + (f" COLLATE {job.collation}" if job.collation else ""),
         root_cast="text" if job.kind is IdKind.STRING else job.type_name,
+        parent_cast="text" if parent.kind is IdKind.STRING else parent.type_name,
     )
 
 
@@ -150,9 +153,13 @@ def refuse_unsupported(relation: Relation) -> None:
         )
 
 
-def _find(session: Session, settings: Settings) -> _Found:
+def find(session: Session, settings: Settings) -> Found:
+    """Returns the table of the name that was asked for, or of one of the two default names; takes no lock.
+
+    Raises LlamactlError (config), with near names, where there is none, or both.
+    """
     schema, table = settings.schema or "", settings.table or ""
-    found = session.rows(queries.load("catalog/find", _NO_NAMES), _Found, schema=schema, table=table)
+    found = session.rows(queries.load("catalog/find", _NO_NAMES), Found, schema=schema, table=table)
     found = [one for one in found if one.usable] or found[:1]
     if len(found) == 1:
         return found[0]
@@ -245,7 +252,7 @@ def _key(
 
 
 def _require_readable(
-    session: Session, found: _Found, relation: _RelationRow, mapped: dict[str, _ColumnRow]
+    session: Session, found: Found, relation: _RelationRow, mapped: dict[str, _ColumnRow]
 ) -> None:
     user = ident(session.user)
     select = f"GRANT SELECT ON {found.shown} TO {user};"

@@ -28,6 +28,7 @@ from llamactl.model import (
     ErrorCode,
     ExitCode,
     FailOn,
+    GuardAction,
     LlamactlError,
     OutputFormat,
     StrategyName,
@@ -56,6 +57,15 @@ ExpectFilled = Annotated[
 ]
 ExpectOrphans = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="The same, for the rows that stay without a root.")
+]
+
+GraceOfRepair = Annotated[
+    str | None,
+    typer.Option(
+        "--grace",
+        metavar="DURATION",
+        help="Younger rows whose chain leaves the log are left alone; default 10m.",
+    ),
 ]
 
 
@@ -94,8 +104,27 @@ def migrate(
     check: CheckOption = CheckPolicy.AUTO,
     expect_filled: ExpectFilled = None,
     expect_orphans: ExpectOrphans = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="In batches, while the application reads and writes.")
+    ] = False,
+    guard: Annotated[
+        bool | None,
+        typer.Option(
+            "--guard/--no-guard", help="With --online: the guard stays afterwards (the default), or goes."
+        ),
+    ] = None,
+    grace: GraceOfRepair = None,
 ) -> ExitCode:
-    """Add the root column and fill it. One transaction, all or nothing; index, comment and CHECK too."""
+    """Add the root column and fill it. One transaction, all or nothing; --online: beside the application."""
+    if online:
+        if strategy is StrategyName.REWRITE:
+            raise LlamactlError(
+                ErrorCode.USAGE, "--online does not go with --strategy rewrite, which keeps everybody out"
+            )
+        options = (check, retries, expect_filled, expect_orphans, guard is not False)
+        return _migrate_online(call, dry_run, yes, milliseconds("--grace", grace or "10m"), *options)
+    if guard is not None or grace is not None:
+        raise LlamactlError(ErrorCode.USAGE, "--guard and --grace go with --online only")
     from llamactl import migrate
 
     confirm = call.confirmation(needed=not (yes or dry_run))
@@ -130,6 +159,121 @@ def verify(
     with call.session() as (session, settings):
         report = verify.run(session, settings, grace_ms=grace_ms, note=call.note)
     return call.show(report, found=report.fails(fail_on))
+
+
+@verb(app, table_options, Plain)
+def repair(
+    call: Call,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also correct roots that are not the computed ones.")
+    ] = False,
+    grace: GraceOfRepair = None,
+    retries: Retries = 5,
+) -> ExitCode:
+    """Fill the roots that are missing. In batches, while the application reads and writes."""
+    from llamactl import repair
+
+    confirm = call.confirmation(needed=not (yes or dry_run))
+    grace_ms = milliseconds("--grace", grace or "10m")
+    with call.session() as (session, settings), call.progress() as progress:
+        report = repair.run(
+            session,
+            settings,
+            dry_run=dry_run,
+            overwrite=overwrite,
+            grace_ms=grace_ms,
+            retries=retries,
+            confirm=confirm,
+            note=call.note,
+            progress=progress,
+        )
+    return call.show(report)
+
+
+@verb(app, table_options, Plain)
+def guard(
+    call: Call,
+    action: Annotated[GuardAction, typer.Argument(help="What to do.")],
+    yes: Yes = False,
+    retries: Retries = 5,
+) -> ExitCode:
+    """Have the database give new rows their root. A trigger, which refuses self-parents too."""
+    from llamactl import guard
+
+    confirm = call.confirmation(needed=not yes and action is not GuardAction.STATUS)
+    with call.session() as (session, settings):
+        report = guard.run(session, settings, action, retries=retries, confirm=confirm, note=call.note)
+    return call.show(report, found=action is not GuardAction.REMOVE and not report.enabled)
+
+
+@verb(app, table_options, Plain)
+def undo(call: Call, dry_run: DryRun = False, yes: Yes = False, retries: Retries = 5) -> ExitCode:
+    """Take off what llamactl made. One transaction, all or nothing; the parents that it cleared come back."""
+    from llamactl import undo
+
+    confirm = call.confirmation(needed=not (yes or dry_run))
+    with call.session() as (session, settings):
+        report = undo.run(
+            session, settings, dry_run=dry_run, retries=retries, confirm=confirm, note=call.note
+        )
+    return call.show(report)
+
+
+def _migrate_online(
+    call: Call,
+    dry_run: bool,
+    yes: bool,
+    grace_ms: int,
+    check: CheckPolicy,
+    retries: int,
+    expect_filled: int | None,
+    expect_orphans: int | None,
+    keep_guard: bool,
+) -> ExitCode:
+    from llamactl import online
+
+    options = online.OnlineOptions(check, retries, expect_filled, expect_orphans, keep_guard, grace_ms)
+    confirm = call.confirmation(needed=not (yes or dry_run))
+    with call.session() as (session, settings), call.progress() as progress:
+        report = online.run(
+            session,
+            settings,
+            options,
+            dry_run=dry_run,
+            confirm=confirm,
+            note=call.note,
+            progress=progress,
+        )
+    return call.show(report, found=bool(report.unmet))
+
+
+@verb(app, table_options, Plain)
+def status(
+    call: Call,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it again each second, until it ends.")] = False,
+) -> ExitCode:
+    """Show how far an online run has come. Step, rows, rate, what it waits for, who blocks it."""
+    from llamactl import status
+
+    if watch and call.format is OutputFormat.JSON:
+        raise LlamactlError(ErrorCode.USAGE, "--format json is one document: --watch cannot show it again")
+    with call.session() as (session, settings):
+        if watch:
+            return call.watch(status.watch(session, settings))
+        report = status.run(session, settings)
+    return call.show(report)
+
+
+@verb(app, table_options, Plain)
+def stats(call: Call) -> ExitCode:
+    """Watch depth, size, timeline queries and rows without a root. Reads only; 1 past a threshold."""
+    from llamactl import stats
+
+    with call.session() as (session, settings):
+        report = stats.run(session, settings, note=call.note)
+    return call.show(report, found=not report.ok)
 
 
 @verb(app, table_options, Plain)

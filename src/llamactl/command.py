@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from llamactl import render
-from llamactl.model import DanglingPolicy, ErrorCode, ExitCode, LlamactlError, OutputFormat
+from llamactl.model import DanglingPolicy, ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
 from llamactl.render import safe
 from llamactl.render.console import Streams, is_terminal
 
 if TYPE_CHECKING:
     from llamactl.db import Session
+    from llamactl.model import StatusReport
     from llamactl.settings import Settings
 
 Verb = TypeVar("Verb", bound=Callable[..., ExitCode])
@@ -67,6 +68,14 @@ class Call:
                 self.note(f"Connected to {session.target}")
             yield session, loaded
 
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Progress], None]]:
+        """A function that shows how far a run is: a bar on a terminal, else a line now and then."""
+        from llamactl.render import progress
+
+        with progress.shown(self.streams) as show:
+            yield show
+
     def show(self, report: render.Report, *, found: bool = False, ascii_only: bool = False) -> ExitCode:
         """Writes the report to stdout and its notes to stderr; returns 1 where a problem was found."""
         screen = self.streams.screen(ascii_only)
@@ -74,6 +83,15 @@ class Call:
         for line in getattr(report, "notes", ()):
             self.note(line)
         return ExitCode.FOUND if found else ExitCode.OK
+
+    def watch(self, reports: Iterator[StatusReport]) -> ExitCode:
+        """Shows each report as it comes; the notes of the last one go to stderr."""
+        from llamactl.render import watching
+
+        last = watching.watch(reports, self.streams)
+        for line in last.notes if last else ():
+            self.note(line)
+        return ExitCode.OK
 
     def confirmation(self, needed: bool) -> Callable[[str], bool] | None:
         """Returns what asks a person; None where nobody needs to be asked.

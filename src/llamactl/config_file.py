@@ -21,7 +21,7 @@ KEYS = (
     "statement_timeout",
     "thresholds",
 )
-THRESHOLDS = ("depth",)
+THRESHOLDS = ("depth", "table_bytes", "timeline_ms", "unrooted_rows")
 
 
 @dataclass(frozen=True, slots=True)

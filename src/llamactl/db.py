@@ -72,6 +72,8 @@ class Session:
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
         """Role, database or server say read-only. Overridden here, since temporary relations need it."""
         self.began_writing = False
+        self.going_on = ""
+        """How to go on with what was cut, where what was committed is a part of a whole."""
         self._changed = self._committing = False
         self._cursors = 0
         self._own_path = ""
@@ -92,8 +94,10 @@ class Session:
     def outcome(self) -> str:
         """What had been changed, as the end of a sentence."""
         if self._committing:
-            return "whether the commit was done is not known: `llamactl verify` tells"
-        return "what was committed before stays" if self._changed else "nothing was changed"
+            return f"whether the commit was done is not known: {self.going_on or '`llamactl verify` tells'}"
+        if not self._changed:
+            return "nothing was changed"
+        return f"what was done stays: {self.going_on}" if self.going_on else "what was committed before stays"
 
     def must_tell(self, error: LlamactlError) -> bool:
         """Whether the error's message needs the outcome: other exit codes say that nothing was changed."""
@@ -137,9 +141,9 @@ class Session:
         """Executes each statement in a transaction of its own (VACUUM and the like)."""
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} cannot run inside a transaction")
-        self.began_writing = True
+        # Before it runs: some leave something behind where they fail, as CONCURRENTLY does an INVALID index.
+        self.began_writing = self._changed = True
         self.run(query, **params)
-        self._changed = True
 
     def _paged(
         self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object]
@@ -190,19 +194,21 @@ class Session:
             self._roll_back()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Committed at the end, rolled back on any exception.
+    def transaction(self, *, one_snapshot: bool = False, temporary: bool = False) -> Iterator[None]:
+        """Committed at the end, rolled back on any exception; with `one_snapshot` all reads see one state.
 
-        A signal during COMMIT is put off until it is done.
+        `temporary`: it writes to temporary relations only, so that its commit changes nothing. A signal
+        during COMMIT is put off until it is done.
         """
-        self._begin(b"BEGIN ISOLATION LEVEL READ COMMITTED", "transaction")
+        level = b"REPEATABLE READ" if one_snapshot else b"READ COMMITTED"
+        self._begin(b"BEGIN ISOLATION LEVEL " + level, "transaction")
         self.began_writing = True
         try:
             yield
         except BaseException:
             self._roll_back()
             raise
-        self._commit()
+        self._commit(changes=not temporary)
 
     def read_only(self) -> None:
         """Makes the rest of the open transaction read-only."""
@@ -215,17 +221,37 @@ class Session:
             (self._own_path,) = self._connection.execute(query).fetchone() or ("",)
         self.set_local(search_path=PINNED_PATH)
 
+    def own_path_first(self) -> str:
+        """Returns the role's own search path, with pg_temp last: as restore_path() makes it."""
+        return ", ".join(filter(None, [self._own_path, "pg_temp"]))
+
     def restore_path(self) -> None:
         """Takes back pin_path(): the role's own path, with pg_temp last.
 
         So no temporary table of ours stands before one of the user's in what their triggers run.
         """
-        self.set_local(search_path=", ".join(filter(None, [self._own_path, "pg_temp"])))
+        self.set_local(search_path=self.own_path_first())
 
     def set_local(self, **settings: str) -> None:
         """Makes settings for the rest of the open transaction."""
         with self._translating("set_local"):
             db_connect.set_config(self._connection, settings, local=True)
+
+    @contextmanager
+    def settings(self, **values: str) -> Iterator[None]:
+        """Makes settings for the session, and puts back what was there. Outside a transaction."""
+        with self._translating("settings"):
+            query = b"""SELECT name, coalesce(pg_catalog.current_setting(name, true), '')
+                FROM unnest($1::text[]) AS name"""
+            before: dict[str, str] = dict(self._connection.execute(query, [list(values)]).fetchall())
+            db_connect.set_config(self._connection, values, local=False)
+        try:
+            yield
+        finally:
+            # After an error that ended the connection there is nothing to put back.
+            if self._connection.info.transaction_status is TransactionStatus.IDLE:
+                with self._translating("settings"):
+                    db_connect.set_config(self._connection, before, local=False)
 
     def _begin(self, command: bytes, where: str) -> None:
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
@@ -235,20 +261,20 @@ class Session:
             with self._translating("session settings"):
                 db_connect.set_config(self._connection, self._accepted, local=True)
 
-    def _commit(self) -> None:
+    def _commit(self, *, changes: bool) -> None:
         if self._connection.info.transaction_status is TransactionStatus.INERROR:
             # COMMIT would quietly roll back.
             self._roll_back()
             raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
         with self._interrupts.shield():
-            self._committing = True
+            self._committing = changes
             try:
                 self._command(b"COMMIT", "commit")
             except LlamactlError:
                 # An answer of the server's means that it rolled back; none, that nobody knows.
-                self._committing = self._connection.closed
+                self._committing = changes and self._connection.closed
                 raise
-            self._committing, self._changed = False, True
+            self._committing, self._changed = False, self._changed or changes
 
     def _roll_back(self) -> None:
         """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""

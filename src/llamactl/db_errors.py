@@ -11,6 +11,7 @@ from llamactl.model import ErrorCode, LlamactlError
 from llamactl.names import quote
 from llamactl.prisma_url import Dsn
 
+CHECK_ERROR = errors.CheckViolation
 LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected)
 """55P03 and 40P01: another attempt can go well."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llamactl import queries
@@ -11,6 +13,11 @@ from llamactl.names import Names
 from llamactl.wording import duration, listed, shortened
 
 _NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    claimed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +67,40 @@ def locked(session: Session, oid: int, shown: str) -> LlamactlError:
     """Returns the error for a lock that was not got in time: who is in the way, and is it one of us."""
     holders = lock_holders(session, oid)
     named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
-    if any(holder.application == "llamactl migrate" for holder in holders):
+    if any(holder.application in ("llamactl migrate", "llamactl undo") for holder in holders):
         return another_run(named)
     return LlamactlError(
         ErrorCode.LOCK,
         f"{shown} is locked: {named}; nothing was changed",
         "Run the command again when that is done, or give a longer --lock-timeout",
     )
+
+
+def claim(session: Session, oid: int) -> None:
+    """Claims the table for the open transaction. Tried, never waited for.
+
+    Raises LlamactlError (busy) that names who holds the claim.
+    """
+    if session.row(queries.load("migrate/claim", _NO_NAMES), _Claimed, relation=oid).claimed:
+        return
+    holders = session.rows(queries.load("migrate/claimant", _NO_NAMES), LockHolder, relation=oid)
+    raise another_run("; ".join(holder.sentence() for holder in holders) or "it ended just now")
+
+
+@contextmanager
+def while_held() -> Iterator[None]:
+    """For what follows the wait for the table, the only one to be tried again.
+
+    A lock that is not got in here becomes an error that with_lock_retries() passes on: each attempt would
+    keep everybody out anew.
+    """
+    try:
+        yield
+    except LlamactlError as exc:
+        if exc.code is not ErrorCode.LOCK:
+            raise
+        message = f"{exc.message}, while the table was held; rolled back, nothing was changed"
+        raise LlamactlError(exc.code, message, "See what the table's triggers wait for") from exc
 
 
 def another_run(named: str) -> LlamactlError:

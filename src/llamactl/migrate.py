@@ -9,15 +9,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
+from llamactl.backfill import state
 from llamactl.db import Session, with_lock_retries
 from llamactl.estimates import estimate
-from llamactl.locks import LockHolder, another_run, lock_holders
+from llamactl.locks import claim, lock_holders, while_held
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -28,15 +28,10 @@ from llamactl.model import (
     StrategyName,
 )
 from llamactl.names import Names
-from llamactl.plan import PlannedStep
+from llamactl.plan import PlannedStep, timed
 from llamactl.projection import Note, Options, Projection
 from llamactl.settings import Settings
 from llamactl.soundness import Judgement
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    claimed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +111,11 @@ def _attempt(
 ) -> MigrationReport:
     """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
     with session.transaction():
-        _claim(session, relation)
-        seconds = {"lock": _timed(lambda: session.run(queries.load("migrate/lock", names)))}
+        claim(session, relation.oid)
+        seconds = {"lock": timed(lambda: session.run(queries.load("migrate/lock", names)))}
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
-        try:
+        with while_held():
             return _under_lock(session, settings, strategy, options, seconds, note)
-        except LlamactlError as exc:
-            # Only the wait for the table is tried again: what comes after it would keep everybody out anew.
-            if exc.code is not ErrorCode.LOCK:
-                raise
-            message = f"{exc.message}, while the table was held; rolled back, nothing was changed"
-            raise LlamactlError(exc.code, message, "See what the table's triggers wait for") from exc
 
 
 def _under_lock(
@@ -154,22 +143,16 @@ def _under_lock(
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
     # From here on the user's triggers may be fired: under their own settings.
-    session.set_local(**lineage.DEFAULT)
+    session.set_local(**lineage.DEFAULT, **{"llamactl.filling": "on"})  # the guard lets these writes pass
     session.restore_path()
     for step in taken:
         if step.inside and step.name not in seconds:
             note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
-            seconds[step.name] = _timed(partial(_take, session, names, step, projected))
+            seconds[step.name] = timed(partial(_take, session, names, step, projected))
+    state.end_runs(session, names)
     if options.strategy is StrategyName.REWRITE:
         _refuse_waiting_snapshots(session, relation)
     return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
-
-
-def _timed(action: Callable[[], object]) -> float:
-    """Runs it; returns the seconds that it took."""
-    begun = time.monotonic()
-    action()
-    return round(time.monotonic() - begun, 3)
 
 
 _PROGRESS = {
@@ -183,22 +166,9 @@ def _take(session: Session, names: Names, step: PlannedStep, projected: Projecti
     if step.name == "prove":
         _prove(session, names, projected)
         return
-    for path in step.paths:
-        query = queries.load(path, names)
-        wanted = {name for statement in query.statements for name in statement.parameters}
-        rows = session.run(
-            query, **{name: value for name, value in step.parameters.items() if name in wanted}
-        )
+    for path, rows in step.run(session, names).items():
         if path in ("migrate/save_parents", "migrate/clear_parents") and rows != projected.needs.disregarded:
             raise _meddled(f"{path.partition('/')[2]} reached {rows} rows, not {projected.needs.disregarded}")
-
-
-def _claim(session: Session, relation: Relation) -> None:
-    if session.row(queries.load("migrate/claim", Names()), Claimed, relation=relation.oid).claimed:
-        return
-    holders = session.rows(queries.load("migrate/claimant", Names()), LockHolder, relation=relation.oid)
-    who = "; ".join(holder.sentence() for holder in holders) or "it ended just now"
-    raise another_run(who)
 
 
 def _prove(session: Session, names: Names, projected: Projection) -> None:
@@ -270,7 +240,7 @@ def _after_commit(session: Session, names: Names, report: MigrationReport, note:
         return report
     note("Committed; setting the visibility map ...")
     try:
-        seconds = _timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
+        seconds = timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
     except LlamactlError as exc:
         # The migration stands: that this did not run is no reason to call it failed.
         left = f"VACUUM did not run ({exc.message}): VACUUM {names.quoted_table()};"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -118,6 +119,30 @@ class StrategyName(StrEnum):
     """An UPDATE: replicated, fires triggers, right under every snapshot."""
     REWRITE = "rewrite"
     """ALTER COLUMN ... TYPE ... USING: faster, no bloat; older snapshots see an empty table."""
+
+
+class GuardAction(StrEnum):
+    """What `guard` is asked for."""
+
+    INSTALL = "install"
+    """Make it, or what of it is missing."""
+    REMOVE = "remove"
+    """Take it off, and what was made for it."""
+    STATUS = "status"
+    """Tell what is there; changes nothing."""
+
+
+class RefusedBy(StrEnum):
+    """What refuses a new row whose job is its own parent."""
+
+    GUARD = "guard"
+    """The trigger alone."""
+    CHECK = "check"
+    """The constraint alone."""
+    BOTH = "both"
+    """One would do."""
+    NOTHING = "nothing"
+    """Such a row is taken."""
 
 
 class Severity(StrEnum):
@@ -380,6 +405,86 @@ class MigrationReport:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardReport:
+    """The guard of the table, after what was asked for."""
+
+    action: GuardAction
+    installed: bool
+    """The trigger is on the table, and calls the table's function."""
+    enabled: bool
+    """And fires."""
+    trust_root_flag: bool | None
+    """Whether the root flag disregards a row's parent; None where it is not installed."""
+    index: str | None
+    """A usable one that leads with the job id, whoever made it."""
+    self_parents_refused_by: RefusedBy
+    changed: tuple[str, ...]
+    """What was made or taken off: `job index`, `trigger`, `schema`."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """What becomes of the parents that were cleared, in rows."""
+
+    restored: int
+    kept: int
+    """The row has a parent by now."""
+    gone: int
+    """The row is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What undo took off, or in a dry run would take off."""
+
+    dry_run: bool
+    steps: tuple[Step, ...]
+    """Empty where there was nothing to undo."""
+    skipped: tuple[str, ...]
+    """Names of the steps for which there is nothing."""
+    parents: Parents
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    rows_done: int
+    rows_total: int
+    rows_per_second: float
+    """In the last minute."""
+
+    @property
+    def eta_seconds(self) -> float | None:
+        left = max(self.rows_total - self.rows_done, 0)
+        return left / self.rows_per_second if self.rows_per_second else None
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What repair wrote, or in a dry run would write, in rows."""
+
+    dry_run: bool
+    counts: Counts
+    """Afterwards; in a dry run as they are."""
+    missing: int
+    """Rows that lacked their root."""
+    wrong: int
+    """Rows that held another root than the computed one; 0 unless these are overwritten."""
+    disregarded: int
+    """Rows whose parent the root flag disregards."""
+    waiting: int
+    """Young rows that are left alone: their chain leaves the log."""
+    written: int
+    """Rows that got a root, or lost one that is not true."""
+    cleared: int
+    """Rows whose disregarded parent was cleared."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that verify proves."""
 
@@ -505,6 +610,138 @@ class Tree:
     """Nodes with a failed row."""
     first_failure: LogRow | None = None
     """The oldest failed row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One thing that stats watches."""
+
+    id: str
+    """`depth`, `size`, `timeline` or `unrooted`."""
+    title: str
+    ok: bool | None
+    """False: past the threshold; None where there is no value."""
+    value: float | None
+    """None where it cannot be told; detail["reason"] says why."""
+    threshold: int
+    unit: str
+    """Of value and threshold: `levels`, `bytes`, `ms` or `rows`."""
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StatsReport:
+    """What the monitors show."""
+
+    monitors: tuple[Monitor, ...]
+    table: TableInfo
+
+    @property
+    def ok(self) -> bool:
+        """No monitor is past its threshold."""
+        return all(monitor.ok is not False for monitor in self.monitors)
+
+
+class RunState(StrEnum):
+    """Of an online run."""
+
+    RUNNING = "running"
+    """Its session lives, and works."""
+    WAITING = "waiting"
+    """Its session lives, and waits for others."""
+    CUT = "cut"
+    """It did not end, and has no session: the same command again goes on."""
+    DONE = "done"
+    """It ended well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """A session, or a prepared transaction, that keeps a run waiting."""
+
+    pid: int | None
+    """None for a prepared transaction."""
+    user: str | None
+    state: str | None
+    transaction_seconds: float | None
+    """The age of its transaction; None where the role may not see it."""
+    query: str | None
+    sentence: str
+    """All of it in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuild:
+    """How far the building of an index has come, as the server tells it."""
+
+    index_name: str
+    """Empty before the index is in the catalogs."""
+    phase: str
+    blocks_done: int
+    blocks_total: int
+    lockers_done: int
+    lockers_total: int
+    """Transactions that the phase waits for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """A step of an online run; without an end it is the one at work, or the one that was cut."""
+
+    name: str
+    began_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """An online run."""
+
+    id: int
+    command: str
+    state: RunState
+    step: str | None
+    """The one at work, or the one that was cut."""
+    step_since: datetime | None
+    began_at: datetime
+    ended_at: datetime | None
+    rows_done: int
+    rows_total: int | None
+    """None where it is not known yet."""
+    rows_per_second: float | None
+    """In the last minute."""
+    eta_seconds: float | None
+    """Until all rows are written, at that rate."""
+    waits_for: str | None
+    waits_since: datetime | None
+    blocked_by: tuple[Blocker, ...]
+    index_build: IndexBuild | None
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """The table, at a glance."""
+
+    name: str
+    """Schema and name, quoted where need be."""
+    migrated: bool
+    """The root column is there, and no migration of it is under way or was cut."""
+    guard: bool
+    """The guard's trigger is there, and enabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The newest online run of the table, and what the table is by now."""
+
+    run: RunStatus | None
+    steps: tuple[RunStep, ...]
+    table: TableStatus
+    claimed: bool
+    """A session of llamactl is at work on the table: this run's, or one that has not recorded any."""
+    as_of: datetime
+    """The server's clock."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import md5
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -62,6 +63,11 @@ class Names:
     root_cast: str = "text"
     """What :root_cast becomes: what computed roots are cast to. For strings it is text, since the
     assignment to a length raises where a cast would cut silently."""
+    parent_cast: str = "text"
+    """What :parent_cast becomes: the same, for parents that are put back."""
+    made: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What llamactl made, by the names below, where it is called otherwise than they say: the table was
+    renamed since."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.columns) - set(DEFAULT_COLUMNS))
@@ -90,12 +96,26 @@ class Names:
     @property
     def index(self) -> str:
         """The index on the root column, named as Prisma would."""
-        return _derived(self.table, self.columns["root_job_id"], "_idx")
+        return self.made.get("index") or _derived(self.table, self.columns["root_job_id"], "_idx")
 
     @property
     def check(self) -> str:
         """The CHECK that no row's job is its own parent."""
-        return _derived(self.table, self.columns["job_id"], "_not_parent_check")
+        return self.made.get("check") or _derived(self.table, self.columns["job_id"], "_not_parent_check")
+
+    @property
+    def job_index(self) -> str:
+        """The index that the guard looks parents up with, named as Prisma would."""
+        columns = f"{self.columns['job_id']}_{self.columns['parent_job_id']}"
+        name = _derived(self.table, columns, "_idx")
+        # Of the longest table names both indexes' are cut to the same.
+        apart = name if name != self.index else _derived(self.table, columns, "_job_idx")
+        return self.made.get("job_index") or apart
+
+    @property
+    def guard(self) -> str:
+        """The guard's function, in the schema llamactl, where the tables of all schemas have theirs."""
+        return self.made.get("guard") or _guard(self.schema, self.table)
 
     def quoted_table(self) -> str:
         """Returns the qualified table, quoted: to be shown, or to be passed for a ::regclass."""
@@ -127,6 +147,15 @@ def _derived(table: str, column: str, suffix: str) -> str:
     """
     stem = f"{table}_{column}".encode()[: NAME_BYTES - len(suffix)]
     return stem.decode(errors="ignore") + suffix
+
+
+def _guard(schema: str, table: str) -> str:
+    """Returns <table>_guard; elsewhere than in public, or where it would be cut, with what tells it apart."""
+    suffix = "_guard"
+    if schema != "public" or len((table + suffix).encode()) > NAME_BYTES:
+        told_apart = md5(f"{quote(schema)}.{quote(table)}".encode(), usedforsecurity=False).hexdigest()[:8]
+        suffix = f"_{told_apart}_guard"
+    return table.encode()[: NAME_BYTES - len(suffix)].decode(errors="ignore") + suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +253,12 @@ def _maps(names: Names) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str
     """Returns what stands alone, and what stands with its schema."""
     default = _DEFAULT
     singles = {**names.columns, default.index: names.index, default.check: names.check}
+    singles |= {default.job_index: names.job_index, default.guard: names.guard}
     singles.update({name: name for name in SERVER_NAMES})
     pairs = {
         (default.schema, default.table): (names.schema, names.table),
         (default.schema, default.index): (names.schema, names.index),
+        (default.schema, default.job_index): (names.schema, names.job_index),
         (default.enum_schema, default.enum): (names.enum_schema, names.enum),
     }
     return singles, pairs

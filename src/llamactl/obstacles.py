@@ -6,7 +6,7 @@ saved) is said by preflight from the resolved lineage.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -83,19 +83,21 @@ def refuse(
     *,
     check: CheckPolicy = CheckPolicy.AUTO,
     writing: bool = True,
+    passed: Collection[str] = (),
 ) -> None:
     """Raises LlamactlError for the first obstacle: permission for a missing right, else config.
 
     Unless `writing`, only what computing needs is asked for: a dry run needs no right to alter the table.
+    `passed`: findings that are no obstacle to the caller.
     """
     around = look(session, relation, names)
-    passed = {"LL012"} if check is CheckPolicy.NO else set()
+    no_obstacle = {*passed, *(["LL012"] if check is CheckPolicy.NO else [])}
     if not writing:
-        passed |= (
+        no_obstacle |= (
             {"LL001", "LL002", "LL017"} if around.rights.standby else {"LL001", "LL002", "LL005", "LL017"}
         )
     for finding in find(session, relation, names, around):
-        if finding.id not in passed:
+        if finding.id not in no_obstacle:
             raise refusal(finding)
 
 

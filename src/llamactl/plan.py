@@ -5,7 +5,8 @@ migrate runs them and the `sql` verb prints them, so both come to the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from llamactl import lineage, queries
@@ -29,7 +30,9 @@ class Present:
 
     index_present: bool
     index_ours: bool
+    index_marked: bool
     check_present: bool
+    check_validated: bool
     comment_present: bool
     schema_present: bool
     index_count: int
@@ -60,9 +63,21 @@ class PlannedStep:
     parameters: Mapping[str, object] = field(default_factory=dict)
     inside: bool = True
     """Inside the transaction, whose first lock keeps everybody out until its end."""
+    blocks: Blocks | None = None
+    """Whom it keeps waiting; None: as `inside` says."""
 
     def taken(self, needs: Needs) -> bool:
         return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
+
+    def run(self, session: Session, names: Names) -> dict[str, int]:
+        """Runs its files; returns the row count of each."""
+        rows: dict[str, int] = {}
+        for path in self.paths:
+            query = queries.load(path, names)
+            wanted = {name for statement in query.statements for name in statement.parameters}
+            given = {name: value for name, value in self.parameters.items() if name in wanted}
+            rows[path] = session.run(query, **given)
+        return rows
 
     def shown(
         self,
@@ -76,8 +91,15 @@ class PlannedStep:
         statements = [
             text.written(values) for path in self.paths for text in queries.load(path, names).statements
         ]
-        blocks = Blocks.ALL if self.inside else Blocks.NONE
+        blocks = self.blocks or (Blocks.ALL if self.inside else Blocks.NONE)
         return Step(self.name, "\n".join(statements), self.lock, blocks, estimate_seconds, seconds)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Runs it; returns the seconds that it took."""
+    begun = time.monotonic()
+    action()
+    return round(time.monotonic() - begun, 3)
 
 
 def look(session: Session, relation: Relation, names: Names) -> Present:
@@ -120,6 +142,8 @@ def steps(
         )
     )
     missing_check = not present.check_present
+    # An index of the user's that is built anew stays the user's.
+    unmarked = present.index_ours and not present.index_marked
     return [
         PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
         PlannedStep(
@@ -157,7 +181,7 @@ def steps(
         PlannedStep("prove", ["lineage/entry", "migrate/prove"], "AccessShareLock", "fill"),
         PlannedStep(
             "create_index",
-            ["migrate/create_index"],
+            ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],
             "ShareLock",
             "refill" if present.index_ours else not present.index_present,
         ),
@@ -179,7 +203,13 @@ def steps(
             "",
             relation.enum is not None and LABEL not in relation.enum.values,
         ),
-        PlannedStep("comment", ["migrate/comment"], "ShareUpdateExclusiveLock", not present.comment_present),
+        PlannedStep(
+            "comment",
+            ["migrate/comment"],
+            "ShareUpdateExclusiveLock",
+            # The step add_column gives its own.
+            relation.root is not None and not present.comment_present,
+        ),
         PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
         PlannedStep(
             "vacuum",

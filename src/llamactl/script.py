@@ -51,6 +51,7 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         "maintenance_work_mem": plan.MAINTENANCE_MEMORY,
+        "llamactl.filling": "on",  # the guard keeps still
     }
     yield from _set_local(transaction)
     yield r"SELECT current_setting('search_path') AS own_path \gset"

@@ -60,7 +60,13 @@ class Settings:
     statement_timeout_ms: int = 0
     """0: none."""
     depth_alert: int = 8
-    """The depth from which preflight warns."""
+    """The depth from which preflight and stats warn."""
+    table_bytes_alert: int = 500 * 2**20
+    """Of heap, indexes and TOAST; stats warns past it."""
+    timeline_ms_alert: int = 100
+    """Of the timeline query of a root; stats warns past it."""
+    unrooted_rows_alert: int = 0
+    """Rows of the last day that name a parent and hold no root; stats warns past it."""
     sample: int = 10
     """How many samples and cycles are shown."""
     explicit: frozenset[str] = frozenset()
@@ -99,6 +105,9 @@ def load(flags: Flags, env: Mapping[str, str], cwd: Path) -> Settings:
         lock_timeout_ms=_lock_timeout(given.get("lock_timeout")),
         statement_timeout_ms=_duration(given.get("statement_timeout"), 0),
         depth_alert=_number(given.get("thresholds.depth"), 8, 1),
+        table_bytes_alert=_bytes(given.get("thresholds.table_bytes"), 500 * 2**20),
+        timeline_ms_alert=_number(given.get("thresholds.timeline_ms"), 100, 1),
+        unrooted_rows_alert=_number(given.get("thresholds.unrooted_rows"), 0, 0),
         sample=_number(given.get("sample"), 10, 0),
         explicit=frozenset(given),
         notes=(f"Connection: {dsn.source}", *file.notes, *dsn.notes),
@@ -213,6 +222,16 @@ def _number(given: Given | None, default: int, least: int) -> int:
     if not isinstance(given.value, int) or isinstance(given.value, bool) or given.value < least:
         raise given.refused(f"must be a whole number, {least} or more")
     return given.value
+
+
+def _bytes(given: Given | None, default: int) -> int:
+    """`500MB`, as the server writes sizes: in steps of 1024. A plain number is bytes."""
+    if given is None or isinstance(given.value, int):
+        return _number(given, default, 1)
+    match = re.fullmatch(r"([1-9]\d*)\s*(kB|MB|GB|TB)", str(given.value), re.ASCII)
+    if match is None:
+        raise given.refused("must be a size", 'For example "500MB", "2GB"; a plain number is bytes')
+    return int(match[1]) << 10 * (1 + ("kB", "MB", "GB", "TB").index(match[2]))
 
 
 def _dangling(given: Given | None) -> DanglingPolicy:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from llamactl.model import (
     DemoReport,
+    GuardReport,
     LlamactlError,
     MigrationReport,
     OutputFormat,
     PreflightReport,
+    RepairReport,
+    StatsReport,
+    StatusReport,
     Tree,
+    UndoReport,
     VerifyReport,
 )
 
@@ -22,7 +27,10 @@ if TYPE_CHECKING:
     from llamactl.findings import FindingKind
     from llamactl.render.console import Screen
 
-Report: TypeAlias = "PreflightReport | MigrationReport | VerifyReport | Tree | DemoReport | FindingKind | str"
+Report: TypeAlias = (
+    "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | StatsReport"
+    " | StatusReport | GuardReport | DemoReport | FindingKind | str"
+)
 """What the verbs return; a string is the `sql` verb's script."""
 
 
@@ -49,6 +57,22 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
             from llamactl.render import tree_text
 
             return tree_text.render(report, screen)
+        case OutputFormat.TEXT, UndoReport():
+            from llamactl.render import undo_text
+
+            return undo_text.render(report, screen)
+        case OutputFormat.TEXT, GuardReport():
+            from llamactl.render import guard_text
+
+            return guard_text.render(report, screen)
+        case OutputFormat.TEXT, StatsReport():
+            from llamactl.render import stats_text
+
+            return stats_text.render(report, screen)
+        case OutputFormat.TEXT, StatusReport():
+            from llamactl.render import status_text
+
+            return status_text.render(report, screen)
         case OutputFormat.TEXT, _:
             from llamactl.render import text
 

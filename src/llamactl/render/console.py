@@ -78,6 +78,15 @@ class Streams:
         screen = screen_of(self._out, self._no_color)
         return replace(screen, unicode=screen.unicode and not ascii_only)
 
+    def err_screen(self) -> Screen:
+        """What stderr can show."""
+        return screen_of(self._err, self._no_color)
+
+    @property
+    def unread(self) -> bool:
+        """Nobody reads stdout any more, or ever did."""
+        return self._out is None
+
     def data(self, chunks: Iterable[str]) -> None:
         """Writes to stdout, up to where it is closed. Raises LlamactlError where it takes no more."""
         if self._out is None:

@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from typing import Any
 
 from llamactl.findings import FindingKind
 from llamactl.model import (
     SCHEMA_VERSION,
     DemoReport,
+    GuardReport,
     LlamactlError,
     MigrationReport,
     PreflightReport,
+    RepairReport,
+    StatsReport,
+    StatusReport,
     Step,
     Tree,
+    UndoReport,
     VerifyReport,
 )
 from llamactl.render import safe
@@ -42,12 +48,14 @@ def _body(report: object) -> dict[str, Any]:
     match report:
         case PreflightReport():
             return {"ok": report.ok, **_fields(report)}
-        case MigrationReport():
+        case MigrationReport() | UndoReport():
             return {**_fields(report), "steps": [_step(step, report.dry_run) for step in report.steps]}
         case VerifyReport():
             checks = [{k: v for k, v in _fields(check).items() if k != "severity"} for check in report.checks]
             return {"ok": report.ok, **_fields(report), "checks": checks}
-        case DemoReport():
+        case StatsReport():
+            return {"ok": report.ok, **_fields(report)}
+        case GuardReport() | RepairReport() | StatusReport() | DemoReport():
             return _fields(report)
         case FindingKind():
             return {k: v for k, v in _fields(report).items() if k != "hint"}
@@ -82,6 +90,8 @@ def _plain(value: object) -> object:
         return _fields(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 

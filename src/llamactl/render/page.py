@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.text import Text
@@ -26,6 +26,16 @@ def text_of(*parts: Part) -> Text:
     return Text.assemble(
         *(safe.visible(part) if isinstance(part, str) else (safe.visible(part[0]), part[1]) for part in parts)
     )
+
+
+def apart(*sections: Iterable[str]) -> Iterator[str]:
+    """The sections that have lines, with an empty line between them."""
+    between = ""
+    for section in sections:
+        for line in section:
+            yield between + line
+            between = ""
+        between = "\n"
 
 
 class Page:

@@ -15,20 +15,19 @@ from llamactl.model import (
     Finding,
     MigrationReport,
     PreflightReport,
+    RepairReport,
     Severity,
-    Step,
     Strategy,
     StrategyName,
     VerifyReport,
 )
+from llamactl.render import steps_text
 from llamactl.render.console import Screen
-from llamactl.render.page import Page, Part
+from llamactl.render.page import Page, Part, apart
 from llamactl.render.words import plural, sampled
 from llamactl.wording import size
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
-READS_ONLY = ("", "AccessShareLock")
-"""Locks of the steps that change nothing of the user's."""
 
 
 def render(report: object, screen: Screen) -> Iterator[str]:
@@ -36,6 +35,8 @@ def render(report: object, screen: Screen) -> Iterator[str]:
     match report:
         case PreflightReport():
             return preflight(report, screen)
+        case RepairReport():
+            return repaired(report, screen)
         case MigrationReport():
             return migration(report, screen)
         case VerifyReport():
@@ -46,22 +47,12 @@ def render(report: object, screen: Screen) -> Iterator[str]:
             raise TypeError(f"no text for {type(report).__name__}")
 
 
-def _apart(*sections: Iterable[str]) -> Iterator[str]:
-    """The sections that have lines, with an empty line between them."""
-    between = ""
-    for section in sections:
-        for line in section:
-            yield between + line
-            between = ""
-        between = "\n"
-
-
 def preflight(report: PreflightReport, screen: Screen) -> Iterator[str]:
     """What was found, errors first; then what the rows come to."""
     page, table = Page(screen), report.table
     rows = "rows not read" if table.rows is None else plural(table.rows, "row")
     parts = f"indexes {size(table.index_bytes)}, TOAST {size(table.toast_bytes)}"
-    return _apart(
+    return apart(
         page.hanging(
             [(table.name, "bold"), "  "],
             f"{rows}, {size(table.bytes)} ({parts}), Postgres {table.server_version}",
@@ -137,12 +128,13 @@ def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
         _counts(page, report.counts),
     ]
     if ran or report.dry_run:
-        sections += [_strategy(page, report.strategy), _steps(page, report)]
-    if sections[2:] and report.skipped:
-        sections += [page.hanging([("skipped  ", "bold")], ", ".join(map(_words, report.skipped)))]
+        sections += [_strategy(page, report.strategy), steps_text.table(page, report.steps, report.dry_run)]
+    if sections[2:]:
+        sections += [steps_text.skipped(page, report.skipped)]
     if report.dry_run:
-        sections += _statements(page, report.steps)
-    return _apart(*sections)
+        script = ("-- `llamactl sql` prints the whole, resolving the chains included", "dim")
+        sections += [*steps_text.statements(page, report.steps), [page.line(script)]]
+    return apart(*sections)
 
 
 def _headline(report: MigrationReport, ran: bool) -> Part:
@@ -161,36 +153,31 @@ def _strategy(page: Page, strategy: Strategy) -> Iterator[str]:
         yield from page.hanging(["  - "], reason)
 
 
-def _steps(page: Page, report: MigrationReport) -> Iterator[str]:
-    rows: list[list[Part]] = [[(word, "bold") for word in ("  step", "lock", "blocks", "seconds", "")]]
-    for step in report.steps:
-        seconds = step.estimate_seconds if report.dry_run else step.seconds
-        about = "~" if report.dry_run else ""
-        shown = "" if seconds is None else f"{about}{seconds:,.{2 if seconds < 10 else 1}f}"
-        rows.append([f"  {_words(step.name)}", step.lock or "-", step.blocks, shown, ""])
-    return page.table(rows, numeric={3})
+def repaired(report: RepairReport, screen: Screen) -> Iterator[str]:
+    """What was found and written; then the counts."""
+    page = Page(screen)
+    found = [
+        (report.missing, "lacked their root"),
+        (report.wrong, "held another root than the computed one"),
+        (report.disregarded, "had a parent that the root flag disregards"),
+        (report.waiting, "are young and left alone"),
+    ]
+    lines = [page.line(f"  {plural(rows, 'row')} {what}") for rows, what in found if rows]
+    return apart(chain([page.line(_repair_headline(report))], lines), _counts(page, report.counts))
 
 
-def _statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:
-    """The SQL of each step that does more than read the user's table, without its comment lines."""
-    for step in steps:
-        if step.lock in READS_ONLY and "CREATE TEMP" in step.sql:
-            continue
-        lines = (
-            line for line in step.sql.splitlines() if line.strip() and not line.lstrip().startswith("--")
-        )
-        yield chain([page.line((f"-- {_words(step.name)}", "dim"))], map(page.line, lines))
-    yield [page.line(("-- `llamactl sql` prints the whole, resolving the chains included", "dim"))]
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _repair_headline(report: RepairReport) -> Part:
+    if report.dry_run:
+        return ("Dry run: nothing was changed.", "bold")
+    if not report.written and not report.cleared:
+        return ("Nothing to repair.", "bold green")
+    return (f"Repaired: {plural(report.written, 'row')} written.", "bold green")
 
 
 def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:
     """The checks, then the counts, then the verdict."""
     page = Page(screen)
-    return _apart(
+    return apart(
         chain.from_iterable(_check(page, check) for check in report.checks),
         _counts(page, report.counts),
         _proved(page, report),
@@ -222,7 +209,7 @@ def explanation(kind: FindingKind, screen: Screen) -> Iterator[str]:
     """An id's title and description; prose is wrapped on a terminal, code never."""
     page = Page(screen)
     prefix: list[Part] = [(kind.id, "bold"), "  ", (kind.severity, STYLES[kind.severity]), "  "]
-    return _apart(
+    return apart(
         page.hanging(prefix, (kind.title, "bold")),
         *(_paragraph(page, paragraph) for paragraph in kind.description.split("\n\n")),
     )

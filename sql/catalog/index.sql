@@ -1,0 +1,47 @@
+-- What has the name of an index that is wanted, in the table's schema, and who is building one on the table. Reads catalogs only.
+-- Parameters: relation (oid, or a name as regclass reads it), index (the name), columns (theirs, in the order that is wanted).
+-- Returns one row: what (has the name, in words; NULL: nothing), as_wanted (it is a plain btree index on these columns of the table,
+--   as CREATE INDEX makes it with nothing else said), valid (and ready, and live), ours (its comment says that llamactl made it),
+--   builder (the pid of another session that builds an index on the table or, hidden from the role, may build one; else NULL).
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+\if :{?index}
+\else
+\set index 'LlamaLog_job_id_parent_job_id_idx'
+\endif
+\if :{?columns}
+\else
+\set columns '{job_id,parent_job_id}'
+\endif
+SELECT
+  CASE WHEN i.indexrelid IS NULL THEN pg_describe_object('pg_class'::regclass, c.oid, 0) ELSE pg_get_indexdef(c.oid) END AS what,
+  coalesce(i.indrelid = own.oid AND am.amname = 'btree' AND i.indpred IS NULL AND NOT i.indisunique AND c.reloptions IS NULL
+    AND i.indnatts = i.indnkeyatts
+    AND ARRAY(SELECT a.attname::text
+              FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS part (attnum, number)
+              LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = part.attnum
+              ORDER BY part.number) = :'columns'::text[]
+    AND NOT EXISTS (
+      SELECT
+      FROM unnest(i.indkey::int2[], i.indoption::int2[], i.indclass::oid[], i.indcollation::oid[])
+        AS part (attnum, option, class, collation_id)
+      JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = part.attnum
+      JOIN pg_catalog.pg_opclass AS o ON o.oid = part.class
+      WHERE part.option <> 0 OR NOT o.opcdefault OR part.collation_id <> a.attcollation), false) AS as_wanted,
+  coalesce(i.indisvalid AND i.indisready AND i.indislive, false) AS valid,
+  coalesce(obj_description(c.oid, 'pg_class') LIKE 'Made by llamactl%', false) AS ours,
+  (SELECT min(locks.pid)
+   FROM pg_catalog.pg_locks AS locks
+   JOIN pg_catalog.pg_stat_activity AS other ON other.pid = locks.pid
+   WHERE locks.locktype = 'relation' AND locks.relation = own.oid AND locks.granted
+     AND locks.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+     AND locks.mode = 'ShareUpdateExclusiveLock' AND locks.pid <> pg_backend_pid()
+     AND other.usesysid IS NOT NULL  -- autovacuum has no user
+     AND (other.backend_type IS NULL OR other.query ~* 'index.*\mconcurrently\M')) AS builder
+FROM pg_catalog.pg_class AS own
+LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = own.relnamespace AND c.relname::text = :'index'::text
+LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
+LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
+WHERE own.oid = :'relation'::regclass;

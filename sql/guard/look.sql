@@ -1,0 +1,71 @@
+-- What of the guard is there, and what could be made. Reads catalogs only.
+-- Parameters: relation (oid, or a name as regclass reads it), job (the column's name), guard (the function's name), check (the
+-- constraint's name).
+-- Returns one row: trigger (it is on the table, and calls a function of the schema llamactl), enabled, trust_root_flag (its argument),
+--   function (the name of the one that it calls, else of the table's own, where there is one), current (the trigger calls that very
+--   one), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
+--   refuses self-parents), schema_present, schema_empty (and the role's to drop), may_create (a function in the schema, or the schema),
+--   function_owned (or not there).
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+\if :{?job}
+\else
+\set job 'job_id'
+\endif
+\if :{?guard}
+\else
+\set guard 'LlamaLog_guard'
+\endif
+\if :{?check}
+\else
+\set check 'LlamaLog_job_id_not_parent_check'
+\endif
+WITH kept AS (
+  SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'llamactl'
+), standing AS (
+  SELECT t.tgenabled IN ('O', 'A') AS enabled, convert_from(trim(trailing '\x00'::bytea FROM t.tgargs), 'UTF8') AS argument,
+    p.proname::text AS function
+  FROM pg_catalog.pg_trigger AS t
+  JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+  JOIN kept ON kept.oid = p.pronamespace
+  WHERE t.tgrelid = :'relation'::regclass AND t.tgname = 'zz_llamactl_guard'
+), made AS (
+  SELECT p.proname::text AS name, p.proowner
+  FROM pg_catalog.pg_proc AS p
+  JOIN kept ON kept.oid = p.pronamespace
+  WHERE p.prorettype = 'trigger'::regtype AND p.proname::text = coalesce((SELECT function FROM standing), :'guard'::text)
+), indexed AS (
+  SELECT c.relname::text AS name, obj_description(c.oid, 'pg_class') = 'Made by llamactl, for its guard.' AS ours
+  FROM pg_catalog.pg_index AS i
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
+  JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
+  JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+  WHERE i.indrelid = :'relation'::regclass AND a.attname::text = :'job'::text AND am.amname = 'btree'
+    AND i.indisvalid AND i.indisready AND i.indislive
+    AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname))
+  ORDER BY i.indnkeyatts DESC, c.relname
+  LIMIT 1
+)
+SELECT
+  EXISTS (SELECT FROM standing) AS trigger,
+  coalesce((SELECT enabled FROM standing), false) AS enabled,
+  (SELECT argument = 'true' FROM standing) AS trust_root_flag,
+  (SELECT name FROM made) AS function,
+  coalesce((SELECT function = :'guard'::text FROM standing), false) AS current,
+  (SELECT name FROM indexed) AS index,
+  coalesce((SELECT ours FROM indexed), false) AS index_ours,
+  EXISTS (
+    SELECT FROM pg_catalog.pg_constraint AS k
+    WHERE k.conrelid = :'relation'::regclass AND k.contype = 'c' AND k.conname::text = :'check'::text) AS checked,
+  EXISTS (SELECT FROM kept) AS schema_present,
+  EXISTS (
+    SELECT FROM kept
+    WHERE pg_has_role(kept.nspowner, 'USAGE') AND obj_description(kept.oid, 'pg_namespace') LIKE 'Kept by llamactl%'
+      AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = kept.oid AND d.deptype = 'n')) AS schema_empty,
+  coalesce((SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM kept),
+    has_database_privilege(current_database(), 'CREATE')) AS may_create,
+  coalesce((SELECT pg_has_role(proowner, 'USAGE') FROM made), true) AS function_owned;

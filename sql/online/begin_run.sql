@@ -1,0 +1,20 @@
+-- Parameters: schema, table, command, client. Returns: id. Lock: none on the user's table.
+\if :{?schema}
+\else
+\set schema 'public'
+\endif
+\if :{?table}
+\else
+\set table 'LlamaLog'
+\endif
+\if :{?command}
+\else
+\set command 'migrate'
+\endif
+\if :{?client}
+\else
+\set client 'psql'
+\endif
+INSERT INTO llamactl.run (table_schema, table_name, command, client, backend_pid)
+VALUES (:'schema', :'table', :'command', :'client', pg_backend_pid())
+RETURNING id;

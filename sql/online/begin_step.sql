@@ -1,0 +1,14 @@
+-- Ends the run's former step, and begins the next. Parameters: run, name. Returns nothing. Lock: none on the user's table.
+\if :{?run}
+\else
+\set run 1
+\endif
+\if :{?name}
+\else
+\set name 'fill'
+\endif
+WITH former AS (
+  UPDATE llamactl.step SET ended_at = clock_timestamp() WHERE run_id = :'run'::bigint AND ended_at IS NULL
+)
+INSERT INTO llamactl.step (run_id, number, name)
+SELECT :'run'::bigint, count(*) + 1, :'name' FROM llamactl.step WHERE run_id = :'run'::bigint;

@@ -1,0 +1,11 @@
+-- The run is complete. Parameter: run. Returns nothing. Lock: none on the user's table.
+\if :{?run}
+\else
+\set run 1
+\endif
+WITH last AS (
+  UPDATE llamactl.step SET ended_at = clock_timestamp() WHERE run_id = :'run'::bigint AND ended_at IS NULL
+)
+UPDATE llamactl.run
+SET ended_at = clock_timestamp(), waits_for = NULL, waits_since = NULL, seen_at = clock_timestamp()
+WHERE id = :'run'::bigint;

@@ -1,0 +1,16 @@
+-- The log as the batches write to it: where each row is, and what entry.sql tells of it. Made anew once the root column is there.
+-- A view of its own, since a role that may read some columns only may not read a row's place. Lock: ACCESS SHARE.
+DROP VIEW IF EXISTS pg_temp.target;
+
+CREATE TEMPORARY VIEW target AS
+SELECT present_log.place, present_log.job, present_log.parent, present_log.root, present_log.flagged, present_log.created_epoch
+FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
+CROSS JOIN LATERAL (
+  SELECT log.ctid AS place,
+         pg_temp.present(log."job_id"::text COLLATE "C") AS job,
+         pg_temp.present(log."parent_job_id"::text COLLATE "C") AS parent,
+         "root_job_id"::text COLLATE "C" AS root,
+         "is_root_job" IS TRUE AS flagged,
+         extract(epoch FROM "created_at") AS created_epoch
+  FROM "public"."LlamaLog" AS log
+) AS present_log;

@@ -1,0 +1,12 @@
+-- Whether a session waits for a lock on the table: then a batch would only stand in its way. Returns one row: waiting.
+-- Parameter: relation (the table's oid, or its name as regclass reads it). Lock: none.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+SELECT EXISTS (
+  SELECT
+  FROM pg_catalog.pg_locks AS locks
+  WHERE NOT locks.granted AND locks.relation = :'relation'::regclass
+    AND locks.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+) AS waiting;

@@ -1,0 +1,18 @@
+-- How many roots the log has, as computed; comes after lineage is resolved. Parameter: days (over which growth is told).
+-- Returns one row: roots, recent_roots (whose first row is of these days). Lock: ACCESS SHARE.
+\if :{?days}
+\else
+\set days 30
+\endif
+SELECT count(*) AS roots,
+       count(*) FILTER (
+         WHERE extract(epoch FROM now()) - first_epoch BETWEEN 0 AND :'days'::integer * 86400) AS recent_roots
+FROM (
+  SELECT graded.root, min(entry.created_epoch) AS first_epoch
+  FROM pg_temp.entry
+  JOIN pg_temp.graded
+    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
+   AND (graded.job IS NULL) = (entry.job IS NULL)
+  WHERE graded.root IS NOT NULL
+  GROUP BY graded.root
+) AS began;

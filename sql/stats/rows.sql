@@ -1,0 +1,35 @@
+-- How much the log holds, by the stored values alone.
+-- Parameters: days (over which growth is told), largest (how many of the largest roots).
+-- Returns one row: rows, roots (that the root column holds), days (that the log covers: at least 1, and at most those asked for; NULL
+--   where no row tells its time), recent_rows (of these days), recent_roots (whose first row is of these days), largest_roots and
+--   largest_rows (arrays: the roots with the most rows, and how many).
+-- Lock: ACCESS SHARE.
+\if :{?days}
+\else
+\set days 30
+\endif
+\if :{?largest}
+\else
+\set largest 5
+\endif
+WITH held AS MATERIALIZED (
+  SELECT entry.root, count(*) AS rows, max(entry.age) AS oldest,
+         count(*) FILTER (WHERE entry.age BETWEEN 0 AND :'days'::integer) AS recent_rows
+  FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
+  CROSS JOIN LATERAL (
+    SELECT "root_job_id"::text COLLATE "C" AS root,
+           (extract(epoch FROM now()) - extract(epoch FROM "created_at"))::float8 / 86400 AS age  -- in days
+    FROM "public"."LlamaLog" AS log
+  ) AS entry
+  GROUP BY entry.root
+), largest AS (
+  SELECT root, rows FROM held WHERE root IS NOT NULL ORDER BY rows DESC, root LIMIT :'largest'::integer
+)
+SELECT coalesce(sum(rows), 0)::bigint AS rows,
+       count(root) AS roots,
+       CASE WHEN max(oldest) IS NOT NULL THEN greatest(least(max(oldest), :'days'::integer), 1)::float8 END AS days,
+       coalesce(sum(recent_rows), 0)::bigint AS recent_rows,
+       count(root) FILTER (WHERE oldest BETWEEN 0 AND :'days'::integer) AS recent_roots,
+       (SELECT coalesce(array_agg(root ORDER BY rows DESC, root), ARRAY[]::text[]) FROM largest) AS largest_roots,
+       (SELECT coalesce(array_agg(rows ORDER BY rows DESC, root), ARRAY[]::bigint[]) FROM largest) AS largest_rows
+FROM held;

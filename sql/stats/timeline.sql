@@ -1,0 +1,19 @@
+-- A root's rows, oldest first: what an application asks for. Parameters: root, most (rows).
+-- Returns all columns of the table. Lock: ACCESS SHARE.
+\if :{?root}
+\else
+\set root ''
+\endif
+\if :{?most}
+\else
+\set most 100000
+\endif
+SELECT entry.*
+FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
+CROSS JOIN LATERAL (
+  SELECT log.*
+  FROM "public"."LlamaLog" AS log
+  WHERE "root_job_id" = :'root'
+  ORDER BY "created_at"
+  LIMIT :'most'::bigint
+) AS entry;

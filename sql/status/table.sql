@@ -1,0 +1,22 @@
+-- What a glance tells of the table. Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
+-- Returns one row: root_column_present, guard_present, state_present (runs are recorded in this database), as_of (the server's clock).
+-- Lock: none.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+\if :{?root_column}
+\else
+\set root_column root_job_id
+\endif
+SELECT EXISTS (
+         SELECT FROM pg_catalog.pg_attribute
+         WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped) AS root_column_present,
+       EXISTS (
+         SELECT FROM pg_catalog.pg_trigger
+         WHERE tgrelid = :'relation'::regclass AND tgname = 'zz_llamactl_guard' AND tgenabled <> 'D') AS guard_present,
+       EXISTS (
+         SELECT FROM pg_catalog.pg_class AS c
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname = 'llamactl' AND c.relname = 'run') AS state_present,
+       clock_timestamp() AS as_of;

@@ -1,0 +1,2 @@
+-- Where nothing is left in it. Lock: none.
+DROP SCHEMA llamactl;

@@ -1,0 +1,166 @@
+"""Batches: a statement over the pages that hold rows to be written, in transactions of about 100 ms.
+
+1. Take the next pages of the task (window.sql), as many as the last batches say come to the time.
+2. Give way while a session waits for a lock on the table.
+3. Run the statement, once a pass, each in a transaction with its checkpoint.
+4. A lock not got, or a deadlock: halve the pages, wait, again.
+5. The pages are another file's (VACUUM FULL came between): stop; whoever called works out the pages anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from llamactl import queries
+from llamactl.backfill.state import Note, Run
+from llamactl.db import Session, with_lock_retries
+from llamactl.locks import lock_holders
+from llamactl.model import LlamactlError, Progress, Relation
+from llamactl.names import Names
+from llamactl.wording import listed
+
+BATCH_SECONDS = 0.1
+"""A writer that waits for a row waits for about one batch."""
+FIRST_PAGES, MOST_PAGES = 16, 8192
+PASSES = 8
+"""So that the next pass finds the room that the last one left on the page, and updates in place."""
+FEW_ROWS_A_PAGE = 2
+"""Fewer than this need no passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What every part of a run needs."""
+
+    session: Session
+    relation: Relation
+    names: Names
+    run: Run
+    retries: int
+    note: Note
+    progress: Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What pending.sql returns."""
+
+    fill_rows: int
+    bare_rows: int
+    """Those of them that hold no root."""
+    fill_pages: int
+    clear_rows: int
+    old_rows: int
+    """Of all, those that must be written before the run may end."""
+    filenode: int
+    """The file that the pages are of."""
+
+    @property
+    def rows(self) -> int:
+        return self.fill_rows + self.clear_rows
+
+    @property
+    def any_rows(self) -> bool:
+        return self.rows > 0
+
+    @property
+    def passes(self) -> int:
+        return PASSES if self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages else 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    first: int | None
+    filenode: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    waiting: bool
+
+
+@dataclass(slots=True)
+class _Size:
+    """How many pages a batch takes."""
+
+    pages: int = FIRST_PAGES
+
+    def halve(self) -> None:
+        self.pages = max(self.pages // 2, 1)
+
+    def adapt(self, seconds: float) -> None:
+        factor = min(max(BATCH_SECONDS / max(seconds, 1e-6), 0.5), 2.0)
+        self.pages = min(max(round(self.pages * factor), 1), MOST_PAGES)
+
+
+def run(work: Work, task: str, pending: Pending, passes: int, values: Mapping[str, object]) -> int:
+    """Runs the task's statement over its pages; returns the number of rows that were written.
+
+    Raises LlamactlError (lock) that names who is in the way, once the retries are used up.
+    """
+    path = {"fill": "online/fill", "clear": "online/clear_parents"}[task]
+    query = queries.load(path, work.names)
+    page, size, written = 0, _Size(), 0
+    while (window := _next_window(work, task, page)).first is not None:
+        if window.filenode != pending.filenode:
+            work.note("The table was rewritten meanwhile (VACUUM FULL, CLUSTER): beginning at its first page")
+            return written
+        slowest = 0.0
+        for number in range(passes):
+            _give_way(work)
+            part = {**values, **({"pass": number, "passes": passes} if task == "fill" else {})}
+            begun = time.monotonic()
+            written += _batch(work, query, window.first, size, pending.filenode, part)
+            slowest = max(slowest, time.monotonic() - begun)
+        page = window.first + size.pages
+        size.adapt(slowest)
+    return written
+
+
+def _next_window(work: Work, task: str, page: int) -> _Window:
+    query = queries.load("online/window", work.names)
+    return work.session.row(query, _Window, task=task, page=page, relation=work.relation.oid)
+
+
+def _batch(
+    work: Work,
+    query: queries.Query,
+    first: int,
+    size: _Size,
+    filenode: int,
+    values: Mapping[str, object],
+) -> int:
+    """One transaction. Returns the number of rows that it wrote."""
+
+    def attempt() -> int:
+        end = first + size.pages
+        try:
+            with work.session.transaction():
+                rows = work.session.run(query, **values, first_page=first, end_page=end)
+                work.run.checkpoint(rows, filenode, end)
+        except LlamactlError:
+            size.halve()
+            raise
+        return rows
+
+    rows = with_lock_retries(work.session, attempt, work.retries, lambda: in_the_way(work), work.note)
+    work.progress(work.run.advance(rows))
+    return rows
+
+
+def in_the_way(work: Work) -> list[str]:
+    """Returns who holds or waits for locks on the table, a sentence each."""
+    return [holder.sentence() for holder in lock_holders(work.session, work.relation.oid)]
+
+
+def _give_way(work: Work) -> None:
+    """Waits while a session waits for a lock on the table: a batch would keep it waiting."""
+    query = queries.load("online/waiting", work.names)
+    wait_seconds = 0.02
+    while work.session.row(query, _Waiting, relation=work.relation.oid).waiting:
+        if wait_seconds > 0.1:
+            work.run.wait_for(f"sessions that wait for the table: {listed(in_the_way(work))}")
+        time.sleep(wait_seconds)
+        wait_seconds = min(wait_seconds * 2, 1.0)

@@ -1,0 +1,217 @@
+"""The claim on the table, and what a run keeps in the schema llamactl: for `status`, and for the next run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.locks import LockHolder, another_run
+from llamactl.model import ErrorCode, LlamactlError, Progress, Relation
+from llamactl.names import Names
+
+Note = Callable[[str], None]
+
+RATE_WINDOW_SECONDS = 60
+DEAD_CLIENT_SECONDS = 60
+"""How long the statement of a killed client is waited for; the server notices within a second."""
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    claimed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    name: str
+
+
+def refuse_pooled(session: Session) -> None:
+    """Raises LlamactlError (config) behind a pooler, where the claim on the table would be lost."""
+    if session.pooled:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            "The connection goes through a pooler: the claim on the table and the session's settings would "
+            "be lost between two transactions; nothing was changed",
+            "Give the direct URL of the database (--dsn, or DIRECT_URL)",
+        )
+
+
+@contextmanager
+def filling(session: Session) -> Iterator[None]:
+    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's."""
+    session.going_on = "run the same command again to go on"
+    with session.settings(**{"llamactl.filling": "on", "search_path": session.own_path_first()}):
+        yield
+
+
+def claim(session: Session, relation: Relation, note: Note) -> None:
+    """Claims the table for as long as the session lasts. Tried, never waited for.
+
+    Only what is left on the server of a client that was killed on this machine is waited for. Raises
+    LlamactlError (busy) that names who holds the claim.
+    """
+    deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
+    query = queries.load("online/claim", _NO_NAMES)
+    while not session.row(query, _Claimed, relation=relation.oid).claimed:
+        claimants = queries.load("migrate/claimant", _NO_NAMES)
+        holders = session.rows(claimants, LockHolder, relation=relation.oid)
+        if time.monotonic() > deadline or not all(_is_dead(session, holder) for holder in holders):
+            raise another_run("; ".join(holder.sentence() for holder in holders) or "it ended just now")
+        if not told:
+            note("Waiting for what the server still does for a run that was killed")
+            told = True
+        time.sleep(0.1)
+
+
+def _is_dead(session: Session, holder: LockHolder) -> bool:
+    """Whether the session's client ran on this machine, and is gone."""
+    if not session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+        return False
+    found = session.rows(queries.load("online/run_of", _NO_NAMES), _Client, pid=holder.pid)
+    host, _, pid = found[0].client.rpartition(":") if found else ("", "", "")
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Present:
+    schema_present: bool
+    present: bool
+
+
+def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
+    """Returns the steps at which runs of the command were cut, '' where before the first; none: no run was.
+
+    To be asked by who holds the claim: so none of them still lives.
+    """
+    if not session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+        return frozenset()
+    query = queries.load("online/cut_steps", _NO_NAMES)
+    found = session.rows(query, _Cut, schema=names.schema, table=names.table, command=command)
+    return frozenset(cut.name for cut in found)
+
+
+def end_runs(session: Session, names: Names) -> None:
+    """Ends the table's runs that were cut, in the open transaction: what they were at is done."""
+    if session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+        query = queries.load("online/end_runs", _NO_NAMES)
+        session.run(query, schema=names.schema, table=names.table)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that is recorded: its id, and how far it is."""
+
+    session: Session
+    id: int
+    rows_done: int = 0
+    rows_total: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """By step."""
+    _recent: deque[tuple[float, int]] = field(default_factory=deque)
+    _waits_for: str | None = None
+
+    @classmethod
+    def begin(
+        cls, session: Session, names: Names, command: str, seconds: dict[str, float] | None = None
+    ) -> Run:
+        """Records a new run. Makes the schema and its tables where they are not there.
+
+        `seconds`: what steps took that came before.
+        """
+        client = f"{socket.gethostname()}:{os.getpid()}"
+        with session.transaction():
+            there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+            if not there.schema_present:
+                session.run(queries.load("migrate/create_schema", _NO_NAMES))
+            if not there.present:
+                session.run(queries.load("online/create_state", _NO_NAMES))
+            query = queries.load("online/begin_run", _NO_NAMES)
+            begun = session.row(
+                query, _Begun, schema=names.schema, table=names.table, command=command, client=client
+            )
+        return cls(session, begun.id, seconds=seconds or {})
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Records the step, and how long it takes."""
+        begun = time.monotonic()
+        with self.session.transaction():
+            self.session.run(queries.load("online/begin_step", _NO_NAMES), run=self.id, name=name)
+        yield
+        took = time.monotonic() - begun
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 3)
+
+    def expect(self, rows: int) -> None:
+        """So many rows are still to be written."""
+        self.rows_total = self.rows_done + rows
+        with self.session.transaction():
+            self.checkpoint(0, 0, 0)
+
+    def checkpoint(self, rows: int, filenode: int, page: int) -> None:
+        """Records what a batch wrote, in its transaction; advance() follows once that is committed."""
+        self.session.run(
+            queries.load("online/checkpoint", _NO_NAMES),
+            run=self.id,
+            rows=rows,
+            total=self.rows_total,
+            rows_per_second=self.rows_per_second,
+            relfilenode=filenode,
+            page=page,
+        )
+
+    def advance(self, rows: int) -> Progress:
+        """A batch of so many rows was committed."""
+        now = time.monotonic()
+        self.rows_done += rows
+        self._waits_for = None
+        self._recent.append((now, self.rows_done))
+        while self._recent[0][0] < now - RATE_WINDOW_SECONDS:
+            self._recent.popleft()
+        return Progress(self.rows_done, self.rows_total, self.rows_per_second)
+
+    @property
+    def rows_per_second(self) -> float:
+        if len(self._recent) < 2:
+            return 0.0
+        (begun, before), (now, done) = self._recent[0], self._recent[-1]
+        return (done - before) / (now - begun) if now > begun else 0.0
+
+    def wait_for(self, reason: str | None) -> None:
+        """Records what the run waits for; None: for nothing more."""
+        if reason == self._waits_for:
+            return
+        self._waits_for = reason
+        with self.session.transaction():
+            self.session.run(queries.load("online/wait", _NO_NAMES), run=self.id, reason=reason)
+
+    def end(self) -> None:
+        with self.session.transaction():
+            self.session.run(queries.load("online/end_run", _NO_NAMES), run=self.id)

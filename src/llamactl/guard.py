@@ -1,0 +1,295 @@
+"""guard: rows that come without a root get it in the database, and self-parents are refused.
+
+Install
+1. What makes it impossible is said before anything is changed.
+2. An index that leads with the job id is built beside the application, unless there is one.
+3. In one transaction: the schema, the function, the trigger. A lock not got in time is tried for again.
+Remove
+1. In one transaction: the trigger, and the function.
+2. The index, where its comment says that it was made for the guard.
+3. The schema, once nothing is left in it.
+
+What is there already, or is gone already, is left as it is. The work itself is sql/guard/create_function.sql.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from llamactl import catalog, indexes, obstacles, queries
+from llamactl.db import Session, with_lock_retries
+from llamactl.indexes import Note
+from llamactl.locks import claim, lock_holders
+from llamactl.model import ErrorCode, GuardAction, GuardReport, IdKind, LlamactlError, RefusedBy, Relation
+from llamactl.names import Names
+from llamactl.settings import Settings
+from llamactl.wording import ident, qualified
+
+OBSTACLES = ("LL001", "LL005", "LL006", "LL007", "LL008", "LL013", "LL018")
+"""Of preflight's findings, those that stand in the guard's way too; LL017 where the index is to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardState:
+    """What of the guard is there (guard/look.sql)."""
+
+    trigger: bool
+    enabled: bool
+    trust_root_flag: bool | None
+    function: str | None
+    current: bool
+    """The trigger calls the function of this name; else the table was renamed since."""
+    index: str | None
+    """A usable one that leads with the job id."""
+    index_ours: bool
+    checked: bool
+    schema_present: bool
+    schema_empty: bool
+    may_create: bool
+    function_owned: bool
+
+    @property
+    def installed(self) -> bool:
+        """And not merely a trigger that looks for a table of another name."""
+        return self.trigger and self.current
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    action: GuardAction,
+    *,
+    retries: int,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+) -> GuardReport:
+    """Installs or removes the guard, or tells what is there.
+
+    `confirm` is asked once, before anything is changed; None: no need to ask. Raises LlamactlError: config
+    where the table cannot have it, permission, lock, busy, interrupted.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    before = look(session, relation, names)
+    if action is not GuardAction.STATUS:
+        _refuse(session, relation, names, before, action)
+        if confirm and not confirm(_question(session, names, before, action)):
+            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    changed: list[str] = []
+    if action is GuardAction.INSTALL:
+        if build_index(session, relation, names, note):
+            changed.append("job index")
+        changed += create(session, relation, names, settings, retries, note)
+    elif action is GuardAction.REMOVE:
+        changed += remove(session, relation, names, retries, note)
+    return _report(action, look(session, relation, names), changed)
+
+
+def look(session: Session, relation: Relation, names: Names) -> GuardState:
+    """Returns what of the guard is there. Reads catalogs only."""
+    return session.row(
+        queries.load("guard/look", Names()),
+        GuardState,
+        relation=relation.oid,
+        job=names.columns["job_id"],
+        guard=names.guard,
+        check=names.check,
+    )
+
+
+def refuse_unfit(relation: Relation) -> None:
+    """Raises LlamactlError (config) where the columns are such that the guard could not do its work.
+
+    It compares parents with job ids by an index, and ids byte by byte.
+    """
+    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
+    flag = relation.columns.get("is_root_job")
+    types = f"{ident(job.name)} is {job.type_name}, {ident(parent.name)} {parent.type_name}"
+    blank_padded = [column.bare_type for column in (job, parent)].count("bpchar") == 1
+    if job.kind is not parent.kind or job.kind is IdKind.OTHER or blank_padded:
+        problem = f"no index compares them: {types}"
+    elif job.collation != parent.collation:
+        problem = f"no index compares them: {types}, of another collation"
+    elif not (job.bytewise and parent.bytewise):
+        problem = f"their type takes different ids for equal: {types}"
+    elif parent.generated or (job.generated and job.kind is not IdKind.INTEGER) or (flag and flag.generated):
+        problem = "one of them, or the root flag, is generated, and a trigger comes before that"
+    else:
+        return
+    table = qualified(relation.schema, relation.name)
+    raise LlamactlError(
+        ErrorCode.CONFIG,
+        f"{table} cannot have a guard, for its ids: {problem}; nothing was changed",
+        "`llamactl verify` finds the rows that lack their root, and `llamactl repair` fills them",
+    )
+
+
+def build_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
+    """Builds the index that the guard needs, unless a usable one is there; returns whether it did."""
+    if look(session, relation, names).index:
+        return False
+    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
+    shown = qualified(names.schema, names.job_index)
+    note(f"Building the index {shown}, which the guard looks parents up with; the application goes on ...")
+    if not indexes.build(session, relation, names, "guard/create_job_index", names.job_index, columns, note):
+        return False
+    session.autocommit_run(queries.load("guard/mark_job_index", names))
+    return True
+
+
+def left_unmarked(session: Session, relation: Relation, names: Names) -> bool:
+    """Returns whether an index stands as build_index() makes it, of which nothing says that it did."""
+    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
+    found = indexes.look(session, relation, names.job_index, columns)
+    return found.as_wanted and found.valid and not found.ours
+
+
+def create(
+    session: Session, relation: Relation, names: Names, settings: Settings, retries: int, note: Note
+) -> list[str]:
+    """Makes the function, and the trigger unless it is there as wanted; returns what was made, in words."""
+    trusted = settings.trust_root_flag and "is_root_job" in relation.columns
+
+    def attempt() -> list[str]:
+        with session.transaction():
+            claim(session, relation.oid)
+            there = look(session, relation, names)
+            if not there.schema_present:
+                session.run(queries.load("migrate/create_schema", names))
+            session.run(queries.load("guard/create_function", names))
+            if there.installed and there.trust_root_flag is trusted:
+                return []
+            path = "guard/create_trigger" if trusted else "guard/create_trigger_untrusted"
+            session.run(queries.load(path, names))
+            if there.trigger and not there.current:
+                session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
+            return ["trigger"]
+
+    return _retried(session, relation, attempt, retries, note)
+
+
+def remove(session: Session, relation: Relation, names: Names, retries: int, note: Note) -> list[str]:
+    """Takes off trigger, function, the guard's own index, and the schema if it is empty then.
+
+    Returns what was taken off, in words.
+    """
+    there = look(session, relation, names)
+    removed: list[str] = []
+    if there.trigger or there.function:
+        removed += _retried(session, relation, lambda: _take_off(session, relation, names), retries, note)
+    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
+    cut = indexes.look(session, relation, names.job_index, columns).left_behind
+    if there.index_ours or cut:
+        made = names if cut else _as_made(names, job_index=there.index)
+        note(f"Dropping the index {qualified(made.schema, made.job_index)}; the application goes on ...")
+        indexes.drop(session, relation, made, "guard/drop_job_index", note)
+        removed.append("job index")
+    if look(session, relation, names).schema_empty:
+        with session.transaction():
+            session.run(queries.load("undo/drop_schema", names))
+        removed.append("schema")
+    return removed
+
+
+def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
+    """One transaction."""
+    with session.transaction():
+        claim(session, relation.oid)
+        there = look(session, relation, names)
+        if there.trigger:
+            session.run(queries.load("guard/drop_trigger", names))
+        if there.function:
+            session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
+    return ["trigger"] if there.trigger else []
+
+
+def _as_made(names: Names, **made: str | None) -> Names:
+    """Returns the names under which it was made: the table may have been renamed since."""
+    return replace(names, made={**names.made, **{what: name for what, name in made.items() if name}})
+
+
+def _retried(
+    session: Session, relation: Relation, attempt: Callable[[], list[str]], retries: int, note: Note
+) -> list[str]:
+    def who() -> list[str]:
+        return [holder.sentence() for holder in lock_holders(session, relation.oid)]
+
+    return with_lock_retries(session, attempt, retries, who, note)
+
+
+def _refuse(
+    session: Session, relation: Relation, names: Names, there: GuardState, action: GuardAction
+) -> None:
+    """Raises LlamactlError for what makes the change impossible: config, or permission with the GRANT."""
+    installing = action is GuardAction.INSTALL
+    needed = {*OBSTACLES, *([] if there.index else ["LL017"])} if installing else {"LL001", "LL005"}
+    for finding in obstacles.find(session, relation, names, obstacles.look(session, relation, names)):
+        if finding.id in needed:
+            raise obstacles.refusal(finding)
+    user, schema = ident(session.user), "schema llamactl"
+    if not there.function_owned:
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} does not own the guard's function in {schema}; nothing was changed",
+            "Run as the role that installed the guard, or as a member of it",
+        )
+    if not installing:
+        return
+    if relation.root is None:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{qualified(relation.schema, relation.name)} has no root column to fill; nothing was changed",
+            "Run llamactl migrate first",
+        )
+    refuse_unfit(relation)
+    if not there.may_create:
+        grant = (
+            f"GRANT ALL ON SCHEMA llamactl TO {user};"
+            if there.schema_present
+            else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+        )
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} may not make the guard's function, in {schema}; nothing was changed",
+            grant,
+        )
+
+
+def _question(session: Session, names: Names, there: GuardState, action: GuardAction) -> str:
+    where = f"{names.quoted_table()} of database {session.database} on {session.host}"
+    if action is GuardAction.REMOVE:
+        return f"Remove the guard of {where}? Readers and writers wait for a moment."
+    index = "" if there.index else " An index is built first, beside the application."
+    return f"Install the guard on {where}?{index} Writers wait for a moment."
+
+
+def _report(action: GuardAction, there: GuardState, changed: list[str]) -> GuardReport:
+    guarding = there.installed and there.enabled
+    alone = RefusedBy.GUARD if guarding else RefusedBy.CHECK if there.checked else RefusedBy.NOTHING
+    return GuardReport(
+        action=action,
+        installed=there.installed,
+        enabled=guarding,
+        trust_root_flag=there.trust_root_flag if there.installed else None,
+        index=there.index,
+        self_parents_refused_by=RefusedBy.BOTH if guarding and there.checked else alone,
+        changed=tuple(changed),
+        notes=tuple(_notes(action, there, changed)),
+    )
+
+
+def _notes(action: GuardAction, there: GuardState, changed: list[str]) -> list[str]:
+    notes = []
+    if there.installed and not there.enabled:
+        notes.append("The trigger is disabled: ALTER TABLE ... ENABLE TRIGGER zz_llamactl_guard;")
+    if there.trigger and not there.current:
+        notes.append("The table was renamed since: rows get no root until `llamactl guard install`")
+    if there.installed and not there.index:
+        notes.append(
+            "No index leads with the job id: each insert reads the table; `llamactl guard install` builds one"
+        )
+    if action is GuardAction.INSTALL and changed:
+        notes.append("Rows from before are left as they are: `llamactl repair` fills what is missing")
+    return notes

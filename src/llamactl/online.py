@@ -1,0 +1,303 @@
+"""migrate --online: the same result as in one transaction, while the application reads and writes.
+
+1. Claim the table for the session; a second run ends at once.
+2. Work out the lineage from one snapshot. What makes the migration impossible is said before any change.
+3. The column; then the guard, so that rows that come from now on have their root, or are found by the last
+   pass.
+4. Clear flagged parents and fill, in batches, until a round finds nothing to write (backfill/rounds.py).
+5. Index and CHECK, built and validated beside the application; ANALYZE.
+
+Each step is a transaction of its own, and looks whether it is done: cut anywhere, the same command goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from llamactl import catalog, guard, indexes, lineage, obstacles, plan, projection, queries
+from llamactl.backfill import rounds, state
+from llamactl.backfill.batches import Work
+from llamactl.backfill.rounds import Round, Rules
+from llamactl.backfill.state import Note, Run
+from llamactl.db import Session, with_lock_retries
+from llamactl.db_errors import CHECK_ERROR
+from llamactl.estimates import estimate
+from llamactl.indexes import IndexState
+from llamactl.locks import lock_holders
+from llamactl.model import (
+    CheckPolicy,
+    ErrorCode,
+    LlamactlError,
+    MigrationReport,
+    Progress,
+    Relation,
+    Strategy,
+    StrategyName,
+)
+from llamactl.names import Names
+from llamactl.online_steps import steps
+from llamactl.plan import PlannedStep
+from llamactl.projection import Options, Projection
+from llamactl.settings import Settings
+
+HOUSEKEEPING = frozenset({"claim", "resolve", "create_state", "last_pass"})
+"""Steps that change nothing of the user's: where only these are taken, there is nothing to do."""
+
+STRATEGY = Strategy(StrategyName.UPDATE, False, ("a rewrite keeps everybody out: it is never online",))
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineOptions:
+    """What migrate's flags ask of the online mode."""
+
+    check: CheckPolicy
+    retries: int
+    expect_filled: int | None
+    expect_orphans: int | None
+    keep_guard: bool
+    grace_ms: int
+
+    @property
+    def common(self) -> Options:
+        return Options(StrategyName.UPDATE, self.check, self.retries, self.expect_filled, self.expect_orphans)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The table, and the names that it goes by."""
+
+    relation: Relation
+    names: Names
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    options: OnlineOptions,
+    *,
+    dry_run: bool,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> MigrationReport:
+    """Migrates the table while it is used, or with `dry_run` tells what would be done.
+
+    Raises LlamactlError: config where it cannot be, permission, lock, busy, interrupted. What was done by
+    then stays, and the same call goes on from there.
+    """
+    state.refuse_pooled(session)
+    table = _look(session, settings)
+    # What a cut build left is dropped; another index of the name is not ours to drop.
+    passed = ("LL010",) if _index(session, table).as_wanted else ()
+    obstacles.refuse(
+        session, table.relation, table.names, check=options.check, writing=not dry_run, passed=passed
+    )
+    guard.refuse_unfit(table.relation)
+    if dry_run:
+        return _dry_run(session, settings, table, options, note)
+    if confirm and not confirm(_question(session, table)):
+        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    state.claim(session, table.relation, note)
+    note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
+    first = rounds.work_out(
+        session, settings, table.relation, table.names, Rules(overwrite=False, grace_ms=options.grace_ms)
+    )
+    cut = state.cut_steps(session, table.names, "migrate")
+    taken, skipped = _choose(session, table, options, first.projected, cut)
+    report = projection.report(False, settings, options.common, STRATEGY, first.projected, (), skipped, taken)
+    if report.unmet:
+        return replace(report, notes=())
+    if all(step.name in HOUSEKEEPING for step in taken) and not first.pending.any_rows:
+        return replace(report, skipped=(*(step.name for step in taken), *skipped))
+    with state.filling(session):
+        return _carry_out(session, settings, table, options, first, taken, report, note, progress)
+
+
+def _look(session: Session, settings: Settings) -> Table:
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    return Table(relation, catalog.names_for(relation, settings))
+
+
+def _index(session: Session, table: Table) -> IndexState:
+    """What has the name of the index on the root column."""
+    names = table.names
+    return indexes.look(session, table.relation, names.index, [names.columns["root_job_id"]])
+
+
+def _choose(
+    session: Session,
+    table: Table,
+    options: OnlineOptions,
+    projected: Projection,
+    cut: frozenset[str] = frozenset(),
+) -> tuple[list[PlannedStep], tuple[str, ...]]:
+    """Returns the steps that are taken, and the names of the others. `cut`: where former runs were."""
+    relation, names = table.relation, table.names
+    around = obstacles.look(session, relation, names)
+    standing, index = guard.look(session, relation, names), _index(session, table)
+    planned = steps(
+        relation,
+        plan.look(session, relation, names),
+        options.check,
+        job_index=bool(around.named("job index")),
+        guarded=standing.installed and standing.enabled,
+        guard_left=standing.trigger or standing.index_ours or standing.function is not None,
+        keep_guard=options.keep_guard,
+        leftover=index.as_wanted and not index.valid,
+        cut=cut,
+    )
+    taken = [step for step in planned if step.taken(projected.needs)]
+    return taken, tuple(step.name for step in planned if step not in taken)
+
+
+def _dry_run(
+    session: Session, settings: Settings, table: Table, options: OnlineOptions, note: Note
+) -> MigrationReport:
+    relation, names = table.relation, table.names
+    note(
+        f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
+    )
+    with session.snapshot():
+        lineage.prepare(session, names)
+        session.read_only()
+        projected = projection.project(session, settings, relation, names, writing=False)
+        present = plan.look(session, relation, names)
+        taken, skipped = _choose(session, table, options, projected)
+    shown = tuple(
+        step.shown(
+            names,
+            settings,
+            estimate_seconds=estimate(
+                step.name, StrategyName.UPDATE, relation, present, projected.missing, projected.seconds
+            ),
+        )
+        for step in taken
+    )
+    return projection.report(True, settings, options.common, STRATEGY, projected, shown, skipped, taken)
+
+
+def _question(session: Session, table: Table) -> str:
+    rows = max(table.relation.rows_estimate, 0)
+    return (
+        f"Migrate {table.names.quoted_table()} of database {session.database} on {session.host} online, "
+        f"about {rows:,} rows? It goes on being read and written; a few changes of its shape keep others "
+        "waiting for a moment each."
+    )
+
+
+def _carry_out(
+    session: Session,
+    settings: Settings,
+    table: Table,
+    options: OnlineOptions,
+    first: Round,
+    taken: list[PlannedStep],
+    report: MigrationReport,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> MigrationReport:
+    relation, names = table.relation, table.names
+    run = Run.begin(session, names, "migrate", {"resolve": round(first.projected.seconds, 3)})
+    work = Work(session, relation, names, run, options.retries, note, progress)
+    last, notes = first, []
+    for step in taken:
+        match step.name:
+            case "claim" | "create_state" | "resolve" | "clear_parents" | "fill":
+                pass  # done by now, or with the step that follows or came before
+            case "last_pass":
+                last = rounds.write(
+                    work, settings, Rules(overwrite=False, grace_ms=options.grace_ms), first
+                ).last
+            case "validate_check":
+                with run.step(step.name):
+                    notes += _validate_check(work)
+            case _:
+                with run.step(step.name):
+                    _take(work, settings, step)
+    run.end()
+    shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
+    counts = last.projected.counts
+    return replace(
+        report, counts=counts, steps=shown, notes=(*report.notes, *notes, *_notes(first, last, options))
+    )
+
+
+def _take(work: Work, settings: Settings, step: PlannedStep) -> None:
+    session, relation, names, retries, note = (
+        work.session,
+        work.relation,
+        work.names,
+        work.retries,
+        work.note,
+    )
+    match step.name:
+        case "drop_index":
+            indexes.drop(session, relation, names, "online/drop_index", note)
+        case "create_index":
+            columns = [names.columns["root_job_id"]]
+            indexes.build(session, relation, names, "online/create_index", names.index, columns, note)
+            if "migrate/mark_index" in step.paths:
+                change(work, "migrate/mark_index")
+        case "create_job_index":
+            guard.build_index(session, relation, names, note)
+            if guard.left_unmarked(session, relation, names):
+                session.autocommit_run(queries.load("guard/mark_job_index", names))
+        case "create_guard":
+            guard.create(session, relation, names, settings, retries, note)
+        case "remove_guard":
+            guard.remove(session, relation, names, retries, note)
+        case _:
+            change(work, *step.paths)
+
+
+def change(work: Work, *paths: str) -> None:
+    """One transaction, with retries: what alters the table for a moment."""
+
+    def attempt() -> None:
+        with work.session.transaction():
+            for path in paths:
+                work.session.run(queries.load(path, work.names))
+
+    def who() -> list[str]:
+        return [holder.sentence() for holder in lock_holders(work.session, work.relation.oid)]
+
+    with_lock_retries(work.session, attempt, work.retries, who, work.note)
+
+
+def _validate_check(work: Work) -> list[str]:
+    """Proves the CHECK for the rows from before, without keeping anybody out. Returns notes."""
+    with work.session.settings(lock_timeout="0", statement_timeout="0"):
+        try:
+            with work.session.transaction():
+                work.session.run(queries.load("online/validate_check", work.names))
+        except LlamactlError as exc:
+            if not isinstance(exc.__cause__, CHECK_ERROR):
+                raise
+        else:
+            return []
+    change(work, "online/drop_check")
+    return ["The self-parent CHECK is left out: a row that violates it came in meanwhile"]
+
+
+def _notes(first: Round, last: Round, options: OnlineOptions) -> list[str]:
+    notes = []
+    came = last.projected.counts.conflicts - first.projected.counts.conflicts
+    if came > 0:
+        notes.append(
+            f"{came} rows hold another root than the computed one that did not before: parents were changed "
+            "meanwhile, or a trigger changes what is written; `llamactl repair --overwrite` corrects them"
+        )
+    if left := last.pending.bare_rows:
+        notes.append(f"{left} rows that came meanwhile lack their root: `llamactl repair` fills them")
+    if left := last.pending.clear_rows:
+        notes.append(f"{left} rows got a parent that their root flag disregards: `llamactl repair` clears it")
+    if last.waiting:
+        notes.append(
+            f"{last.waiting} rows whose chain leaves the log are younger than --grace, and wait for their "
+            "parent: `llamactl repair` fills them later"
+        )
+    if options.keep_guard:
+        notes.append("The guard stays on the table: `llamactl guard remove` takes it off")
+    return notes

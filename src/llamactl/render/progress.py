@@ -1,0 +1,63 @@
+"""How far a run is, on stderr: a bar on a terminal, else a line every ten seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from llamactl.model import Progress
+from llamactl.render.console import Streams, is_terminal
+
+LINE_EVERY_SECONDS = 10
+BAR_AFTER_SECONDS = 2
+"""What is done sooner needs none."""
+
+
+@contextmanager
+def shown(streams: Streams) -> Iterator[Callable[[Progress], None]]:
+    """Yields what takes each progress. The bar is gone at the end."""
+    if not is_terminal(sys.stderr):
+        yield _lines(streams)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True, no_color=not streams.err_screen().colour)
+    columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))
+    bar = Bar(*columns, console=console, transient=True, redirect_stderr=False, redirect_stdout=False)
+    task, begun = bar.add_task("rows", total=None, pace=""), time.monotonic()
+
+    def show(progress: Progress) -> None:
+        if time.monotonic() - begun >= BAR_AFTER_SECONDS:
+            bar.start()
+        bar.update(
+            task, completed=progress.rows_done, total=progress.rows_total, pace=_pace(progress).strip(", ")
+        )
+
+    try:
+        yield show
+    finally:
+        bar.stop()
+
+
+def _lines(streams: Streams) -> Callable[[Progress], None]:
+    last = time.monotonic()
+
+    def show(progress: Progress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= LINE_EVERY_SECONDS:
+            last = time.monotonic()
+            streams.note(f"{progress.rows_done:,} of {progress.rows_total:,} rows{_pace(progress)}")
+
+    return show
+
+
+def _pace(progress: Progress) -> str:
+    if not progress.rows_per_second:
+        return ""
+    eta = progress.eta_seconds
+    left = f", {eta:.0f} s left" if eta is not None else ""
+    return f", {progress.rows_per_second:,.0f} a second{left}"

@@ -1,0 +1,44 @@
+"""What undo took off, or would take off, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from llamactl.model import Parents, UndoReport
+from llamactl.render import steps_text
+from llamactl.render.console import Screen
+from llamactl.render.page import Page, Part, apart
+
+
+def render(report: UndoReport, screen: Screen) -> Iterator[str]:
+    """The steps; of a dry run with their statements."""
+    page = Page(screen)
+    sections: list[Iterable[str]] = [[page.line(_headline(report))], _parents(page, report.parents)]
+    if report.steps:
+        sections += [
+            steps_text.table(page, report.steps, report.dry_run),
+            steps_text.skipped(page, report.skipped),
+        ]
+    if report.dry_run:
+        sections += steps_text.statements(page, report.steps)
+    return apart(*sections)
+
+
+def _headline(report: UndoReport) -> Part:
+    if not report.steps:
+        return ("Nothing to undo: nothing of llamactl's is on the table.", "bold green")
+    if report.dry_run:
+        return ("Dry run: nothing was changed.", "bold")
+    return ("Undone.", "bold green")
+
+
+def _parents(page: Page, parents: Parents) -> Iterator[str]:
+    counts = (
+        ("restored", parents.restored, "cleared parents put back"),
+        ("kept", parents.kept, "rows have a parent by now"),
+        ("gone", parents.gone, "rows are no more"),
+    )
+    rows: list[list[Part]] = [
+        [("  " + name, "bold"), f"{count:,}", (meaning, "dim")] for name, count, meaning in counts if count
+    ]
+    return page.table(rows, numeric={1}) if rows else iter(())

@@ -1,0 +1,129 @@
+"""repair: fills the roots that are missing, and with `overwrite` corrects those that disagree, in batches.
+
+1. Claim the table, as a migration does.
+2. Work out the lineage from one snapshot, and with it which rows are to be written. A dry run ends here.
+3. Write them in batches (backfill/rounds.py); again, until a round finds nothing to write.
+
+Rows whose chain leaves the log and that are younger than the grace are left alone: their parent's row may be
+on its way. All others are filled at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from llamactl import catalog, obstacles
+from llamactl.backfill import rounds, state
+from llamactl.backfill.batches import Work
+from llamactl.backfill.rounds import Round, Rules
+from llamactl.backfill.state import Note, Run
+from llamactl.db import Session
+from llamactl.model import ErrorCode, LlamactlError, Progress, Relation, RepairReport
+from llamactl.names import Names
+from llamactl.settings import Settings
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+    grace_ms: int,
+    retries: int,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> RepairReport:
+    """Repairs the table, or with `dry_run` tells what would be written.
+
+    `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
+    not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
+    """
+    state.refuse_pooled(session)
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    if relation.root is None:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{names.quoted_table()} has no column {names.columns['root_job_id']}; nothing was changed",
+            "The table is not migrated yet: llamactl migrate",
+        )
+    obstacles.refuse_unreadable(relation)
+    if not dry_run:
+        state.claim(session, relation, note)
+    rules = Rules(overwrite, grace_ms)
+    note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
+    first = rounds.work_out(session, settings, relation, names, rules)
+    before = _report(dry_run, overwrite, first, first, written=0, cleared=0)
+    if dry_run:
+        return before
+    if not first.pending.any_rows:
+        if state.cut_steps(session, names, "repair"):
+            Run.begin(session, names, "repair").end()  # what was cut is complete
+        return before
+    if confirm and not confirm(_question(session, names, first)):
+        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    return _write(session, settings, relation, names, rules, first, retries, note, progress)
+
+
+def _write(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    rules: Rules,
+    first: Round,
+    retries: int,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> RepairReport:
+    with state.filling(session):
+        recorded = Run.begin(session, names, "repair")
+        work = Work(session, relation, names, recorded, retries, note, progress)
+        written = rounds.write(work, settings, rules, first)
+        recorded.end()
+    return _report(
+        False, rules.overwrite, first, written.last, written=written.filled, cleared=written.cleared
+    )
+
+
+def _question(session: Session, names: Names, first: Round) -> str:
+    wrong = first.pending.fill_rows - first.pending.bare_rows
+    what = [
+        f"fill {first.pending.bare_rows:,} rows" if first.pending.bare_rows else "",
+        f"correct {wrong:,} rows" if wrong else "",
+        f"clear {first.pending.clear_rows:,} parents that the root flag disregards"
+        if first.pending.clear_rows
+        else "",
+    ]
+    return (
+        f"In {names.quoted_table()} of database {session.database} on {session.host}: "
+        f"{', '.join(filter(None, what))}? The application goes on."
+    )
+
+
+def _report(
+    dry_run: bool, overwrite: bool, first: Round, last: Round, *, written: int, cleared: int
+) -> RepairReport:
+    counts, notes = last.projected.counts, []
+    if not overwrite and counts.conflicts:
+        notes.append(
+            f"{counts.conflicts} rows hold another root than the computed one: --overwrite corrects them"
+        )
+    if last is not first and last.pending.any_rows:
+        notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
+    if last.waiting:
+        notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
+    return RepairReport(
+        dry_run=dry_run,
+        counts=counts,
+        missing=first.pending.bare_rows,
+        wrong=first.pending.fill_rows - first.pending.bare_rows,
+        disregarded=first.pending.clear_rows,
+        waiting=last.waiting,
+        written=written,
+        cleared=cleared,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,203 @@
+"""status: how far the newest online run of the table has come. Reads only catalogs and what the run records.
+
+It must answer while the run holds its locks, so nothing here opens the user's table.
+
+1. Who holds the claim on the table: a run whose session does not hold it was cut, unless it ended.
+2. What the run recorded: rows, rate, steps, what it waits for.
+3. What the server tells of its session just now: who blocks it, how far an index is built.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from llamactl import catalog, queries
+from llamactl.catalog import Found
+from llamactl.db import Session
+from llamactl.locks import LockHolder
+from llamactl.model import (
+    Blocker,
+    IndexBuild,
+    RunState,
+    RunStatus,
+    RunStep,
+    StatusReport,
+    TableStatus,
+)
+from llamactl.names import Names
+from llamactl.settings import Settings
+
+POLL_SECONDS = 1.0
+CUT = "was cut: it has not ended, and no session of it lives; run the same command again to go on"
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    root_column_present: bool
+    guard_present: bool
+    state_present: bool
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run recorded (llamactl.run)."""
+
+    id: int
+    command: str
+    backend_pid: int
+    began_at: datetime
+    ended_at: datetime | None
+    rows_done: int
+    rows_total: int | None
+    rows_per_second: float | None
+    waits_for: str | None
+    waits_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _LockWait:
+    wanted: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was to be seen at one moment."""
+
+    claimants: Sequence[LockHolder]
+    table: _Table
+    runs: Sequence[_Run]
+    steps: tuple[RunStep, ...]
+    waits: Sequence[_LockWait]
+    blockers: Sequence[LockHolder]
+    builds: Sequence[IndexBuild]
+
+    def lives(self, run: _Run) -> bool:
+        """Whether its session holds the claim."""
+        return run.ended_at is None and any(holder.pid == run.backend_pid for holder in self.claimants)
+
+    def cut(self, run: _Run) -> bool:
+        return run.ended_at is None and not self.lives(run)
+
+
+def run(session: Session, settings: Settings) -> StatusReport:
+    """Returns the newest run and the table as they are now.
+
+    Raises LlamactlError: config where the table is not there, permission where the role may not read what
+    runs record.
+    """
+    found = catalog.find(session, settings)
+    return _report(session, settings, found)
+
+
+def watch(session: Session, settings: Settings) -> Iterator[StatusReport]:
+    """Yields what run() returns, again each second, until nobody is at work. Raises as it does."""
+    found = catalog.find(session, settings)
+    while True:
+        report = _report(session, settings, found)
+        yield report
+        if not report.claimed:
+            return
+        time.sleep(POLL_SECONDS)
+
+
+def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
+    look = _look(session, settings, found)
+    if look.runs and look.cut(look.runs[0]):
+        # It may have ended between two of the statements.
+        look = _look(session, settings, found)
+    newest = _status(look, look.runs[0]) if look.runs else None
+    unfinished = any(one.command == "migrate" and one.ended_at is None for one in look.runs)
+    table = TableStatus(
+        name=found.shown,
+        migrated=look.table.root_column_present and not unfinished,
+        guard=look.table.guard_present,
+    )
+    ended = {one.backend_pid for one in look.runs if one.ended_at}
+    claimed = any(holder.pid not in ended for holder in look.claimants)
+    return StatusReport(newest, look.steps, table, claimed, look.table.as_of, tuple(_notes(look)))
+
+
+def _look(session: Session, settings: Settings, found: Found) -> _Look:
+    def load(path: str) -> queries.Query:
+        return queries.load(path, _NO_NAMES)
+
+    root_column = Names(columns=settings.columns).columns["root_job_id"]
+    with session.snapshot():
+        session.read_only()
+        claimants = session.rows(load("migrate/claimant"), LockHolder, relation=found.oid)
+        table = session.row(load("status/table"), _Table, relation=found.oid, root_column=root_column)
+        if not table.state_present:
+            return _Look(claimants, table, (), (), (), (), ())
+        runs = session.rows(load("status/runs"), _Run, schema=found.schema_name, table=found.table_name)
+        if not runs:
+            return _Look(claimants, table, (), (), (), (), ())
+        pid = runs[0].backend_pid
+        return _Look(
+            claimants,
+            table,
+            runs,
+            tuple(session.rows(load("status/steps"), RunStep, run=runs[0].id)),
+            session.rows(load("status/lock_wait"), _LockWait, pid=pid),
+            session.rows(load("status/blockers"), LockHolder, pid=pid),
+            session.rows(load("status/index_build"), IndexBuild, pid=pid),
+        )
+
+
+def _status(look: _Look, run: _Run) -> RunStatus:
+    """The session's pid may be somebody else's once the run has none."""
+    live = look.lives(run)
+    waits_for, waits_since = (run.waits_for, run.waits_since) if live else (None, None)
+    if live and not waits_for and look.waits:
+        waits_for, waits_since = look.waits[0].wanted, look.waits[0].since
+    state = RunState.CUT
+    if run.ended_at:
+        state = RunState.DONE
+    elif live:
+        state = RunState.WAITING if waits_for else RunState.RUNNING
+    current = look.steps[-1] if look.steps and not run.ended_at else None
+    rate, total = run.rows_per_second, run.rows_total
+    left = None if total is None else max(total - run.rows_done, 0)
+    return RunStatus(
+        id=run.id,
+        command=run.command,
+        state=state,
+        step=current.name if current else None,
+        step_since=current.began_at if current else None,
+        began_at=run.began_at,
+        ended_at=run.ended_at,
+        rows_done=run.rows_done,
+        rows_total=total,
+        rows_per_second=rate if live else None,
+        eta_seconds=round(left / rate, 1) if live and rate and left is not None else None,
+        waits_for=waits_for,
+        waits_since=waits_since,
+        blocked_by=tuple(_blocker(holder) for holder in look.blockers) if live else (),
+        index_build=look.builds[0] if live and look.builds else None,
+    )
+
+
+def _blocker(holder: LockHolder) -> Blocker:
+    return Blocker(
+        pid=holder.pid,
+        user=holder.user_name,
+        state=holder.state,
+        transaction_seconds=holder.age_seconds,
+        query=holder.query,
+        sentence=holder.sentence(),
+    )
+
+
+def _notes(look: _Look) -> Iterator[str]:
+    for one in look.runs:
+        if look.cut(one):
+            yield f"Run {one.id} ({one.command}) {CUT}"
+    for holder in look.claimants:
+        if not any(one.backend_pid == holder.pid for one in look.runs):
+            yield f"Another llamactl is at work on the table: {holder.sentence()}"

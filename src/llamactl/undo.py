@@ -1,0 +1,222 @@
+"""undo: takes off what llamactl made, and puts back the parents that it cleared, in one transaction.
+
+1. Look at the catalogs, and at the saved parents: what makes it impossible is said before anything is locked.
+   A dry run ends here, and so does a run that finds nothing to undo.
+2. In one transaction: claim the table (tried), lock the saved state, ACCESS EXCLUSIVE as the first lock on
+   the table, look again, and only then the first write.
+3. Off go the guard and the CHECK; then the parents are put back, which neither must meet; then go indexes,
+   column and saved state.
+4. A lock not got releases everything and is tried again (db.with_lock_retries).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from llamactl import catalog, obstacles, undo_plan
+from llamactl.db import Session, with_lock_retries
+from llamactl.estimates import SCAN_SECONDS_PER_ROW
+from llamactl.locks import claim, lock_holders, while_held
+from llamactl.model import ErrorCode, LlamactlError, Parents, Relation, Step, UndoReport
+from llamactl.names import Names
+from llamactl.plan import LABEL, PlannedStep, timed
+from llamactl.settings import Settings
+from llamactl.undo_plan import LOCKS, OF_THE_STATE, Standing
+from llamactl.wording import ident, listed, qualified
+
+Note = Callable[[str], None]
+
+ALTERING = ("LL001", "LL005")
+UPDATING = ("LL015", "LL016")
+"""Findings of preflight that stand in the way of taking off, and of putting parents back."""
+
+
+def run(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    retries: int,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+) -> UndoReport:
+    """Undoes all that llamactl did to the table, or with `dry_run` tells what that would be.
+
+    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where it
+    cannot be undone, permission, lock, busy, interrupted. All of these leave the table as it was.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    with session.snapshot():
+        session.read_only()
+        standing = undo_plan.look(session, settings, relation)
+    _refuse(session, standing, writing=not dry_run)
+    taken, _ = _choose(standing)
+    if dry_run or not taken:
+        shown = tuple(
+            step.shown(standing.names, settings, estimate_seconds=_estimate(step, relation)) for step in taken
+        )
+        return _report(dry_run, standing, shown)
+    if confirm and not confirm(_question(session, standing)):
+        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    tables = (*standing.state.tables, relation.oid)
+    return with_lock_retries(
+        session,
+        lambda: _attempt(session, settings, relation, standing.names, note),
+        retries,
+        lambda: [holder.sentence() for oid in tables for holder in lock_holders(session, oid)],
+        note,
+    )
+
+
+def _attempt(
+    session: Session, settings: Settings, relation: Relation, names: Names, note: Note
+) -> UndoReport:
+    """One transaction. Raises LlamactlError, which rolls it back."""
+    with session.transaction():
+        claim(session, relation.oid)
+        state = undo_plan.look_at_state(session, names)
+        seconds = {
+            step.name: timed(partial(step.run, session, names))
+            for step in undo_plan.locks(state)
+            if step.when
+        }
+        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+        with while_held():
+            return _under_lock(session, settings, state.tables, seconds)
+
+
+def _under_lock(
+    session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[str, float]
+) -> UndoReport:
+    # All of it may have changed between the first look and the locks.
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    standing = undo_plan.look(session, settings, relation)
+    _refuse(session, standing, writing=True)
+    if standing.state.tables != locked:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            "Somebody else changed the schema llamactl just now; rolled back, nothing was changed",
+            "Run the command again",
+        )
+    taken, _ = _choose(standing)
+    for step in taken:
+        if step.name not in LOCKS:
+            seconds[step.name] = timed(partial(_take, session, standing, step))
+    shown = tuple(step.shown(standing.names, settings, seconds=seconds.get(step.name)) for step in taken)
+    return _report(False, standing, shown)
+
+
+def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
+    """Raises LlamactlError where afterwards not all rows have their parent back."""
+    step.run(session, standing.names)
+    if step.name != "restore_parents":
+        return
+    missing = standing.cleared.missing
+    back = undo_plan.look_at_parents(session, standing.names).back - standing.cleared.back
+    if back != missing:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{back} of {missing} cleared parents came back; rolled back, nothing was changed",
+            f"A trigger on the table changes or suppresses the update: {listed(standing.marked.firing)}",
+        )
+
+
+def _choose(standing: Standing) -> tuple[list[PlannedStep], tuple[str, ...]]:
+    """Returns the steps that are taken, none where there is nothing to undo; and the names of the others."""
+    steps = undo_plan.steps(standing)
+    taken = [step for step in steps if step.when]
+    if all(step.name in LOCKS for step in taken):
+        taken = []
+    return taken, tuple(step.name for step in steps if step not in taken)
+
+
+def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
+    """Raises LlamactlError for what makes it impossible. Unless `writing`, rights to write may lack."""
+    relation, names = standing.relation, standing.names
+    if standing.marked.added_column is not None and standing.marked.blockers:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"Column {ident(names.columns['root_job_id'])} is used by "
+            f"{listed(standing.marked.blockers)}; nothing was changed",
+            "Drop these first, or change them so that they do without it: undo drops nothing of yours",
+        )
+    taken, _ = _choose(standing)
+    if not taken:
+        return
+    passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.missing else ())}
+    for finding in obstacles.find(session, relation, names, obstacles.look(session, relation, names)):
+        if finding.id in passed_on:
+            raise obstacles.refusal(finding)
+    if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
+            "Run it as the role that ran the migration, or GRANT that role",
+        )
+
+
+def _estimate(step: PlannedStep, relation: Relation) -> float:
+    scans = 2 * max(relation.rows_estimate, 0)  # to put them back, and to see that they are
+    return round(scans * SCAN_SECONDS_PER_ROW, 2) if step.name == "restore_parents" else 0.0
+
+
+def _question(session: Session, standing: Standing) -> str:
+    names, cleared = standing.names, standing.cleared
+    text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
+    if standing.marked.added_column is not None:
+        text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."
+    if cleared.missing:
+        text += f" {cleared.missing:,} parents are put back."
+    return " ".join([text, *_warnings(standing), "Nobody can read or write the table meanwhile."])
+
+
+def _warnings(standing: Standing) -> Iterator[str]:
+    """What somebody should know beforehand, in sentences."""
+    marked = standing.marked
+    if marked.added_column is not None and marked.along:
+        yield f"With the column goes what others made on it: {listed(marked.along)}."
+    if standing.cleared.missing and marked.firing:
+        yield f"Putting parents back fires trigger {listed(marked.firing)}."
+
+
+def _report(dry_run: bool, standing: Standing, steps: tuple[Step, ...]) -> UndoReport:
+    cleared = standing.cleared
+    return UndoReport(
+        dry_run=dry_run,
+        steps=steps,
+        skipped=_choose(standing)[1],
+        parents=Parents(cleared.missing, cleared.kept, cleared.gone),
+        notes=tuple(_notes(dry_run, standing, bool(steps))),
+    )
+
+
+def _notes(dry_run: bool, standing: Standing, any_step: bool) -> Iterator[str]:
+    relation, cleared, marked = standing.relation, standing.cleared, standing.marked
+    if dry_run:
+        yield from (sentence.removesuffix(".") for sentence in _warnings(standing))
+    if marked.added_column is None and relation.root is not None:
+        yield (
+            f"Column {ident(relation.root.name)} stays, with its values and the indexes that others made: "
+            "its comment does not say that llamactl added it"
+        )
+    for unmarked, ours, name in (
+        (marked.unmarked_index and marked.added_column is None, standing.index, standing.names.index),
+        (marked.unmarked_job_index, standing.job_index, standing.names.job_index),
+    ):
+        if unmarked and not ours:
+            yield f"Index {ident(name)} stays: nothing says that llamactl made it"
+    if cleared.kept:
+        yield f"{cleared.kept} rows whose parent was cleared have one by now, and keep it"
+    if cleared.gone:
+        yield f"{cleared.gone} rows whose parent was cleared are no more"
+    if cleared.lost:
+        yield (
+            f"llamactl.cleared_parent holds parents of {listed(cleared.lost)}, which is not there: if that "
+            "was this table's name, set table_schema and table_name to the new one and run undo again"
+        )
+    if any_step and relation.enum is not None and LABEL in relation.enum.values:
+        enum = qualified(relation.enum.schema, relation.enum.name)
+        yield f"The value {LABEL} stays in the enum type {enum}: Postgres cannot drop one"

@@ -1,0 +1,237 @@
+"""What of llamactl's stands on a table, and the steps that take it off, each with its files and its lock.
+
+Whose a thing is, the comments in the catalog tell; what has none is the user's, and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llamactl import catalog, queries
+from llamactl.db import Session
+from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
+from llamactl.names import Names
+from llamactl.plan import PlannedStep
+from llamactl.settings import Settings
+from llamactl.wording import ident
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What look.sql returns."""
+
+    added_column: str | None
+    comment_only: bool
+    index: str | None
+    check_name: str | None
+    job_index: str | None
+    unmarked_index: bool
+    unmarked_job_index: bool
+    trigger: bool
+    function: str | None
+    function_elsewhere: bool
+    blockers: tuple[str, ...]
+    along: tuple[str, ...]
+    firing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What state.sql returns."""
+
+    schema_ours: bool
+    parents: bool
+    runs: bool
+    tables: tuple[int, ...]
+    readable: bool
+    others: tuple[str, ...]
+    unowned: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What parents.sql returns."""
+
+    missing: int = 0
+    kept: int = 0
+    back: int = 0
+    gone: int = 0
+    saved: int = 0
+    others: int = 0
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What runs.sql returns."""
+
+    saved: int = 0
+    others: int = 0
+    unfinished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is there of llamactl's."""
+
+    relation: Relation
+    names: Names
+    """As things are called, whatever the table was called when they were made."""
+    marked: Marked
+    state: State
+    cleared: Cleared
+    runs: Runs
+
+    @property
+    def index(self) -> bool:
+        """The index on the root column is ours. A cut may have come before its mark."""
+        built = self.marked.unmarked_index and "create_index" in self.runs.unfinished
+        return self.marked.index is not None or built
+
+    @property
+    def job_index(self) -> bool:
+        """The guard's index is ours."""
+        built = self.marked.unmarked_job_index and "create_job_index" in self.runs.unfinished
+        return self.marked.job_index is not None or built
+
+    @property
+    def function(self) -> bool:
+        """The guard's function can go."""
+        return self.marked.function is not None and not self.marked.function_elsewhere
+
+    @property
+    def keeps_others(self) -> bool:
+        """The saved state is other tables' too."""
+        return bool(self.cleared.others or self.runs.others)
+
+    @property
+    def empties_schema(self) -> bool:
+        """Nothing is left in the schema, and it was made by us."""
+        left = self.keeps_others or self.state.others or self.marked.function_elsewhere
+        return self.state.schema_ours and not left
+
+
+def look(session: Session, settings: Settings, relation: Relation) -> Standing:
+    """Returns what is there. Reads the saved parents' rows, the rest from the catalogs.
+
+    Raises LlamactlError (permission) where the role may not read the saved state.
+    """
+    names = catalog.names_for(relation, settings)
+    marked = session.row(
+        queries.load("undo/look", names),
+        Marked,
+        relation=relation.oid,
+        root_column=names.columns["root_job_id"],
+        parent=names.columns["parent_job_id"],
+        index=names.index,
+        job_index=names.job_index,
+        guard=names.guard,
+    )
+    names = _as_made(names, marked)
+    state = look_at_state(session, names)
+    if not state.readable:
+        user = ident(session.user)
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} may not read what is kept in the schema llamactl; nothing was changed",
+            f"GRANT USAGE ON SCHEMA llamactl TO {user}; "
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {user}; to undo, be its owner",
+        )
+    owner = {"schema": names.schema, "table": names.table}
+    cleared, runs = Cleared(), Runs()
+    if state.parents:
+        cleared = look_at_parents(session, names)
+    if state.runs:
+        runs = session.row(queries.load("undo/runs", names), Runs, **owner)
+    return Standing(relation, names, marked, state, cleared, runs)
+
+
+def look_at_state(session: Session, names: Names) -> State:
+    """Returns what is there of the saved state. Reads catalogs only."""
+    return session.row(queries.load("undo/state", _NO_NAMES), State, function=names.guard)
+
+
+def look_at_parents(session: Session, names: Names) -> Cleared:
+    """Returns what became of the rows whose parents were cleared."""
+    return session.row(queries.load("undo/parents", names), Cleared, schema=names.schema, table=names.table)
+
+
+def _as_made(names: Names, marked: Marked) -> Names:
+    """Returns the names with those that the marked things have."""
+    found = {
+        "index": marked.index,
+        "check": marked.check_name,
+        "job_index": marked.job_index,
+        "guard": marked.function,
+    }
+    made = {what: name for what, name in found.items() if name not in (None, getattr(names, what))}
+    root = marked.added_column or names.columns["root_job_id"]
+    return replace(names, columns={**names.columns, "root_job_id": root}, made=made)
+
+
+def locks(state: State) -> list[PlannedStep]:
+    """Returns the steps that lock: the saved state first, so that nobody waits for the table meanwhile."""
+    kept = [
+        *(["undo/lock_parents"] if state.parents else []),
+        *(["undo/lock_runs"] if state.runs else []),
+    ]
+    return [
+        PlannedStep("lock_state", kept, "", bool(kept), blocks=Blocks.NONE),
+        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+    ]
+
+
+def steps(standing: Standing) -> list[PlannedStep]:
+    """Returns all steps in their order, those included for which there is nothing."""
+    marked, cleared = standing.marked, standing.cleared
+    exclusive = "AccessExclusiveLock"
+    return [
+        *locks(standing.state),
+        PlannedStep("drop_trigger", ["guard/drop_trigger"], exclusive, marked.trigger),
+        PlannedStep("drop_function", ["guard/drop_function"], "", standing.function),
+        # Before the parents: of a flagged row the job may be its own.
+        PlannedStep("drop_check", ["undo/drop_check"], exclusive, marked.check_name is not None),
+        PlannedStep(
+            "restore_parents",
+            ["undo/restore_parents", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            cleared.missing > 0,
+            {"schema": standing.names.schema, "table": standing.names.table},
+        ),
+        PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
+        PlannedStep("drop_job_index", ["undo/drop_job_index"], exclusive, standing.job_index),
+        PlannedStep("drop_column", ["undo/drop_column"], exclusive, marked.added_column is not None),
+        PlannedStep(
+            "drop_comment",
+            ["undo/drop_comment"],
+            "ShareUpdateExclusiveLock",
+            marked.comment_only and marked.added_column is None,
+        ),
+        *_forgetting(standing),
+    ]
+
+
+def _forgetting(standing: Standing) -> list[PlannedStep]:
+    """The steps that take off the saved state: this table's rows, or all where no other table has any."""
+    state, shared = standing.state, standing.keeps_others
+    owner = {"schema": standing.names.schema, "table": standing.names.table}
+    return [
+        PlannedStep(
+            "forget_parents", ["undo/forget_parents"], "", shared and standing.cleared.saved > 0, owner
+        ),
+        PlannedStep("forget_runs", ["undo/forget_runs"], "", shared and standing.runs.saved > 0, owner),
+        PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not shared),
+        PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not shared),
+        PlannedStep("drop_schema", ["undo/drop_schema"], "", standing.empties_schema),
+    ]
+
+
+LOCKS = frozenset({"lock_state", "lock"})
+"""Steps that change nothing: where only these are taken, there is nothing to undo."""
+
+OF_THE_STATE = frozenset(
+    {"drop_function", "forget_parents", "forget_runs", "drop_parents", "drop_runs", "drop_schema"}
+)
+"""Steps that need the rights of the owner of what is kept in the schema llamactl."""

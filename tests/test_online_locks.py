@@ -1,0 +1,501 @@
+"""migrate --online beside sessions that are in its way, and in whose way it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from cutting import Connection, Done, Hook, Statement, quick_look, run_here, wait_until
+from llamactl import indexes
+from llamactl.backfill import rounds
+from servers import Server, private_server
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+ROWS = 4000
+MAKE = """INSERT INTO "LlamaLog" ("operation", "category", "status", "retry_count", "job_id", "parent_job_id",
+  "created_at", "metadata")
+SELECT 'x', 'CREATED', 'SUCCESS', i, 'j' || i,
+  CASE WHEN i %% 10 > 0 THEN 'j' || i - i %% 10 END, '2026-01-01', to_jsonb(repeat('x', 200))
+FROM generate_series(1000, 999 + %s) AS i"""
+WRONG = """SELECT count(*) FROM "LlamaLog"
+WHERE "root_job_id" IS DISTINCT FROM 'j' || "retry_count" - "retry_count" % 10"""
+
+
+@pytest.fixture(autouse=True)
+def many(request: pytest.FixtureRequest) -> None:
+    """Rows on more pages than a batch takes, but for the tests with a server of their own."""
+    if "connection" in request.fixturenames:
+        make_many(request.getfixturevalue("connection"))
+
+
+def make_many(connection: Connection, rows: int = ROWS) -> None:
+    connection.execute(MAKE, [rows])
+    connection.execute('VACUUM ANALYZE "LlamaLog"')
+
+
+def wrong(connection: Connection) -> int:
+    row = connection.execute(WRONG.encode()).fetchone()
+    assert row
+    count: int = row[0]
+    return count
+
+
+def run(dsn: str, *arguments: str, before: Hook | None = None, after: Hook | None = None) -> Done:
+    command = ("migrate", "--online", "--yes", "--format", "json", "--dsn", dsn, *arguments)
+    return run_here(*command, before=before, after=after)
+
+
+def document(done: Done, code: int = 0) -> Any:
+    assert done.code == code, done.err
+    return json.loads(done.out)
+
+
+def once(pattern: str, action: Callable[[], object], number: int = 1) -> Hook:
+    """A hook: the action, at the statement of this number, from 1, that the pattern is found in."""
+    seen = 0
+
+    def hook(statement: Statement) -> None:
+        nonlocal seen
+        if re.search(pattern, statement.text):
+            seen += 1
+            if seen == number:
+                action()
+
+    return hook
+
+
+BATCH = r"(?s)root_of.*UPDATE \""
+
+
+@contextmanager
+def other(dsn: str, **settings: Any) -> Iterator[Connection]:
+    """Another session, not in autocommit."""
+    with closing(psycopg.connect(dsn, application_name="somebody", **settings)) as connection:
+        yield connection
+
+
+@contextmanager
+def meanwhile(action: Callable[[], object]) -> Iterator[None]:
+    """Runs the action in a thread; what it raises is raised at the end."""
+    raised: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            action()
+        except BaseException as exc:
+            raised.append(exc)
+
+    thread = threading.Thread(target=guarded)
+    thread.start()
+    yield
+    thread.join(30)
+    assert not thread.is_alive()
+    if raised:
+        raise raised[0]
+
+
+# --- the table is rewritten, or looked at, meanwhile -----------------------------------------------------
+
+
+@pytest.mark.parametrize("batch", [1, 12])
+def test_vacuum_full_in_the_middle(batch: int, database: str, connection: Connection) -> None:
+    """Rows move to other pages, of another file."""
+    connection.execute("""DELETE FROM "LlamaLog" WHERE "retry_count" BETWEEN 1500 AND 2999""")
+    before = connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone()
+    done = run(database, before=once(BATCH, lambda: connection.execute('VACUUM FULL "LlamaLog"'), batch))
+    assert document(done)["counts"]["already_set"] == ROWS - 1500
+    assert "The table was rewritten meanwhile" in done.err
+    assert connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone() != before
+    assert wrong(connection) == 0
+
+
+def test_an_old_snapshot(
+    database: str, connection: Connection, run_cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is warned of, keeps the index waiting for as long as it lasts, and costs no row."""
+    monkeypatch.setattr(rounds, "OLD_SNAPSHOT_SECONDS", 0)
+    monkeypatch.setattr(indexes, "LONG_SECONDS", 0)
+    with other(database) as reader:
+        pid = reader.info.backend_pid
+
+        def look() -> None:
+            reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            reader.execute('SELECT count(*) FROM "LlamaLog"')
+
+        def let_go() -> None:
+            waiting = (
+                "SELECT FROM pg_stat_activity WHERE query ~ '^(--.*\\n)*CREATE INDEX CONCURRENTLY' "
+                "AND wait_event = 'virtualxid' AND datname = current_database()"
+            )
+            with psycopg.connect(database, autocommit=True) as watcher:
+                wait_until(watcher, waiting)
+            told = json.loads(run_cli("status", "--format", "json", "--dsn", database).stdout)["run"]
+            held = reader.execute('SELECT count(*) FROM "LlamaLog"').fetchone()
+            reader.rollback()
+            assert held == (ROWS,)
+            assert (told["state"], told["step"]) == ("waiting", "create_index")
+            assert [blocker["pid"] for blocker in told["blocked_by"]] == [pid]
+
+        with meanwhile(let_go):
+            done = run(database, before=once("SET rows_done", look))
+    document(done)
+    assert re.search(rf"Old snapshots keep room from being used again.*pid {pid} ", done.err)
+    assert re.search(rf"This waits until these transactions have ended: .*pid {pid} ", done.err)
+    assert wrong(connection) == 0
+
+
+# --- locks -----------------------------------------------------------------------------------------------
+
+
+def test_an_idle_transaction_holds_the_table(database: str, connection: Connection) -> None:
+    with other(database) as idle:
+        pid = idle.info.backend_pid
+        idle.execute('SELECT count(*) FROM "LlamaLog"')
+        done = run(database, "--retries", "1", "--lock-timeout", "200ms")
+        found = document(done, code=3)["error"]
+    assert found["code"] == "lock"
+    assert "in 2 attempts" in found["message"]
+    assert re.search(
+        rf"pid {pid} \w+ \(somebody\): idle in transaction, in a transaction for .*s, "
+        'holds AccessShareLock: SELECT count.*"LlamaLog"',
+        found["message"],
+    )
+    assert "run the same command again to go on" in found["message"]
+    assert "attempt 1 of 2" in done.err
+    document(run(database))
+    assert wrong(connection) == 0
+
+
+LOCK_ROWS = """SELECT FROM "LlamaLog" WHERE "retry_count" BETWEEN 1200 AND 1204 FOR UPDATE"""
+
+
+def test_an_idle_transaction_holds_rows(database: str, connection: Connection) -> None:
+    """All others are filled; then it is named."""
+    with other(database) as idle:
+        pid = idle.info.backend_pid
+        done = run(database, "--retries", "1", before=once(BATCH, lambda: idle.execute(LOCK_ROWS)))
+        found = document(done, code=3)["error"]
+    assert found["code"] == "lock"
+    assert re.search(rf"5 rows are locked by other sessions: pid {pid} .*FOR UPDATE", found["message"])
+    assert wrong(connection) == 5
+    document(run(database))
+    assert wrong(connection) == 0
+
+
+def test_rows_that_are_locked_for_a_while(database: str, connection: Connection, run_cli: Cli) -> None:
+    """They are skipped, then waited for; the reason is shown."""
+    with other(database) as idle:
+
+        def let_go() -> None:
+            with psycopg.connect(database, autocommit=True) as watcher:
+                wait_until(watcher, "SELECT WHERE to_regclass('llamactl.run') IS NOT NULL")
+                wait_until(watcher, "SELECT FROM llamactl.run WHERE waits_for LIKE '5 locked rows: %%'")
+            told = json.loads(run_cli("status", "--format", "json", "--dsn", database).stdout)["run"]
+            idle.rollback()
+            assert told["state"] == "waiting"
+            assert f"pid {idle.info.backend_pid} " in told["waits_for"]
+
+        with meanwhile(let_go):
+            done = run(database, before=once(BATCH, lambda: idle.execute(LOCK_ROWS)))
+    document(done)
+    assert wrong(connection) == 0
+    assert connection.execute("SELECT waits_for FROM llamactl.run").fetchall() == [(None,)]
+
+
+def test_batches_give_way_to_who_waits_for_the_table(database: str, connection: Connection) -> None:
+    waiting = """SELECT FROM pg_locks WHERE NOT granted AND relation = '"LlamaLog"'::regclass"""
+    written = "SELECT rows_done FROM llamactl.run"
+    with (
+        other(database) as reader,
+        other(database) as locker,
+        psycopg.connect(database, autocommit=True) as watcher,
+    ):
+        reader.execute("SELECT 1")
+        reader.rollback()
+
+        def lock() -> None:
+            locker.execute('LOCK TABLE "LlamaLog"')
+            locker.rollback()
+
+        locking = threading.Thread(target=lock)
+
+        def queue_up() -> None:
+            reader.execute('SELECT FROM "LlamaLog" LIMIT 1')
+            locking.start()
+            wait_until(watcher, waiting)
+
+        def let_go() -> None:
+            wait_until(watcher, "SELECT WHERE to_regclass('llamactl.run') IS NOT NULL")
+            wait_until(
+                watcher, "SELECT FROM llamactl.run WHERE waits_for ~ '^sessions that wait for the table'"
+            )
+            reason = watcher.execute("SELECT waits_for FROM llamactl.run").fetchone()
+            before = watcher.execute(written).fetchone()
+            time.sleep(0.5)
+            assert watcher.execute(written).fetchone() == before
+            reader.rollback()
+            assert reason
+            assert f"pid {locker.info.backend_pid} " in reason[0]
+
+        with meanwhile(let_go):
+            done = run(database, after=once(BATCH, queue_up, 3))
+        locking.join(10)
+    document(done)
+    assert wrong(connection) == 0
+
+
+@pytest.mark.parametrize("command", [["migrate", "--online"], ["migrate"], ["repair"]], ids=" ".join)
+def test_a_second_run(command: list[str], database: str, connection: Connection, run_cli: Cli) -> None:
+    refused = []
+
+    def second() -> None:
+        refused.append(run_cli(*command, "--yes", "--format", "json", "--dsn", database))
+
+    document(run(database, before=once(BATCH, second)))
+    assert refused[0].returncode == 3
+    found = json.loads(refused[0].stdout)["error"]
+    assert found["code"] == "busy"
+    assert "Another llamactl is at work on the table: pid " in found["message"]
+    assert "(llamactl migrate)" in found["message"]
+    assert wrong(connection) == 0
+
+
+# --- indexes ---------------------------------------------------------------------------------------------
+
+INDEXES = """SELECT relname, indisvalid, pg_get_indexdef(indexrelid)
+FROM pg_index JOIN pg_class ON oid = indexrelid
+WHERE indrelid = '"LlamaLog"'::regclass AND pg_get_indexdef(indexrelid) ~ 'root_job_id' ORDER BY 1"""
+
+
+def leave_an_index(connection: Connection, name: str, column: str = "root_job_id") -> None:
+    """An INVALID one, as a build leaves it that was cut."""
+    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
+    connection.execute(f'CREATE INDEX "{name}" ON "LlamaLog" ("{column}")'.encode())
+    connection.execute(
+        "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [f'"{name}"']
+    )
+
+
+def test_an_invalid_index_left_behind(database: str, connection: Connection) -> None:
+    leave_an_index(connection, "LlamaLog_root_job_id_idx")
+    found = document(run(database))
+    assert "drop_index" in [step["name"] for step in found["steps"]]
+    ((name, valid, _),) = connection.execute(INDEXES.encode()).fetchall()
+    assert (name, valid) == ("LlamaLog_root_job_id_idx", True)
+    assert wrong(connection) == 0
+
+
+def test_an_invalid_index_of_another_name(database: str, connection: Connection) -> None:
+    """It would be maintained at each row that is filled; but it is not ours to drop."""
+    leave_an_index(connection, "mine")
+    look = quick_look(connection)
+    found = document(run(database), code=2)["error"]
+    assert "An INVALID index is in the way: public.mine; nothing was changed" in found["message"]
+    assert "DROP INDEX CONCURRENTLY public.mine" in found["hint"]
+    assert quick_look(connection) == look
+
+
+def test_an_index_of_the_users_on_the_root(database: str, connection: Connection) -> None:
+    """It serves; none is built beside it."""
+    leave_an_index(connection, "mine")
+    connection.execute("REINDEX INDEX mine")
+    assert "create_index" in document(run(database))["skipped"]
+    ((name, valid, _),) = connection.execute(INDEXES.encode()).fetchall()
+    assert (name, valid) == ("mine", True)
+    assert wrong(connection) == 0
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_an_index_of_our_name_on_another_column(valid: bool, database: str, connection: Connection) -> None:
+    leave_an_index(connection, "LlamaLog_root_job_id_idx", "job_id")
+    if valid:
+        connection.execute('REINDEX INDEX "LlamaLog_root_job_id_idx"')
+    look = quick_look(connection)
+    found = document(run(database), code=2)["error"]
+    assert found["code"] == "config"
+    assert "LlamaLog_root_job_id_idx" in found["message"]
+    assert "nothing was changed" in found["message"]
+    assert quick_look(connection) == look
+
+
+# --- what else writes to the table -----------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_autovacuum_at_work() -> None:
+    """It yields to the steps that alter the table, and does not matter to the others."""
+    eager = {
+        "autovacuum": "on",
+        "autovacuum_naptime": "1s",
+        "autovacuum_vacuum_threshold": "1",
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_cost_delay": "100ms",
+        "autovacuum_vacuum_cost_limit": "1",
+    }
+    with private_server(**eager) as server:
+        dsn = server.conninfo(server.create(server.template))
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(MAKE, [2 * ROWS])
+            connection.execute("""DELETE FROM "LlamaLog" WHERE "retry_count" % 2 = 1""")
+            at_work = """SELECT FROM pg_stat_progress_vacuum WHERE relid = '"LlamaLog"'::regclass"""
+            wait_until(connection, at_work)
+            document(run(dsn))
+            assert wrong(connection) == 0
+            wait_until(connection, at_work)
+
+
+TRIGGER = """CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$;
+CREATE TRIGGER meddle BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION meddle()"""
+
+
+@pytest.mark.parametrize(
+    ("body", "left"),
+    [
+        ("RETURN NULL;", ROWS),
+        ("IF NEW.retry_count < 1005 THEN RETURN NULL; END IF; RETURN NEW;", 5),
+        ("NEW.root_job_id := NULL; RETURN NEW;", ROWS),
+    ],
+    ids=["all", "some", "taken back"],
+)
+def test_a_trigger_that_suppresses_the_writes(
+    body: str, left: int, database: str, connection: Connection
+) -> None:
+    connection.execute(TRIGGER.format(body).encode())
+    found = document(run(database, "--retries", "1"), code=2)["error"]
+    assert found["code"] == "config"
+    assert f"{left} rows do not take what is written to them" in found["message"]
+    assert "run the same command again to go on" in found["message"]
+    assert "LL109" in found["hint"]
+    assert wrong(connection) == left
+    connection.execute('DROP TRIGGER meddle ON "LlamaLog"')
+    document(run(database))
+    assert wrong(connection) == 0
+
+
+def test_a_trigger_that_rewrites_the_root(database: str, connection: Connection) -> None:
+    """As any value that is there, it is not overwritten; repair says what is the matter."""
+    connection.execute(TRIGGER.format("NEW.root_job_id := 'theirs'; RETURN NEW;").encode())
+    found = document(run(database))
+    assert (found["counts"]["conflicts"], found["counts"]["already_set"]) == (ROWS, 0)
+    assert any(f"{ROWS} rows hold another root" in note for note in found["notes"])
+    correct = ("repair", "--yes", "--overwrite", "--format", "json", "--retries", "1", "--dsn", database)
+    assert "do not take what is written" in document(run_here(*correct), code=2)["error"]["message"]
+    connection.execute('DROP TRIGGER meddle ON "LlamaLog"')
+    assert document(run_here(*correct))["written"] == ROWS
+    assert wrong(connection) == 0
+
+
+def test_a_check_of_the_users_that_rows_violate(database: str, connection: Connection) -> None:
+    """Not valid for old rows, it refuses each update of them: theirs to settle."""
+    connection.execute('ALTER TABLE "LlamaLog" ADD CONSTRAINT theirs CHECK ("retry_count" <> 4321) NOT VALID')
+    found = document(run(database), code=2)["error"]
+    assert found["code"] == "config"
+    assert "theirs" in found["message"]
+    assert "run the same command again to go on" in found["message"]
+    connection.execute('ALTER TABLE "LlamaLog" DROP CONSTRAINT theirs')
+    document(run(database))
+    assert wrong(connection) == 0
+
+
+def test_a_self_parent_that_comes_after_the_decision(database: str, connection: Connection) -> None:
+    """The CHECK was to be added; the row comes before the guard could refuse it."""
+
+    def come() -> None:
+        connection.execute(
+            'INSERT INTO "LlamaLog" ("operation", "category", "status", "job_id", "parent_job_id") '
+            "VALUES ('x', 'CREATED', 'SUCCESS', 'self', 'self')"
+        )
+
+    found = document(run(database, before=once("ADD COLUMN", come)))
+    assert any("The self-parent CHECK is left out" in note for note in found["notes"])
+    assert not connection.execute(
+        """SELECT FROM pg_constraint WHERE contype = 'c' AND conrelid = '"LlamaLog"'::regclass"""
+    ).fetchall()
+    with pytest.raises(psycopg.errors.CheckViolation):  # the guard's
+        come()
+
+
+# --- a pooler --------------------------------------------------------------------------------------------
+
+PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
+
+
+@pytest.fixture
+def pooled(database: str, server: Server, tmp_path: Path) -> Iterator[str]:
+    """Conninfo of `database` through pgbouncer, in transaction mode."""
+    if PGBOUNCER is None:
+        pytest.skip("there is no pgbouncer: apt-get install pgbouncer")
+    direct = conninfo_to_dict(database)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    at = " ".join(f"{name}={direct[name]}" for name in ("host", "port") if direct.get(name))
+    config = tmp_path / "pgbouncer.ini"
+    config.write_text(
+        f"[databases]\n{direct['dbname']} = {at} dbname={direct['dbname']} user={direct['user']}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        "pool_mode = transaction\nignore_startup_parameters = extra_float_digits\n"
+    )
+    # As root it does not run; nor may anybody but the server's own user reach its socket.
+    owner = pwd.getpwuid(Path(str(direct["host"])).stat().st_uid) if os.geteuid() == 0 else None
+    if owner:
+        config = Path(shutil.copy(config, Path(str(direct["host"])) / "pgbouncer.ini"))
+        config.chmod(0o644)
+    user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
+    with subprocess.Popen([PGBOUNCER, "-q", config], stderr=subprocess.PIPE, text=True, **user) as process:
+        dsn = make_conninfo(database, host="127.0.0.1", port=port)
+        try:
+            wait_for_answer(dsn)
+            yield dsn
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def wait_for_answer(dsn: str) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            psycopg.connect(dsn, prepare_threshold=None).close()
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["migrate", "--online", "--yes"],
+        ["migrate", "--online", "--dry-run"],
+        ["repair", "--yes"],
+        ["guard", "install", "--yes"],
+    ],
+    ids=" ".join,
+)
+def test_a_pooler_is_refused(command: list[str], pooled: str, connection: Connection) -> None:
+    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
+    look = quick_look(connection)
+    found = document(run_here(*command, "--format", "json", "--dsn", pooled), code=2)["error"]
+    assert found["code"] == "config"
+    assert "goes through a pooler" in found["message"]
+    assert "nothing was changed" in found["message"]
+    assert "direct URL" in found["hint"]
+    assert quick_look(connection) == look
