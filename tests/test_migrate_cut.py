@@ -160,7 +160,9 @@ def test_terminated_before_each_statement(cutter: Cutter) -> None:
     cutter.finish()
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["SIGINT", "SIGTERM"]
+)
 def test_a_signal_before_each_statement(cutter: Cutter, sent: signal.Signals) -> None:
     other_half = sent is signal.SIGTERM
     for number in cutter.points()[:-1]:

@@ -321,6 +321,25 @@ def test_an_index_of_the_users_on_the_root(database: str, connection: Connection
     assert wrong(connection) == 0
 
 
+def test_a_users_index_stays_the_users_when_its_rebuilding_is_cut(
+    database: str, connection: Connection
+) -> None:
+    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
+    connection.execute('CREATE INDEX "LlamaLog_root_job_id_idx" ON "LlamaLog" ("root_job_id")')
+
+    def cut(statement: Statement) -> None:
+        if 'CREATE INDEX CONCURRENTLY "LlamaLog_root' in statement.text:
+            connection.execute("SELECT pg_terminate_backend(%s)", [statement.pid])
+
+    assert run(database, before=cut).code == 3
+    comment = "SELECT obj_description(to_regclass('\"LlamaLog_root_job_id_idx\"'), 'pg_class'), " + (
+        "to_regclass('\"LlamaLog_root_job_id_idx\"') IS NULL"
+    )
+    assert connection.execute(comment).fetchall() == [(None, True)]
+    assert run(database).code == 0
+    assert connection.execute(comment).fetchall() == [(None, False)]
+
+
 @pytest.mark.parametrize("valid", [True, False])
 def test_an_index_of_our_name_on_another_column(valid: bool, database: str, connection: Connection) -> None:
     leave_an_index(connection, "LlamaLog_root_job_id_idx", "job_id")

@@ -1,5 +1,5 @@
--- The steps at which runs were cut that nobody has completed since. Parameters: schema, table, command. Returns: name ('': before its
--- first step). Lock: none on the user's table.
+-- The steps at which runs were cut that nobody has completed since, and drop_users_index wherever one of them came to it. Parameters:
+-- schema, table, command. Returns: name ('': before its first step). Lock: none on the user's table.
 \if :{?schema}
 \else
 \set schema 'public'
@@ -14,7 +14,7 @@
 \endif
 SELECT DISTINCT coalesce(step.name, '') AS name
 FROM llamactl.run
-LEFT JOIN llamactl.step ON step.run_id = run.id AND step.ended_at IS NULL
+LEFT JOIN llamactl.step ON step.run_id = run.id AND (step.ended_at IS NULL OR step.name = 'drop_users_index')
 WHERE run.table_schema = :'schema' AND run.table_name = :'table' AND run.command = :'command' AND run.ended_at IS NULL
   AND NOT EXISTS (
     SELECT

@@ -36,7 +36,7 @@ from llamactl.model import (
     StrategyName,
 )
 from llamactl.names import Names
-from llamactl.online_steps import steps
+from llamactl.online_steps import USERS_INDEX, steps
 from llamactl.plan import PlannedStep
 from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
@@ -214,14 +214,25 @@ def _carry_out(
                 with run.step(step.name):
                     notes += _validate_check(work)
             case _:
-                with run.step(step.name):
+                with run.step(_recorded(session, table, step)):
                     _take(work, settings, step)
     run.end()
+    if USERS_INDEX in run.seconds:
+        run.seconds["drop_index"] = run.seconds[USERS_INDEX]
     shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     counts = last.projected.counts
     return replace(
         report, counts=counts, steps=shown, notes=(*report.notes, *notes, *_notes(first, last, options))
     )
+
+
+def _recorded(session: Session, table: Table, step: PlannedStep) -> str:
+    """The name under which the step is recorded."""
+    if step.name == "drop_index":
+        index = _index(session, table)
+        if index.valid and not index.ours:
+            return USERS_INDEX
+    return step.name
 
 
 def _take(work: Work, settings: Settings, step: PlannedStep) -> None:

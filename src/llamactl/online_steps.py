@@ -8,6 +8,8 @@ from llamactl import lineage
 from llamactl.model import Blocks, CheckPolicy, Relation
 from llamactl.plan import LABEL, Condition, PlannedStep, Present
 
+USERS_INDEX = "drop_users_index"
+"""What the step drop_index is recorded as, where the index is none of ours."""
 REMOVE_GUARD = ("guard/drop_trigger", "guard/drop_function")
 
 
@@ -34,7 +36,9 @@ def steps(
     missing_check = not present.check_present and check is not CheckPolicy.NO
     unproven_check = not present.check_validated and check is not CheckPolicy.NO
     unmarked = present.index_ours and not present.index_marked
-    cut_before_mark = unmarked and "create_index" in cut
+    # An index that was the user's before it was dropped stays the user's.
+    users_index = USERS_INDEX in cut
+    cut_before_mark = unmarked and "create_index" in cut and not users_index
     broken: Condition = "check_broken" if check is CheckPolicy.NOT_VALID else False
     return [
         _quiet("claim", "online/claim"),
@@ -72,7 +76,7 @@ def steps(
         _shared(
             "create_index",
             "online/create_index",
-            *([] if unmarked and not cut_before_mark else ["migrate/mark_index"]),
+            *([] if users_index or (unmarked and not cut_before_mark) else ["migrate/mark_index"]),
             when=cut_before_mark or ("refill" if present.index_ours else not present.index_present),
         ),
         _step(
