@@ -79,11 +79,18 @@ def major_version(binaries: Path) -> int:
 
 
 def every_version() -> list[Any]:
-    """As pytest parameters, each major version once, the oldest first; with none the test is skipped."""
+    """As pytest parameters, each major version once, the oldest first; with none the test is skipped.
+
+    All but the newest are for the slow tests.
+    """
     by_major: dict[int, Path] = {}
     for path in every_bin():
         by_major.setdefault(major_version(path), path)
-    return [pytest.param(path, id=f"pg{major}") for major, path in sorted(by_major.items())]
+    newest = max(by_major, default=0)
+    return [
+        pytest.param(path, id=f"pg{major}", marks=() if major == newest else pytest.mark.slow)
+        for major, path in sorted(by_major.items())
+    ]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -100,6 +100,13 @@ def run(work: Work, task: str, pending: Pending, passes: int, values: Mapping[st
 
     Raises LlamactlError (lock) that names who is in the way, once the retries are used up.
     """
+    # A crash that takes the last batches back loses nothing: what is done is told by the rows themselves, and
+    # the commits of the steps that follow make all of it last.
+    with work.session.settings(synchronous_commit="off"):
+        return _all_windows(work, task, pending, passes, values)
+
+
+def _all_windows(work: Work, task: str, pending: Pending, passes: int, values: Mapping[str, object]) -> int:
     path = {"fill": "online/fill", "clear": "online/clear_parents"}[task]
     query = queries.load(path, work.names)
     page, size, written = 0, _Size(), 0
