@@ -25,11 +25,13 @@ demo: .venv/demo.stamp
 
 # Sharing the processors is no loss, but for the tests that compare times.
 test: .venv/dev.stamp
-	@$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+	@memory=$$(sh scripts/memory_dir.sh); TMPDIR=$${memory:-/tmp} \
+	$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-slow: .venv/dev.stamp
 	@failed=0; \
 	$(PYTEST) -m 'slow and timed' $(PYTEST_ARGS) || failed=$$?; \
+	memory=$$(sh scripts/memory_dir.sh); TMPDIR=$${memory:-/tmp} \
 	$(PYTEST) -m 'slow and not timed' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS) || failed=$$?; \
 	exit $$failed
 
