@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import db
+from llamactl import db, locks
 from llamactl.model import ErrorCode, ExitCode
 from sessions import (
     asleep,
@@ -30,6 +31,12 @@ def lock(opened: db.Session, text: str = "LOCK TABLE t IN ACCESS EXCLUSIVE MODE"
         return "done"
 
     return attempt
+
+
+def oid_of(connection: psycopg.Connection[Any], table: str) -> int:
+    row = connection.execute("SELECT %s::regclass::oid", [table]).fetchone()
+    assert row
+    return int(row[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -87,14 +94,15 @@ def test_a_lock_that_comes_free_is_got(
             if len(waits) == 3:
                 blocker.rollback()
 
-        monkeypatch.setattr(db.time, "sleep", sleep)
-        assert (
-            db.with_lock_retries(opened, lock(opened), 5, lambda: ["pid 1", "pid 2"], notes.append) == "done"
-        )
+        monkeypatch.setattr(locks.time, "sleep", sleep)
+        table, pid = oid_of(connection, "t"), blocker.info.backend_pid
+        assert locks.with_lock_retries(opened, [table], lock(opened), 5, notes.append) == "done"
     assert [0.25 * 2**n <= wait <= 0.75 * 2**n for n, wait in enumerate(waits)] == [True] * 3
     assert len(notes) == 3
-    assert notes[0].startswith(
-        "A lock was not got in time (attempt 1 of 6); in the way: pid 1; pid 2; again in "
+    assert re.fullmatch(
+        rf"A lock was not got in time \(attempt 1 of 6\); in the way: pid {pid} .* holds AccessShareLock: "
+        r"SELECT \* FROM t; again in 0\.\d s",
+        notes[0],
     )
 
 
@@ -102,15 +110,15 @@ def test_a_lock_that_does_not_come_free(
     database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
     connection.execute("CREATE TABLE t ()")
-    monkeypatch.setattr(db.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(locks.time, "sleep", lambda seconds: None)
     notes: list[str] = []
     with (
-        refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid 1") as error,
+        refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid ") as error,
         session(database, lock_timeout_ms=50) as opened,
         psycopg.connect(database) as blocker,
     ):
         blocker.execute("SELECT * FROM t")
-        db.with_lock_retries(opened, lock(opened), 2, lambda: ["pid 1"], notes.append)
+        locks.with_lock_retries(opened, [oid_of(connection, "t")], lock(opened), 2, notes.append)
     assert len(notes) == 2
     assert error.message.count("nothing was changed") == 1
     assert "--lock-timeout" in error.hint
@@ -143,7 +151,8 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
                 opened.run(query("LOCK TABLE u"))
             return "done"
 
-        assert db.with_lock_retries(opened, attempt, 3, list, notes.append) == "done"
+        tables = [oid_of(connection, "t"), oid_of(connection, "u")]
+        assert locks.with_lock_retries(opened, tables, attempt, 3, notes.append) == "done"
     thread.join()
     assert len(attempts) == 2
     assert "deadlock" in notes[0]
@@ -152,4 +161,4 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
 
 def test_other_errors_are_not_tried_again(database: str):
     with session(database) as opened, refused(ErrorCode.INTERNAL, "22012"):
-        db.with_lock_retries(opened, lock(opened, "SELECT 1 / 0"), 5, list, pytest.fail)
+        locks.with_lock_retries(opened, [], lock(opened, "SELECT 1 / 0"), 5, pytest.fail)

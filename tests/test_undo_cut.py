@@ -26,6 +26,7 @@ from cutting import (
 )
 from undoing import (
     ADD_COLUMN,
+    ADD_INDEX,
     FLAGGED,
     GUARD,
     INVALIDATE,
@@ -129,6 +130,25 @@ def test_from_wherever_an_online_run_was_cut(every: int, own_column: bool, log: 
             assert dump(log.pg_dump, log.dsn, "-s") == schema, sent[number - 1]
             if not own_column:
                 assert connection.execute(ROWS.encode()).fetchall() == log.rows, sent[number - 1]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_an_index_of_the_users_that_a_cut_run_had_dropped(when: str, log: Log) -> None:
+    """It was dropped to be built anew: undo builds it, or leaves it where it was built already."""
+    log.run(ADD_COLUMN, ADD_INDEX)
+    schema = dump(log.pg_dump, log.dsn, "-s")
+    with log.connect() as connection:
+
+        def cut(statement: Statement) -> None:
+            if 'CREATE INDEX CONCURRENTLY "LlamaLog_root' in statement.text:
+                connection.execute("SELECT pg_terminate_backend(%s)", [statement.pid])
+
+        assert migrate_here(log.dsn, "--online", **{when: cut}).code == 3
+        nothing_left(connection)
+        assert dump(log.pg_dump, log.dsn, "-s") != schema
+        document = log.undone()
+    assert ("create_index" in names_of(document)) == (when == "before")
+    assert dump(log.pg_dump, log.dsn, "-s") == schema
 
 
 def terminating(connection: Connection, number: int) -> Callable[[Statement], None]:

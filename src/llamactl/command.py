@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from llamactl import render
-from llamactl.model import DanglingPolicy, ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
+from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
+from llamactl.options import output_options
 from llamactl.render import safe
 from llamactl.render.console import Streams, is_terminal
 
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 Verb = TypeVar("Verb", bound=Callable[..., ExitCode])
 """Takes a Call first."""
 Options = Callable[..., dict[str, Any]]
-
-Plain = Annotated[Literal["text", "json"], typer.Option("--format", help="Of stdout.")]
-Reporting = Annotated[
-    Literal["text", "json", "github", "junit"],
-    typer.Option("--format", help="Of stdout; github: annotations, junit: XML."),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,77 +116,6 @@ def milliseconds(flag: str, text: str) -> int:
         return settings.duration_ms(text)
     except ValueError as exc:
         raise LlamactlError(ErrorCode.USAGE, f"{flag}: {exc}", f"For example {flag} 500ms, 2s, 10m") from exc
-
-
-Dsn = Annotated[
-    str | None, typer.Option(metavar="URL", help="Postgres or Prisma URL, or libpq's key=value pairs.")
-]
-Schema = Annotated[str | None, typer.Option(metavar="NAME", help="Schema of the table.")]
-Table = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help='Default: whichever of "LlamaLog" and llama_logs is there.'),
-]
-Columns = Annotated[
-    list[str] | None, typer.Option(metavar="OURS=THEIRS", help="A column of another name; repeatable.")
-]
-Dangling = Annotated[
-    DanglingPolicy | None,
-    typer.Option(help="Below a parent that is not logged: fill in its id (the default), or leave NULL."),
-]
-TrustRootFlag = Annotated[
-    bool | None,
-    typer.Option(
-        "--trust-root-flag/--no-trust-root-flag",
-        help="Whether is_root_job disregards a row's parent (the default).",
-    ),
-]
-LockTimeout = Annotated[
-    str | None, typer.Option(metavar="DURATION", help="Longest wait for a lock; default 2s.")
-]
-StatementTimeout = Annotated[
-    str | None, typer.Option(metavar="DURATION", help="Limit of a statement; default 0, none.")
-]
-Sample = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Most samples and cycles shown; default 10.")
-]
-
-
-def table_options(
-    dsn: Dsn = None,
-    schema: Schema = None,
-    table: Table = None,
-    column: Columns = None,
-    dangling: Dangling = None,
-    trust_root_flag: TrustRootFlag = None,
-    lock_timeout: LockTimeout = None,
-    statement_timeout: StatementTimeout = None,
-    sample: Sample = None,
-) -> dict[str, Any]:
-    """The options of every verb that reads the database, as settings.Flags takes them."""
-    return {
-        "dsn": dsn,
-        "schema": schema,
-        "table": table,
-        "columns": column or (),
-        "dangling": dangling,
-        "trust_root_flag": trust_root_flag,
-        "lock_timeout": lock_timeout,
-        "statement_timeout": statement_timeout,
-        "sample": sample,
-    }
-
-
-def no_options() -> dict[str, Any]:
-    """For the verbs that need no database."""
-    return {}
-
-
-def output_options(
-    no_color: Annotated[bool, typer.Option("--no-color", help="No colours; so does NO_COLOR.")] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell more on stderr.")] = False,
-) -> tuple[bool, bool]:
-    """The options of every verb."""
-    return no_color, verbose
 
 
 def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb], Verb]:

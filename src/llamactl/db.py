@@ -1,13 +1,11 @@
-"""The only place that opens connections: sessions, transactions, error translation, retries on locks.
+"""The only place that opens connections: sessions, transactions, error translation.
 
 Every statement comes from a SQL file; only BEGIN and its kin, and set_config, stand in the code.
 """
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -15,7 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from llamactl import db_connect
-from llamactl.db_errors import LOCK_ERRORS, Context, translate
+from llamactl.db_errors import Context, translate
 from llamactl.db_rows import into
 from llamactl.db_signals import Interrupts
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
@@ -301,37 +299,3 @@ class Session:
             raise translate(exc, context) from exc
         except UnicodeError as exc:
             raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc
-
-
-def with_lock_retries(
-    session: Session,
-    attempt: Callable[[], T],
-    retries: int,
-    who: Callable[[], list[str]],
-    note: Callable[[str], None],
-) -> T:
-    """Returns what the attempt returns: a transaction of its own, so that a failed one releases everything.
-
-    1. Attempt. An error other than 55P03 (lock not got in time) and 40P01 (deadlock) ends it.
-    2. Ask who is in the way, and tell it.
-    3. Wait half a second, doubled each time, give or take half of it, so that two runs do not keep step.
-    4. After the last attempt, raise LlamactlError (lock) that names who was in the way.
-    """
-    for number in range(1, retries + 2):
-        try:
-            return attempt()
-        except LlamactlError as exc:
-            if not isinstance(exc.__cause__, LOCK_ERRORS):
-                raise
-            failure = exc
-        others = "; ".join(who()) or "nobody any more"
-        if number <= retries:
-            wait = 0.5 * 2 ** (number - 1) * random.uniform(0.5, 1.5)
-            count = f"attempt {number} of {retries + 1}"
-            note(f"{failure.message} ({count}); in the way: {others}; again in {wait:.1f} s")
-            time.sleep(wait)
-    raise LlamactlError(
-        ErrorCode.LOCK,
-        f"{failure.message}, in {retries + 1} attempts; in the way: {others}; {session.outcome()}",
-        "End what is in the way, or give more with --lock-timeout and --retries",
-    ) from failure

@@ -18,10 +18,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from llamactl import catalog, indexes, obstacles, queries
-from llamactl.db import Session, with_lock_retries
-from llamactl.indexes import Note
-from llamactl.locks import claim, lock_holders
-from llamactl.model import ErrorCode, GuardAction, GuardReport, IdKind, LlamactlError, RefusedBy, Relation
+from llamactl.db import Session
+from llamactl.locks import claim, with_lock_retries
+from llamactl.model import (
+    ErrorCode,
+    GuardAction,
+    GuardReport,
+    IdKind,
+    LlamactlError,
+    Note,
+    RefusedBy,
+    Relation,
+)
 from llamactl.names import Names
 from llamactl.settings import Settings
 from llamactl.wording import ident, qualified
@@ -167,7 +175,7 @@ def create(
                 session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
             return ["trigger"]
 
-    return _retried(session, relation, attempt, retries, note)
+    return with_lock_retries(session, [relation.oid], attempt, retries, note)
 
 
 def remove(session: Session, relation: Relation, names: Names, retries: int, note: Note) -> list[str]:
@@ -178,7 +186,9 @@ def remove(session: Session, relation: Relation, names: Names, retries: int, not
     there = look(session, relation, names)
     removed: list[str] = []
     if there.trigger or there.function:
-        removed += _retried(session, relation, lambda: _take_off(session, relation, names), retries, note)
+        removed += with_lock_retries(
+            session, [relation.oid], lambda: _take_off(session, relation, names), retries, note
+        )
     columns = [names.columns["job_id"], names.columns["parent_job_id"]]
     cut = indexes.look(session, relation, names.job_index, columns).left_behind
     if there.index_ours or cut:
@@ -208,15 +218,6 @@ def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
 def _as_made(names: Names, **made: str | None) -> Names:
     """Returns the names under which it was made: the table may have been renamed since."""
     return replace(names, made={**names.made, **{what: name for what, name in made.items() if name}})
-
-
-def _retried(
-    session: Session, relation: Relation, attempt: Callable[[], list[str]], retries: int, note: Note
-) -> list[str]:
-    def who() -> list[str]:
-        return [holder.sentence() for holder in lock_holders(session, relation.oid)]
-
-    return with_lock_retries(session, attempt, retries, who, note)
 
 
 def _refuse(

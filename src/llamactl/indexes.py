@@ -9,21 +9,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from llamactl import queries
-from llamactl.db import Session, with_lock_retries
-from llamactl.locks import LockHolder, lock_holders
-from llamactl.model import ErrorCode, LlamactlError, Relation
+from llamactl.db import Session
+from llamactl.locks import LockHolder, lock_holders, with_lock_retries
+from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.plan import MAINTENANCE_MEMORY
 from llamactl.soundness import SnapshotHolder, snapshot_holders
 from llamactl.wording import listed, qualified
-
-T = TypeVar("T")
-Note = Callable[[str], None]
 
 LONG_SECONDS = 5
 """Who has been in a transaction for less will not keep a build waiting for long."""
@@ -89,7 +85,7 @@ def build(
         return True
 
     with session.settings(lock_timeout="0", statement_timeout="0", maintenance_work_mem=MAINTENANCE_MEMORY):
-        return _retried(session, relation, attempt, note)
+        return with_lock_retries(session, [relation.oid], attempt, _RETRIES, note)
 
 
 def drop(session: Session, relation: Relation, names: Names, path: str, note: Note) -> None:
@@ -100,14 +96,8 @@ def drop(session: Session, relation: Relation, names: Names, path: str, note: No
         raise _busy(relation, builder)
     _tell_who_holds(session, relation, note)
     with session.settings(lock_timeout="0", statement_timeout="0"):
-        _retried(session, relation, lambda: session.autocommit_run(queries.load(path, names)), note)
-
-
-def _retried(session: Session, relation: Relation, attempt: Callable[[], T], note: Note) -> T:
-    def who() -> list[str]:
-        return [holder.sentence() for holder in lock_holders(session, relation.oid)]
-
-    return with_lock_retries(session, attempt, _RETRIES, who, note)
+        query = queries.load(path, names)
+        with_lock_retries(session, [relation.oid], lambda: session.autocommit_run(query), _RETRIES, note)
 
 
 def _refuse_pooled(session: Session) -> None:

@@ -1,16 +1,22 @@
-"""Who holds or waits for locks on the user's table."""
+"""Who holds or waits for locks on the user's table, the claim on it, and the retries for a lock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from llamactl import queries
 from llamactl.db import Session
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.db_errors import LOCK_ERRORS
+from llamactl.model import ErrorCode, LlamactlError, Note
 from llamactl.names import Names
 from llamactl.wording import duration, listed, shortened
+
+T = TypeVar("T")
 
 _NO_NAMES = Names()
 
@@ -56,6 +62,11 @@ def lock_holders(session: Session, oid: int) -> list[LockHolder]:
     """Returns who holds or waits for a lock on the relation, this session excepted, the oldest first."""
     look_again(session)
     return session.rows(queries.load("catalog/locks", _NO_NAMES), LockHolder, relation=oid)
+
+
+def in_the_way(session: Session, *oids: int) -> list[str]:
+    """Returns who holds or waits for locks on the relations, a sentence each."""
+    return [holder.sentence() for oid in oids for holder in lock_holders(session, oid)]
 
 
 def look_again(session: Session) -> None:
@@ -110,3 +121,35 @@ def another_run(named: str) -> LlamactlError:
         f"Another llamactl is at work on the table: {named}; nothing was changed",
         "Run the command again when it is done",
     )
+
+
+def with_lock_retries(
+    session: Session, oids: Sequence[int], attempt: Callable[[], T], retries: int, note: Note
+) -> T:
+    """Returns what the attempt returns: a transaction of its own, so that a failed one releases everything.
+
+    `oids`: the relations that it locks.
+
+    1. Attempt. An error other than 55P03 (lock not got in time) and 40P01 (deadlock) ends it.
+    2. Ask who is in the way, and tell it.
+    3. Wait half a second, doubled each time, give or take half of it, so that two runs do not keep step.
+    4. After the last attempt, raise LlamactlError (lock) that names who was in the way.
+    """
+    for number in range(1, retries + 2):
+        try:
+            return attempt()
+        except LlamactlError as exc:
+            if not isinstance(exc.__cause__, LOCK_ERRORS):
+                raise
+            failure = exc
+        others = "; ".join(in_the_way(session, *oids)) or "nobody any more"
+        if number <= retries:
+            wait = 0.5 * 2 ** (number - 1) * random.uniform(0.5, 1.5)
+            count = f"attempt {number} of {retries + 1}"
+            note(f"{failure.message} ({count}); in the way: {others}; again in {wait:.1f} s")
+            time.sleep(wait)
+    raise LlamactlError(
+        ErrorCode.LOCK,
+        f"{failure.message}, in {retries + 1} attempts; in the way: {others}; {session.outcome()}",
+        "End what is in the way, or give more with --lock-timeout and --retries",
+    ) from failure

@@ -4,7 +4,7 @@
 2. A dry run works out the lineage in a snapshot, READ ONLY, and reports counts and plan.
 3. Else, in one transaction: claim the table (tried), ACCESS EXCLUSIVE as the first lock on it, look again,
    lineage, then the decisions that refuse (expectations, ids that do not fit), and only then the first write.
-4. A lock not got releases everything and is tried again (db.with_lock_retries).
+4. A lock not got releases everything and is tried again (locks.with_lock_retries).
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from functools import partial
 
 from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
 from llamactl.backfill import state
-from llamactl.db import Session, with_lock_retries
+from llamactl.db import Session
 from llamactl.estimates import estimate
-from llamactl.locks import claim, lock_holders, while_held
+from llamactl.locks import claim, while_held, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
     LlamactlError,
     MigrationReport,
+    Note,
     Relation,
     Strategy,
     StrategyName,
 )
 from llamactl.names import Names
 from llamactl.plan import PlannedStep, timed
-from llamactl.projection import Note, Options, Projection
+from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
 from llamactl.soundness import Judgement
 
@@ -90,9 +91,9 @@ def run(
     try:
         report = with_lock_retries(
             session,
+            [relation.oid],
             lambda: _attempt(session, settings, relation, names, chosen, options, note),
             retries,
-            lambda: [holder.sentence() for holder in lock_holders(session, relation.oid)],
             note,
         )
     except _Unmet as unmet:

@@ -15,10 +15,9 @@ from llamactl.catalog import unsupported
 from llamactl.db import Session
 from llamactl.model import CheckPolicy, Column, ErrorCode, Finding, IdKind, LlamactlError, Relation
 from llamactl.names import Names
+from llamactl.plan import LABEL
 from llamactl.soundness import Reason, Verdict, catalog_reasons
 from llamactl.wording import ident, listed, qualified
-
-LABEL = "LINKED"
 
 RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017")
 """What another role or server could do. The rest is wrong with the table itself."""

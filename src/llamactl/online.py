@@ -19,25 +19,26 @@ from llamactl import catalog, guard, indexes, lineage, obstacles, plan, projecti
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
 from llamactl.backfill.rounds import Round, Rules
-from llamactl.backfill.state import Note, Run
-from llamactl.db import Session, with_lock_retries
+from llamactl.backfill.state import Run
+from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
 from llamactl.estimates import estimate
 from llamactl.indexes import IndexState
-from llamactl.locks import lock_holders
+from llamactl.locks import with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
     LlamactlError,
     MigrationReport,
+    Note,
     Progress,
     Relation,
     Strategy,
     StrategyName,
 )
 from llamactl.names import Names
-from llamactl.online_steps import USERS_INDEX, steps
-from llamactl.plan import PlannedStep
+from llamactl.online_steps import steps
+from llamactl.plan import USERS_INDEX, PlannedStep
 from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
 
@@ -100,9 +101,8 @@ def run(
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     state.claim(session, table.relation, note)
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
-    first = rounds.work_out(
-        session, settings, table.relation, table.names, Rules(overwrite=False, grace_ms=options.grace_ms)
-    )
+    rules = Rules(overwrite=False, grace_ms=options.grace_ms)
+    first = rounds.work_out(session, settings, table.relation, table.names, rules)
     cut = state.cut_steps(session, table.names, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
     report = projection.report(False, settings, options.common, STRATEGY, first.projected, (), skipped, taken)
@@ -111,7 +111,7 @@ def run(
     if all(step.name in HOUSEKEEPING for step in taken) and not first.pending.any_rows:
         return replace(report, skipped=(*(step.name for step in taken), *skipped))
     with state.filling(session):
-        return _carry_out(session, settings, table, options, first, taken, report, note, progress)
+        return _carry_out(session, settings, table, options, rules, first, taken, report, note, progress)
 
 
 def _look(session: Session, settings: Settings) -> Table:
@@ -192,6 +192,7 @@ def _carry_out(
     settings: Settings,
     table: Table,
     options: OnlineOptions,
+    rules: Rules,
     first: Round,
     taken: list[PlannedStep],
     report: MigrationReport,
@@ -207,9 +208,7 @@ def _carry_out(
             case "claim" | "create_state" | "resolve" | "clear_parents" | "fill":
                 pass  # done by now, or with the step that follows or came before
             case "last_pass":
-                last = rounds.write(
-                    work, settings, Rules(overwrite=False, grace_ms=options.grace_ms), first
-                ).last
+                last = rounds.write(work, settings, rules, first).last
             case "validate_check":
                 with run.step(step.name):
                     notes += _validate_check(work)
@@ -271,10 +270,7 @@ def change(work: Work, *paths: str) -> None:
             for path in paths:
                 work.session.run(queries.load(path, work.names))
 
-    def who() -> list[str]:
-        return [holder.sentence() for holder in lock_holders(work.session, work.relation.oid)]
-
-    with_lock_retries(work.session, attempt, work.retries, who, work.note)
+    with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
 
 
 def _validate_check(work: Work) -> list[str]:

@@ -6,10 +6,8 @@ from collections.abc import Collection
 
 from llamactl import lineage
 from llamactl.model import Blocks, CheckPolicy, Relation
-from llamactl.plan import LABEL, Condition, PlannedStep, Present
+from llamactl.plan import LABEL, USERS_INDEX, Condition, PlannedStep, Present
 
-USERS_INDEX = "drop_users_index"
-"""What the step drop_index is recorded as, where the index is none of ours."""
 REMOVE_GUARD = ("guard/drop_trigger", "guard/drop_function")
 
 

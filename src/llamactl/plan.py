@@ -17,6 +17,9 @@ from llamactl.settings import Settings
 
 LABEL = "LINKED"
 
+USERS_INDEX = "drop_users_index"
+"""What an online run records the dropping of the index on the root column as, where that was the user's."""
+
 MAINTENANCE_MEMORY = "256MB"
 """For building indexes; under the server's default of 64MB a rewrite's sorts spill."""
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from llamactl import (
@@ -29,6 +29,7 @@ from llamactl.model import (
     ErrorCode,
     Finding,
     LlamactlError,
+    Note,
     PreflightReport,
     Relation,
     Severity,
@@ -68,7 +69,7 @@ class Read:
     findings: tuple[Finding, ...]
 
 
-def run(session: Session, settings: Settings, *, note: Callable[[str], None]) -> PreflightReport:
+def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
     """Returns all that was found, errors first. `note` gets a line before what takes long.
 
     Raises LlamactlError: config where the table is not there, permission where it cannot be read, lock.

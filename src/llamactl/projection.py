@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llamactl import lineage, obstacles, plan, row_obstacles
@@ -14,6 +14,7 @@ from llamactl.model import (
     Counts,
     DanglingPolicy,
     MigrationReport,
+    Note,
     Relation,
     Step,
     Strategy,
@@ -24,8 +25,6 @@ from llamactl.plan import Needs, PlannedStep, Present
 from llamactl.settings import Settings
 
 WORTH_TELLING_SECONDS = 5
-
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from llamactl import catalog, obstacles
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
 from llamactl.backfill.rounds import Round, Rules
-from llamactl.backfill.state import Note, Run
+from llamactl.backfill.state import Run
 from llamactl.db import Session
-from llamactl.model import ErrorCode, LlamactlError, Progress, Relation, RepairReport
+from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation, RepairReport
 from llamactl.names import Names
 from llamactl.settings import Settings
 

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from llamactl import catalog, lineage, obstacles, queries
 from llamactl.db import Session
 from llamactl.locks import locked
-from llamactl.model import ErrorCode, LlamactlError, Monitor, Relation, StatsReport, TableInfo
+from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
 from llamactl.names import Names
 from llamactl.settings import Settings
 from llamactl.wording import qualified
@@ -70,7 +69,7 @@ class Unrooted:
     sample: list[dict[str, Any]]
 
 
-def run(session: Session, settings: Settings, *, note: Callable[[str], None]) -> StatsReport:
+def run(session: Session, settings: Settings, *, note: Note) -> StatsReport:
     """Returns the monitors. `note` gets a line before what takes long.
 
     Raises LlamactlError as every command that reads the log does.

@@ -6,7 +6,7 @@
    the table, look again, and only then the first write.
 3. Off go the guard and the CHECK; then the parents are put back, which neither must meet; then go indexes,
    column and saved state.
-4. A lock not got releases everything and is tried again (db.with_lock_retries).
+4. A lock not got releases everything and is tried again (locks.with_lock_retries).
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from llamactl import catalog, obstacles, undo_plan
-from llamactl.db import Session, with_lock_retries
+from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
-from llamactl.locks import claim, lock_holders, while_held
-from llamactl.model import ErrorCode, LlamactlError, Parents, Relation, Step, UndoReport
+from llamactl.locks import claim, while_held, with_lock_retries
+from llamactl.model import ErrorCode, LlamactlError, Note, Parents, Relation, Step, UndoReport
 from llamactl.names import Names
 from llamactl.plan import LABEL, PlannedStep, timed
 from llamactl.settings import Settings
 from llamactl.undo_plan import LOCKS, OF_THE_STATE, Standing
 from llamactl.wording import ident, listed, qualified
-
-Note = Callable[[str], None]
 
 ALTERING = ("LL001", "LL005")
 UPDATING = ("LL015", "LL016")
@@ -63,9 +61,9 @@ def run(
     tables = (*standing.state.tables, relation.oid)
     return with_lock_retries(
         session,
+        tables,
         lambda: _attempt(session, settings, relation, standing.names, note),
         retries,
-        lambda: [holder.sentence() for oid in tables for holder in lock_holders(session, oid)],
         note,
     )
 

@@ -11,7 +11,7 @@ from llamactl import catalog, queries
 from llamactl.db import Session
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
-from llamactl.plan import PlannedStep
+from llamactl.plan import USERS_INDEX, PlannedStep
 from llamactl.settings import Settings
 from llamactl.wording import ident
 
@@ -69,7 +69,13 @@ class Runs:
 
     saved: int = 0
     others: int = 0
-    unfinished: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A line of cut_steps.sql."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +89,25 @@ class Standing:
     state: State
     cleared: Cleared
     runs: Runs
+    cut: frozenset[str]
+    """The steps at which online migrations were cut."""
 
     @property
     def index(self) -> bool:
         """The index on the root column is ours. A cut may have come before its mark."""
-        built = self.marked.unmarked_index and "create_index" in self.runs.unfinished
+        built = self.marked.unmarked_index and "create_index" in self.cut and USERS_INDEX not in self.cut
         return self.marked.index is not None or built
+
+    @property
+    def lacks_users_index(self) -> bool:
+        """A cut run had dropped the user's index on a column that stays, to build it anew."""
+        stays = self.marked.added_column is None and not self.marked.unmarked_index
+        return stays and USERS_INDEX in self.cut
 
     @property
     def job_index(self) -> bool:
         """The guard's index is ours."""
-        built = self.marked.unmarked_job_index and "create_job_index" in self.runs.unfinished
+        built = self.marked.unmarked_job_index and "create_job_index" in self.cut
         return self.marked.job_index is not None or built
 
     @property
@@ -140,12 +154,14 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
             f"GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {user}; to undo, be its owner",
         )
     owner = {"schema": names.schema, "table": names.table}
-    cleared, runs = Cleared(), Runs()
+    cleared, runs, cut = Cleared(), Runs(), frozenset[str]()
     if state.parents:
         cleared = look_at_parents(session, names)
     if state.runs:
         runs = session.row(queries.load("undo/runs", names), Runs, **owner)
-    return Standing(relation, names, marked, state, cleared, runs)
+        found = session.rows(queries.load("online/cut_steps", names), Cut, **owner, command="migrate")
+        cut = frozenset(step.name for step in found)
+    return Standing(relation, names, marked, state, cleared, runs, cut)
 
 
 def look_at_state(session: Session, names: Names) -> State:
@@ -201,6 +217,7 @@ def steps(standing: Standing) -> list[PlannedStep]:
             {"schema": standing.names.schema, "table": standing.names.table},
         ),
         PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
+        PlannedStep("create_index", ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
         PlannedStep("drop_job_index", ["undo/drop_job_index"], exclusive, standing.job_index),
         PlannedStep("drop_column", ["undo/drop_column"], exclusive, marked.added_column is not None),
         PlannedStep(

@@ -6,13 +6,13 @@ roots that are held are checked against each other, so that a fault in the compu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llamactl import catalog, findings, lineage, obstacles, plan, queries
 from llamactl.db import Session
-from llamactl.model import Check, Relation, VerifyReport
+from llamactl.model import Check, Note, Relation, VerifyReport
 from llamactl.names import Names
 from llamactl.settings import Settings
 
@@ -52,7 +52,7 @@ def _shown(value: str | None) -> str:
     return "NULL" if value is None else value if value.strip() else f'"{value}"'
 
 
-def run(session: Session, settings: Settings, *, grace_ms: int, note: Callable[[str], None]) -> VerifyReport:
+def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> VerifyReport:
     """Returns the checks, and the counts where the table is migrated.
 
     `grace_ms`: rows younger than this may still lack their root. Raises LlamactlError as every command that

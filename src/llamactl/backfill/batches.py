@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from llamactl import queries
-from llamactl.backfill.state import Note, Run
-from llamactl.db import Session, with_lock_retries
-from llamactl.locks import lock_holders
-from llamactl.model import LlamactlError, Progress, Relation
+from llamactl.backfill.state import Run
+from llamactl.db import Session
+from llamactl.locks import in_the_way, with_lock_retries
+from llamactl.model import LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
 from llamactl.wording import listed
 
@@ -152,14 +152,9 @@ def _batch(
             raise
         return rows
 
-    rows = with_lock_retries(work.session, attempt, work.retries, lambda: in_the_way(work), work.note)
+    rows = with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
     work.progress(work.run.advance(rows))
     return rows
-
-
-def in_the_way(work: Work) -> list[str]:
-    """Returns who holds or waits for locks on the table, a sentence each."""
-    return [holder.sentence() for holder in lock_holders(work.session, work.relation.oid)]
 
 
 def _give_way(work: Work) -> None:
@@ -168,6 +163,7 @@ def _give_way(work: Work) -> None:
     wait_seconds = 0.02
     while work.session.row(query, _Waiting, relation=work.relation.oid).waiting:
         if wait_seconds > 0.1:
-            work.run.wait_for(f"sessions that wait for the table: {listed(in_the_way(work))}")
+            others = in_the_way(work.session, work.relation.oid)
+            work.run.wait_for(f"sessions that wait for the table: {listed(others)}")
         time.sleep(wait_seconds)
         wait_seconds = min(wait_seconds * 2, 1.0)

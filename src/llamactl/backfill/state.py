@@ -6,17 +6,15 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from llamactl import queries
 from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
-from llamactl.model import ErrorCode, LlamactlError, Progress, Relation
+from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
-
-Note = Callable[[str], None]
 
 RATE_WINDOW_SECONDS = 60
 DEAD_CLIENT_SECONDS = 60

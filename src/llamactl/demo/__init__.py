@@ -11,20 +11,18 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
-from llamactl.model import DemoCommand, DemoReport
+from llamactl.model import DemoCommand, DemoReport, Note
 from llamactl.private_postgres import PrivatePostgres
 
 HERE = Path(__file__).parent
 PLANNED_FILLED, PLANNED_ORPHANS = 1567, 2485
 """What the plan expected of its 4,052 rows."""
-
-Note = Callable[[str], None]
 
 
 def run(*, faults: bool, keep: bool, capture: bool, note: Note) -> DemoReport:

@@ -1,0 +1,134 @@
+"""What llamactl's modules hand to each other: frozen dataclasses and closed sets of words.
+
+Imports only the standard library. The words of the enums and the names of the fields are those of the
+JSON output, which other people's scripts read.
+"""
+
+from llamactl.model.audit import (
+    Check,
+    Finding,
+    Monitor,
+    PreflightReport,
+    StatsReport,
+    VerifyReport,
+)
+from llamactl.model.change import (
+    Blocks,
+    GuardReport,
+    MigrationReport,
+    Parents,
+    RefusedBy,
+    RepairReport,
+    Step,
+    Strategy,
+    UndoReport,
+)
+from llamactl.model.counts import (
+    Counts,
+    Cycle,
+    FilledBy,
+    OrphansBy,
+)
+from llamactl.model.demo import (
+    DemoCommand,
+    DemoReport,
+)
+from llamactl.model.options import (
+    CheckPolicy,
+    DanglingPolicy,
+    FailOn,
+    GuardAction,
+    OutputFormat,
+    Severity,
+    StrategyName,
+)
+from llamactl.model.outcome import (
+    EXIT_CODES,
+    ErrorCode,
+    ExitCode,
+    LlamactlError,
+    Note,
+)
+from llamactl.model.run import (
+    Blocker,
+    IndexBuild,
+    Progress,
+    RunState,
+    RunStatus,
+    RunStep,
+    StatusReport,
+    TableStatus,
+)
+from llamactl.model.table import (
+    Column,
+    EnumType,
+    IdKind,
+    Relation,
+    TableInfo,
+)
+from llamactl.model.tree import (
+    LogRow,
+    Mark,
+    MarkKind,
+    Node,
+    Omission,
+    Tree,
+)
+
+SCHEMA_VERSION = 1
+
+__all__ = [
+    "EXIT_CODES",
+    "SCHEMA_VERSION",
+    "Blocker",
+    "Blocks",
+    "Check",
+    "CheckPolicy",
+    "Column",
+    "Counts",
+    "Cycle",
+    "DanglingPolicy",
+    "DemoCommand",
+    "DemoReport",
+    "EnumType",
+    "ErrorCode",
+    "ExitCode",
+    "FailOn",
+    "FilledBy",
+    "Finding",
+    "GuardAction",
+    "GuardReport",
+    "IdKind",
+    "IndexBuild",
+    "LlamactlError",
+    "LogRow",
+    "Mark",
+    "MarkKind",
+    "MigrationReport",
+    "Monitor",
+    "Node",
+    "Note",
+    "Omission",
+    "OrphansBy",
+    "OutputFormat",
+    "Parents",
+    "PreflightReport",
+    "Progress",
+    "RefusedBy",
+    "Relation",
+    "RepairReport",
+    "RunState",
+    "RunStatus",
+    "RunStep",
+    "Severity",
+    "StatsReport",
+    "StatusReport",
+    "Step",
+    "Strategy",
+    "StrategyName",
+    "TableInfo",
+    "TableStatus",
+    "Tree",
+    "UndoReport",
+    "VerifyReport",
+]

@@ -1,0 +1,111 @@
+"""What preflight, verify and stats find."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from llamactl.model.counts import Counts, Cycle
+from llamactl.model.options import FailOn, Severity
+from llamactl.model.table import TableInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What preflight has to say about one thing."""
+
+    id: str
+    """Stable: LL001 ..."""
+    severity: Severity
+    title: str
+    count: int
+    sample: tuple[str, ...]
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreflightReport:
+    """All that preflight found."""
+
+    findings: tuple[Finding, ...]
+    """Errors first, then warnings, then info; by id within."""
+    counts: Counts | None
+    """None where the rows could not be read (a finding says why)."""
+    cycles: tuple[Cycle, ...]
+    cycles_total: int | None
+    table: TableInfo
+
+    @property
+    def ok(self) -> bool:
+        """Nothing makes the migration impossible."""
+        return not self.fails(FailOn.ERROR)
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether a finding is at or above the threshold."""
+        return any(fail_on.reached_by(finding.severity) for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that verify proves."""
+
+    id: str
+    """Stable: V01 ..."""
+    title: str
+    ok: bool
+    violations: int
+    sample: tuple[str, ...]
+    severity: Severity = Severity.ERROR
+    """What a failure of it weighs against --fail-on."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """All that verify checked."""
+
+    checks: tuple[Check, ...]
+    counts: Counts | None
+    """None where the table is not migrated yet."""
+    waiting: int = 0
+    """Rows younger than the grace that still lack a root."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Every check holds."""
+        return all(check.ok for check in self.checks)
+
+    def fails(self, fail_on: FailOn) -> bool:
+        """Whether a check failed that weighs as much as the threshold."""
+        return any(not check.ok and fail_on.reached_by(check.severity) for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """One thing that stats watches."""
+
+    id: str
+    """`depth`, `size`, `timeline` or `unrooted`."""
+    title: str
+    ok: bool | None
+    """False: past the threshold; None where there is no value."""
+    value: float | None
+    """None where it cannot be told; detail["reason"] says why."""
+    threshold: int
+    unit: str
+    """Of value and threshold: `levels`, `bytes`, `ms` or `rows`."""
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StatsReport:
+    """What the monitors show."""
+
+    monitors: tuple[Monitor, ...]
+    table: TableInfo
+
+    @property
+    def ok(self) -> bool:
+        """No monitor is past its threshold."""
+        return all(monitor.ok is not False for monitor in self.monitors)

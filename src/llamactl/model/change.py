@@ -1,0 +1,136 @@
+"""What migrate, guard, repair and undo do to a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from llamactl.model.counts import Counts
+from llamactl.model.options import GuardAction, StrategyName
+
+
+class Blocks(StrEnum):
+    """Whom a lock keeps waiting."""
+
+    NONE = "none"
+    WRITES = "writes"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One statement, or file of statements, of the migration."""
+
+    name: str
+    sql: str
+    lock: str
+    """The strongest lock that it takes on the user's table, as pg_locks names it; empty for none."""
+    blocks: Blocks
+    estimate_seconds: float | None = None
+    """Before the run."""
+    seconds: float | None = None
+    """After it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How the column is filled, and whether the other way would be sound here."""
+
+    name: StrategyName
+    rewrite_sound: bool
+    reasons: tuple[str, ...]
+    """Why a rewrite is not sound; also what else weighs (starts with `note: `)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationReport:
+    """What migrate did, or in a dry run would do."""
+
+    dry_run: bool
+    counts: Counts
+    strategy: Strategy
+    steps: tuple[Step, ...]
+    skipped: tuple[str, ...]
+    """Names of the steps that were not needed, because it is there already or nothing asks for it."""
+    notes: tuple[str, ...] = ()
+    """For the person: warnings, settings to keep."""
+    unmet: tuple[str, ...] = ()
+    """Expectations that were not met; nothing was changed then."""
+
+
+class RefusedBy(StrEnum):
+    """What refuses a new row whose job is its own parent."""
+
+    GUARD = "guard"
+    """The trigger alone."""
+    CHECK = "check"
+    """The constraint alone."""
+    BOTH = "both"
+    """One would do."""
+    NOTHING = "nothing"
+    """Such a row is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardReport:
+    """The guard of the table, after what was asked for."""
+
+    action: GuardAction
+    installed: bool
+    """The trigger is on the table, and calls the table's function."""
+    enabled: bool
+    """And fires."""
+    trust_root_flag: bool | None
+    """Whether the root flag disregards a row's parent; None where it is not installed."""
+    index: str | None
+    """A usable one that leads with the job id, whoever made it."""
+    self_parents_refused_by: RefusedBy
+    changed: tuple[str, ...]
+    """What was made or taken off: `job index`, `trigger`, `schema`."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """What becomes of the parents that were cleared, in rows."""
+
+    restored: int
+    kept: int
+    """The row has a parent by now."""
+    gone: int
+    """The row is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """What undo took off, or in a dry run would take off."""
+
+    dry_run: bool
+    steps: tuple[Step, ...]
+    """Empty where there was nothing to undo."""
+    skipped: tuple[str, ...]
+    """Names of the steps for which there is nothing."""
+    parents: Parents
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What repair wrote, or in a dry run would write, in rows."""
+
+    dry_run: bool
+    counts: Counts
+    """Afterwards; in a dry run as they are."""
+    missing: int
+    """Rows that lacked their root."""
+    wrong: int
+    """Rows that held another root than the computed one; 0 unless these are overwritten."""
+    disregarded: int
+    """Rows whose parent the root flag disregards."""
+    waiting: int
+    """Young rows that are left alone: their chain leaves the log."""
+    written: int
+    """Rows that got a root, or lost one that is not true."""
+    cleared: int
+    """Rows whose disregarded parent was cleared."""
+    notes: tuple[str, ...] = ()

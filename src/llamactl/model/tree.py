@@ -1,0 +1,100 @@
+"""A tree of jobs, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """A row of the log, as a tree shows it. Absent columns are None."""
+
+    id: str
+    operation: str | None
+    category: str | None
+    status: str | None
+    entity_type: str | None
+    entity_id: str | None
+    duration_ms: int | None
+    error_message: str | None
+    created_at: str | None
+    """ISO 8601."""
+
+    @property
+    def failed(self) -> bool:
+        return "FAILED" in (self.status, self.category)
+
+
+class MarkKind(StrEnum):
+    """What a mark says of its node; `id` is the mark's job_id."""
+
+    ASKED = "asked"
+    """The job that was asked for."""
+    CYCLE = "cycle"
+    """The job is a parent of `id` too: a cycle ends here."""
+    PARENT_NOT_LOGGED = "parent_not_logged"
+    """No row carries `id`: the job's own id, or a parent that it names."""
+    ALSO_UNDER = "also_under"
+    """The job names the parent `id` too."""
+    ORIGIN_UNKNOWN = "origin_unknown"
+    """The job has no root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something to be said of a node."""
+
+    kind: MarkKind
+    job_id: str | None = None
+    """None where the kind needs none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """What a flag leaves out directly below one node."""
+
+    flag: str
+    """`--depth` or `--limit`."""
+    children: int
+    nodes: int
+    """The children, and all that is below them."""
+    shown_by: int
+    """The least value of the flag that leaves nothing out here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A job in a tree; or a row without a job id, below the parent that it names."""
+
+    job_id: str | None
+    """None for a row without a job id: `logs` holds that row alone."""
+    parent_job_id: str | None
+    """The job that it stands under, shown or not; None for the topmost of the whole tree."""
+    depth: int
+    """Below the first node shown."""
+    marks: tuple[Mark, ...]
+    logs: tuple[LogRow, ...]
+    """Oldest first; none where no row carries the job id."""
+    omitted: tuple[Omission, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A root's jobs in preorder, each once; counts include what a flag left out."""
+
+    root_job_id: str | None
+    """None where the job that was asked for has no root (cyclic, ambiguous)."""
+    jobs: int
+    logs: int
+    nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()
+    omitted: Mapping[str, int] = field(default_factory=dict)
+    """What a flag left out: flag -> number of nodes."""
+    depth: int = 0
+    """Of the deepest node."""
+    failed: int = 0
+    """Nodes with a failed row."""
+    first_failure: LogRow | None = None
+    """The oldest failed row."""
