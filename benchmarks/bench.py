@@ -34,6 +34,10 @@ SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": 
 """Else the defaults, fsync included. No checkpoint or autovacuum falls into one contender and not another."""
 
 
+BARE = "bare UPDATE"
+"""What all others are compared with: run first and last in each round, since machines change their pace."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """One run of one contender."""
@@ -147,7 +151,7 @@ class Bench:
 def contenders(bench: Bench) -> dict[str, Callable[[], Measured]]:
     """By name, in the order of the run."""
     return {
-        "bare UPDATE": lambda: bench.measure("bare UPDATE", bench.script("bare.sql")),
+        BARE: lambda: bench.measure(BARE, bench.script("bare.sql")),
         "recursive backfill": lambda: bench.measure("recursive backfill", bench.script("recursive.sql")),
         "dry run": lambda: bench.measure("dry run", bench.command("migrate", "--dry-run")),
         "preflight": lambda: bench.measure("preflight", bench.command("preflight")),
@@ -161,21 +165,26 @@ def contenders(bench: Bench) -> dict[str, Callable[[], Measured]]:
 
 
 def show(rounds: list[list[Measured]], rows: int, version: str) -> None:
-    """Prints medians, and ratios to the bare UPDATE of the same round."""
+    """Prints medians, and ratios to the bare UPDATE of the same round: the mean of those at its ends."""
     table = Table(
         title=f"{rows:,} rows, 11 indexes, Postgres {version}, {os.cpu_count()} cores, {len(rounds)} round(s)"
     )
     for head in ("", "seconds", "ratio", "WAL MB", "size after", "client MB"):
         table.add_column(head, justify="left" if not head else "right")
-    bare = [{m.name: m for m in measured}.get("bare UPDATE") for measured in rounds]
-    for index, first in enumerate(rounds[0]):
-        runs = [measured[index] for measured in rounds]
-        ratios = [run.seconds / base.seconds for run, base in zip(runs, bare, strict=True) if base]
+    bare = [statistics.mean(one.seconds for one in measured if one.name == BARE) for measured in rounds]
+    for name in dict.fromkeys(one.name for one in rounds[0]):
+        runs = [one for measured in rounds for one in measured if one.name == name]
+        ratios = [
+            one.seconds / base
+            for measured, base in zip(rounds, bare, strict=True)
+            for one in measured
+            if one.name == name
+        ]
         client = [run.client_mb for run in runs if run.client_mb is not None]
         table.add_row(
-            first.name,
+            name,
             f"{statistics.median(run.seconds for run in runs):.1f}",
-            f"{statistics.median(ratios):.2f}" if ratios else "",
+            f"{statistics.median(ratios):.2f}",
             f"{statistics.median(run.wal_mb for run in runs):.0f}",
             f"{statistics.median(run.size_ratio for run in runs):.2f}x",
             f"{max(client):.0f}" if client else "",
@@ -189,7 +198,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="names of contenders (the bare UPDATE is always run)")
+    parser.add_argument("--only", nargs="*", help="names of contenders; the bare UPDATE runs always")
     arguments = parser.parse_args()
     with PrivatePostgres(settings=SERVER) as server:
         bench = Bench(server, arguments.rows)
@@ -198,10 +207,10 @@ def main() -> None:
         rounds = []
         for number in range(1, arguments.rounds + 1):
             measured = []
-            for name, contender in contenders(bench).items():
-                if not arguments.only or name in arguments.only or name == "bare UPDATE":
-                    measured.append(contender())
-                    print(f"round {number}: {name}: {measured[-1].seconds:.1f} s", flush=True)
+            runs = contenders(bench)
+            for name in (*(name for name in runs if name in (arguments.only or runs) or name == BARE), BARE):
+                measured.append(runs[name]())
+                print(f"round {number}: {name}: {measured[-1].seconds:.1f} s", flush=True)
             rounds.append(measured)
         show(rounds, arguments.rows, server.version)
         if any(one.name == "online" for one in rounds[-1]):

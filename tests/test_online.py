@@ -30,8 +30,8 @@ FIT = [log for log in (*LOGS, BARE) if log.label != "char"]
 """Those that can have a guard."""
 
 ROOTS = 'SELECT "id"::text, "root_job_id" FROM "LlamaLog"'
-WRITES = "pg_temp.root_of"
-"""Stands in the statement of a batch, and in those that work out a round."""
+WRITES = "pruned AS MATERIALIZED"
+"""Stands in the statement of a batch."""
 
 
 def migrate(dsn: str, *arguments: str, before: Hook | None = None, after: Hook | None = None) -> Done:
@@ -49,7 +49,7 @@ def document(done: Done, code: int = 0) -> Any:
 
 
 def fills(statement: Statement) -> bool:
-    return WRITES in statement.text and "UPDATE" in statement.text
+    return WRITES in statement.text
 
 
 def at_batch(number: int, action: Hook) -> Hook:

@@ -80,7 +80,7 @@ def once(pattern: str, action: Callable[[], object], number: int = 1) -> Hook:
     return hook
 
 
-BATCH = r"(?s)root_of.*UPDATE \""
+BATCH = r"(?s)pg_temp.pending.*UPDATE \""
 
 
 @contextmanager

@@ -45,8 +45,8 @@ RECORDED = [
 ]
 # A round of batches, once the lineage is resolved.
 ROUND = [
-    *("online/create_round", "online/target", "online/fill_root_of", "online/index_root_of"),
-    *("online/fill_pending", "online/pending", "online/window"),
+    *("online/create_round", "online/target", "online/fill_pending", "online/clear_pending"),
+    *("online/index_pending", "online/pending", "online/window"),
     *("online/clear_parents", "online/fill"),
 ]
 ONLINE = ["online/drop_index", "online/create_index"]

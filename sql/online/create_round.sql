@@ -1,23 +1,16 @@
 -- What the batches work from; it lasts as long as the session, since each batch is a transaction of its own. Lock: none.
-DROP TABLE IF EXISTS pg_temp.root_of, pg_temp.pending;
+DROP TABLE IF EXISTS pg_temp.pending;
 
--- The roots that are to be written. Rows without a job id go by their parent.
-CREATE TEMPORARY TABLE root_of (
-  job text COLLATE "C" NOT NULL,  -- of the row; `jobless`: its parent
-  jobless boolean NOT NULL,
-  root text COLLATE "C",          -- NULL: none is true
-  dangling boolean NOT NULL,      -- the chain leaves the log
-  parent text COLLATE "C",        -- the one parent that the job had then
-  several boolean NOT NULL        -- it had several
-);
-
--- The pages with rows to be written, and how many.
+-- The rows that are to be written: where they are, and what they held when the lineage was worked out.
 CREATE TEMPORARY TABLE pending (
-  task text NOT NULL,  -- fill, or clear (a parent that the root flag disregards)
+  place tid NOT NULL,
+  pass smallint NOT NULL,   -- in which of several passes over the page
   page bigint NOT NULL,
-  rows bigint NOT NULL,
-  bare bigint NOT NULL,  -- those of them that hold no root
-  old bigint NOT NULL    -- those of them that must be written before the run may end
+  bare boolean NOT NULL,    -- it holds no root
+  old boolean NOT NULL,     -- it must be written before the run may end
+  flagged boolean NOT NULL,
+  task text NOT NULL,       -- fill, or clear (a parent that the root flag disregards)
+  job text COLLATE "C",
+  parent text COLLATE "C",
+  root text COLLATE "C"     -- what it is to hold; NULL: nothing
 );
-
-CREATE UNIQUE INDEX ON pg_temp.pending (task, page);

@@ -1,5 +1,6 @@
--- The pages with rows to be written. Parameters: overwrite (see fill_root_of.sql), grace_seconds (rows younger than this whose chain
--- leaves the log are left alone), old_seconds (from this age on a row counts as old). Lock: ACCESS SHARE.
+-- The rows that are to be written, from the resolved lineage. Parameters: overwrite (true: also those that hold another root than the
+-- computed one), grace_seconds (rows younger than this whose chain leaves the log are left alone), old_seconds (from this age on a
+-- row counts as old), passes (over each page; see fill.sql). Lock: ACCESS SHARE.
 \if :{?overwrite}
 \else
 \set overwrite false
@@ -12,21 +13,24 @@
 \else
 \set old_seconds 600
 \endif
-INSERT INTO pg_temp.pending (task, page, rows, bare, old)
-SELECT 'fill', (seen.place::text::point)[0]::bigint, count(*), count(*) FILTER (WHERE seen.root IS NULL),
-       count(*) FILTER (WHERE seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric)
-FROM pg_temp.target AS seen
-LEFT JOIN pg_temp.root_of ON root_of.job = coalesce(seen.job, seen.parent) AND root_of.jobless = (seen.job IS NULL)
-WHERE (seen.root IS NULL AND root_of.root IS NOT NULL
-       OR :'overwrite'::boolean AND seen.root IS DISTINCT FROM root_of.root
-          AND (root_of.job IS NOT NULL OR seen.job IS NULL AND seen.parent IS NULL))
-  AND NOT (coalesce(root_of.dangling, false) AND (
-    seen.created_epoch BETWEEN extract(epoch FROM now()) - :'grace_seconds'::numeric AND extract(epoch FROM now())) IS TRUE)
-GROUP BY 2
-UNION ALL
-SELECT 'clear', (seen.place::text::point)[0]::bigint, count(*), 0,
-       count(*) FILTER (WHERE seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric)
-FROM pg_temp.target AS seen
-WHERE seen.flagged AND seen.job IS NOT NULL AND seen.parent IS NOT NULL
-  AND EXISTS (SELECT FROM pg_temp.edge WHERE disregarded_count > 0)
-GROUP BY 2;
+\if :{?passes}
+\else
+\set passes 1
+\endif
+INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, task, job, parent, root)
+SELECT wanted.place, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old, wanted.flagged,
+       'fill', wanted.job, wanted.parent, wanted.root
+FROM (
+  SELECT seen.place, seen.place::text::point AS at, seen.root AS held, seen.flagged, seen.job, seen.parent,
+         CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root,
+         coalesce(lineage.dangling, false) AND (
+           seen.created_epoch BETWEEN extract(epoch FROM now()) - :'grace_seconds'::numeric AND extract(epoch FROM now())
+         ) IS TRUE AS left_alone,
+         (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE AS old
+  FROM pg_temp.setting
+  CROSS JOIN (SELECT * FROM pg_temp.target OFFSET 0) AS seen  -- a fence: else each use of a column would work it out again
+  LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(seen.job, seen.parent)
+  OFFSET 0
+) AS wanted
+WHERE NOT wanted.left_alone
+  AND (wanted.held IS NULL AND wanted.root IS NOT NULL OR :'overwrite'::boolean AND wanted.held IS DISTINCT FROM wanted.root);

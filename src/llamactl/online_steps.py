@@ -109,9 +109,9 @@ _RESOLVE = (
     *(path for path, _ in lineage.RESOLVE),
     "online/create_round",
     "online/target",
-    "online/fill_root_of",
-    "online/index_root_of",
     "online/fill_pending",
+    "online/clear_pending",
+    "online/index_pending",
 )
 
 

@@ -23,11 +23,12 @@ from llamactl.wording import listed
 
 BATCH_SECONDS = 0.1
 """A writer that waits for a row waits for about one batch."""
-FIRST_PAGES, MOST_PAGES = 16, 8192
-PASSES = 8
-"""So that the next pass finds the room that the last one left on the page, and updates in place."""
+FIRST_PAGES, MOST_PAGES = 16, 1 << 20
+PASSES = {"fill": 12, "clear": 1}
+"""So that the next pass finds the room that the last one left on the page, and updates in place. As many as a
+page has rows would be best; more cost little."""
 FEW_ROWS_A_PAGE = 2
-"""Fewer than this need no passes."""
+"""Fewer than this leave the room that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ class Pending:
         return self.fill_rows + self.clear_rows
 
     @property
-    def any_rows(self) -> bool:
-        return self.rows > 0
+    def dense(self) -> bool:
+        """So many rows a page are written that each pass must make room for the next."""
+        return self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages
 
     @property
-    def passes(self) -> int:
-        return PASSES if self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages else 1
+    def any_rows(self) -> bool:
+        return self.rows > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class _Size:
         self.pages = min(max(round(self.pages * factor), 1), MOST_PAGES)
 
 
-def run(work: Work, task: str, pending: Pending, passes: int, values: Mapping[str, object]) -> int:
+def run(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> int:
     """Runs the task's statement over its pages; returns the number of rows that were written.
 
     Raises LlamactlError (lock) that names who is in the way, once the retries are used up.
@@ -103,10 +105,10 @@ def run(work: Work, task: str, pending: Pending, passes: int, values: Mapping[st
     # A crash that takes the last batches back loses nothing: what is done is told by the rows themselves, and
     # the commits of the steps that follow make all of it last.
     with work.session.settings(synchronous_commit="off"):
-        return _all_windows(work, task, pending, passes, values)
+        return _all_windows(work, task, pending, values)
 
 
-def _all_windows(work: Work, task: str, pending: Pending, passes: int, values: Mapping[str, object]) -> int:
+def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> int:
     path = {"fill": "online/fill", "clear": "online/clear_parents"}[task]
     query = queries.load(path, work.names)
     page, size, written = 0, _Size(), 0
@@ -115,9 +117,12 @@ def _all_windows(work: Work, task: str, pending: Pending, passes: int, values: M
             work.note("The table was rewritten meanwhile (VACUUM FULL, CLUSTER): beginning at its first page")
             return written
         slowest = 0.0
-        for number in range(passes):
+        for number in range(PASSES[task]):
             _give_way(work)
-            part = {**values, **({"pass": number, "passes": passes} if task == "fill" else {})}
+            part = {
+                **values,
+                **({"pass": number, "prune": pending.dense and number > 0} if task == "fill" else {}),
+            }
             begun = time.monotonic()
             written += _batch(work, query, window.first, size, pending.filenode, part)
             slowest = max(slowest, time.monotonic() - begun)

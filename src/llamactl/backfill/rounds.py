@@ -1,7 +1,7 @@
 """Rounds: what is to be written is worked out from a snapshot, and written in batches, until nothing is left.
 
-1. Resolve the lineage; keep the roots that are asked for, and the pages of the rows that ask
-   (create_round.sql and those that follow it).
+1. Resolve the lineage; keep the rows that ask for a root, with their place and ids (create_round.sql, and
+   those that follow it).
 2. Clear the parents that the root flag disregards, and fill, in batches.
 3. Again, since rows were written, moved or locked meanwhile: it is done when a round finds nothing to
    write, or after some rounds only what came or was changed since.
@@ -48,7 +48,11 @@ class Rules:
 
     @property
     def values(self) -> Mapping[str, object]:
-        return {"overwrite": self.overwrite, "grace_seconds": self.grace_ms / 1000}
+        return {
+            "overwrite": self.overwrite,
+            "grace_seconds": self.grace_ms / 1000,
+            "passes": batches.PASSES["fill"],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,22 +101,42 @@ class _Stall:
         self.in_vain &= written == 0 or before.rows == after.rows <= written
 
 
-def work_out(session: Session, settings: Settings, relation: Relation, names: Names, rules: Rules) -> Round:
+def work_out(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    rules: Rules,
+    *,
+    dry_run: bool = False,
+) -> Round:
     """Resolves the lineage from one snapshot, and keeps for the batches what is to be written.
 
-    Raises LlamactlError where the rows make it impossible.
+    With `dry_run` it keeps nothing: rolled back, and READ ONLY. Raises LlamactlError where the rows make it
+    impossible.
     """
-    with session.transaction(one_snapshot=True, temporary=True):
+    transaction = session.snapshot() if dry_run else session.transaction(one_snapshot=True, temporary=True)
+    with transaction:
         lineage.prepare(session, names)
-        projected = projection.project(session, settings, relation, names, writing=True)
         session.run(queries.load("online/create_round", names))
         session.run(queries.load("online/target", names))
-        session.run(queries.load("online/fill_root_of", names), overwrite=rules.overwrite)
-        session.run(queries.load("online/index_root_of", names))
-        query = queries.load("online/fill_pending", names)
-        session.run(query, **rules.values, old_seconds=rules.old_seconds)
+        if dry_run:
+            session.read_only()
+        projected = projection.project(session, settings, relation, names, writing=not dry_run)
+        if _asks(projected, rules):
+            age = {"old_seconds": rules.old_seconds}
+            session.run(queries.load("online/fill_pending", names), **rules.values, **age)
+            session.run(queries.load("online/clear_pending", names), **age)
+            if not dry_run:
+                session.run(queries.load("online/index_pending", names))
         pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
     return Round(projected, pending)
+
+
+def _asks(projected: Projection, rules: Rules) -> bool:
+    """Whether any row asks for a write: else nobody need look for its page."""
+    wrong = rules.overwrite and projected.counts.conflicts
+    return bool(projected.missing or projected.needs.disregarded or wrong)
 
 
 def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written:
@@ -124,7 +148,6 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
         work.session.run(queries.load("online/target", work.names))
     current, filled, cleared, rounds, name = first, 0, 0, 0, "fill"
     stall = _Stall(first.pending.old_rows)
-    values = {**rules.values, "trust_root_flag": settings.trust_root_flag}
     while current.pending.old_rows or (
         current.pending.any_rows and (stall.rounds or rounds < MOST_ROUNDS_FOR_YOUNG_ROWS)
     ):
@@ -136,7 +159,7 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
         _warn_of_old_snapshots(work)
         now_cleared = _clear(work, current)
         with work.run.step(name):
-            now_filled = batches.run(work, "fill", before, before.passes, values)
+            now_filled = batches.run(work, "fill", before, {"overwrite": rules.overwrite})
         filled, cleared, name = filled + now_filled, cleared + now_cleared, "last_pass"
         with work.run.step("last_pass"):
             current = work_out(work.session, settings, work.relation, work.names, rules)
@@ -152,7 +175,7 @@ def _clear(work: Work, current: Round) -> int:
     with work.run.step("clear_parents"):
         with work.session.transaction():
             work.session.run(queries.load("migrate/create_cleared_parent", work.names))
-        return batches.run(work, "clear", current.pending, 1, owner)
+        return batches.run(work, "clear", current.pending, owner)
 
 
 def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
