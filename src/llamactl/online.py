@@ -97,6 +97,7 @@ def run(
     guard.refuse_unfit(table.relation)
     if dry_run:
         return _dry_run(session, settings, table, options, note)
+    _refuse_forbidden(session, table, options)
     if confirm and not confirm(_question(session, table)):
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     state.claim(session, table.relation, note)
@@ -118,6 +119,18 @@ def _look(session: Session, settings: Settings) -> Table:
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     return Table(relation, catalog.names_for(relation, settings))
+
+
+def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:
+    """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
+    state.refuse_unrecordable(session)
+    there = guard.look(session, table.relation, table.names)
+    stands = there.installed and there.enabled
+    if options.keep_guard and stands:
+        return
+    guard.refuse_foreign(session, there)
+    if not stands:
+        guard.refuse_uncreatable(session, there)
 
 
 def _index(session: Session, table: Table) -> IndexState:

@@ -52,6 +52,7 @@ def run(
         )
     obstacles.refuse_unreadable(relation)
     if not dry_run:
+        state.refuse_unrecordable(session)
         state.claim(session, relation, note)
     rules = Rules(overwrite, grace_ms)
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")

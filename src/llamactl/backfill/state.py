@@ -15,6 +15,7 @@ from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
+from llamactl.wording import ident
 
 RATE_WINDOW_SECONDS = 60
 DEAD_CLIENT_SECONDS = 60
@@ -52,6 +53,25 @@ def refuse_pooled(session: Session) -> None:
             "be lost between two transactions; nothing was changed",
             "Give the direct URL of the database (--dsn, or DIRECT_URL)",
         )
+
+
+def refuse_unrecordable(session: Session) -> None:
+    """Raises LlamactlError (permission), with the GRANT, where the role may not record a run."""
+    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+    if there.recordable:
+        return
+    user = ident(session.user)
+    grant = f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+    if there.schema_present:
+        grant = (
+            f"GRANT ALL ON SCHEMA llamactl TO {user}; "
+            f"GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user}; or run as the role that made them"
+        )
+    raise LlamactlError(
+        ErrorCode.PERMISSION,
+        f"{session.user} may not record a run, in schema llamactl; nothing was changed",
+        grant,
+    )
 
 
 @contextmanager
@@ -102,6 +122,7 @@ def _is_dead(session: Session, holder: LockHolder) -> bool:
 class _Present:
     schema_present: bool
     present: bool
+    recordable: bool
 
 
 def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
@@ -117,8 +138,12 @@ def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
 
 
 def end_runs(session: Session, names: Names) -> None:
-    """Ends the table's runs that were cut, in the open transaction: what they were at is done."""
-    if session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+    """Ends the table's runs that were cut, in the open transaction: what they were at is done.
+
+    A role that may not record runs leaves them: what is recorded is no reason to fail.
+    """
+    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+    if there.present and there.recordable:
         query = queries.load("online/end_runs", _NO_NAMES)
         session.run(query, schema=names.schema, table=names.table)
 
