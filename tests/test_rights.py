@@ -163,7 +163,7 @@ VALUES ('public', 'LlamaLog', 'migrate', 'elsewhere:1', 0)"""
 
 @pytest.fixture
 def second(owned: tuple[str, Role]) -> Iterator[tuple[str, Role]]:
-    """Conninfo of a log that its owner migrated online; and another who has the owner's rights on the table."""
+    """Conninfo of a log that one of its owners migrated online; and another of its owners."""
     database, owner = owned
     with role_with(grants("migrator"), database, owner.name) as first:
         code, said = ended("migrate --online --yes", first)

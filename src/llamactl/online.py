@@ -24,7 +24,7 @@ from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
 from llamactl.estimates import estimate
 from llamactl.indexes import IndexState
-from llamactl.locks import with_lock_retries
+from llamactl.locks import reading, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -103,7 +103,7 @@ def run(
     state.claim(session, table.relation, note)
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
     rules = Rules(overwrite=False, grace_ms=options.grace_ms)
-    first = rounds.work_out(session, settings, table.relation, table.names, rules)
+    first = rounds.work_out(session, settings, table.relation, table.names, rules, options.retries, note)
     cut = state.cut_steps(session, table.names, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
     report = projection.report(False, settings, options.common, STRATEGY, first.projected, (), skipped, taken)
@@ -172,7 +172,7 @@ def _dry_run(
     note(
         f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
     )
-    with session.snapshot():
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
         session.read_only()
         projected = projection.project(session, settings, relation, names, writing=False)

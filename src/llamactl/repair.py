@@ -56,7 +56,7 @@ def run(
         state.claim(session, relation, note)
     rules = Rules(overwrite, grace_ms)
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
-    first = rounds.work_out(session, settings, relation, names, rules)
+    first = rounds.work_out(session, settings, relation, names, rules, retries, note)
     before = _report(dry_run, overwrite, first, first, written=0, cleared=0)
     if dry_run:
         return before

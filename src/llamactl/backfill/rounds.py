@@ -17,8 +17,8 @@ from llamactl import lineage, projection, queries
 from llamactl.backfill import batches
 from llamactl.backfill.batches import Pending, Work
 from llamactl.db import Session
-from llamactl.locks import LockHolder, lock_holders
-from llamactl.model import ErrorCode, LlamactlError, Relation
+from llamactl.locks import LockHolder, lock_holders, with_lock_retries
+from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.projection import Projection
 from llamactl.settings import Settings
@@ -97,22 +97,34 @@ class _Stall:
         self.in_vain &= written == 0 or before.rows == after.rows <= written
 
 
-def work_out(session: Session, settings: Settings, relation: Relation, names: Names, rules: Rules) -> Round:
+def work_out(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    rules: Rules,
+    retries: int,
+    note: Note,
+) -> Round:
     """Resolves the lineage from one snapshot, and keeps for the batches what is to be written.
 
-    Raises LlamactlError where the rows make it impossible.
+    Raises LlamactlError where the rows make it impossible, or the table stays locked.
     """
-    with session.transaction(one_snapshot=True, temporary=True):
-        lineage.prepare(session, names)
-        projected = projection.project(session, settings, relation, names, writing=True)
-        session.run(queries.load("online/create_round", names))
-        session.run(queries.load("online/target", names))
-        session.run(queries.load("online/fill_root_of", names), overwrite=rules.overwrite)
-        session.run(queries.load("online/index_root_of", names))
-        query = queries.load("online/fill_pending", names)
-        session.run(query, **rules.values, old_seconds=rules.old_seconds)
-        pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
-    return Round(projected, pending)
+
+    def attempt() -> Round:
+        with session.transaction(one_snapshot=True, temporary=True):
+            lineage.prepare(session, names)
+            projected = projection.project(session, settings, relation, names, writing=True)
+            session.run(queries.load("online/create_round", names))
+            session.run(queries.load("online/target", names))
+            session.run(queries.load("online/fill_root_of", names), overwrite=rules.overwrite)
+            session.run(queries.load("online/index_root_of", names))
+            query = queries.load("online/fill_pending", names)
+            session.run(query, **rules.values, old_seconds=rules.old_seconds)
+            pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
+        return Round(projected, pending)
+
+    return with_lock_retries(session, [relation.oid], attempt, retries, note)
 
 
 def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written:
@@ -120,8 +132,7 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
 
     Raises LlamactlError: lock where rows stay locked by others, config where writes do not last.
     """
-    with work.session.transaction():  # the first round may have been before the root column
-        work.session.run(queries.load("online/target", work.names))
+    _see_root_column(work)
     current, filled, cleared, rounds, name = first, 0, 0, 0, "fill"
     stall = _Stall(first.pending.old_rows)
     values = {**rules.values, "trust_root_flag": settings.trust_root_flag}
@@ -139,10 +150,22 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
             now_filled = batches.run(work, "fill", before, before.passes, values)
         filled, cleared, name = filled + now_filled, cleared + now_cleared, "last_pass"
         with work.run.step("last_pass"):
-            current = work_out(work.session, settings, work.relation, work.names, rules)
+            current = work_out(
+                work.session, settings, work.relation, work.names, rules, work.retries, work.note
+            )
         stall.judge(before, current.pending, now_filled + now_cleared, begun)
     work.run.wait_for(None)
     return Written(filled, cleared, current)
+
+
+def _see_root_column(work: Work) -> None:
+    """Makes the view of the rows anew: the first round may have been before the root column."""
+
+    def attempt() -> None:
+        with work.session.transaction():
+            work.session.run(queries.load("online/target", work.names))
+
+    with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
 
 
 def _clear(work: Work, current: Round) -> int:
