@@ -492,3 +492,38 @@ def test_a_table_without_a_time_is_filled_to_the_last_row(database: str, connect
         other.rollback()
     document(online(database))
     assert dict(connection.execute(BY_JOB).fetchall()) == {"a": "a", "b": "a"}
+
+
+# --- what others set, and put into the search path ---------------------------------------------------------
+
+
+def test_a_function_of_the_users_that_fits_better_is_not_called(
+    database: str, connection: Connection, insert: Insert
+) -> None:
+    """Whoever may create in a schema of the path would have it run with the rights of who migrates."""
+    connection.execute("""CREATE FUNCTION public.format(text, bigint) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''called as %'', current_user; END'""")
+    insert(old(("root", None), ("child", "root"), ("flagged", "root", True)))
+    document(online(database))
+    assert dict(connection.execute(BY_JOB).fetchall()) == {
+        "root": "root",
+        "child": "root",
+        "flagged": "flagged",
+    }
+
+
+@pytest.mark.parametrize("setting", ["enable_tidscan", "enable_nestloop", "enable_hashjoin"])
+def test_a_planner_that_is_told_off_is_not_told_off_for_batches(
+    setting: str, database: str, connection: Connection, insert: Insert
+) -> None:
+    """By role or database. Without a scan of the pages alone each row of a batch would read the table."""
+    insert(old(("root", None), ("child", "root")))
+    connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting} = off'.encode())
+    found: list[Any] = []
+
+    def look(statement: Statement) -> None:
+        with statement.connection.cursor() as cursor:
+            found.append(cursor.execute(f"SHOW {setting}".encode()).fetchone())
+
+    document(online(database, before=at_batch(1, look)))
+    assert found == [("on",)]

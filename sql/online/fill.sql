@@ -1,6 +1,7 @@
 -- Fills the rows of some pages, in one of several passes: a pass takes the lines of its own, so that the next one prunes the page and
 -- updates in place. Rows that somebody has locked are left for later: so nobody waits for us and we for nobody. So are rows whose
 -- parent is another than when the lineage was worked out. Lock: ROW EXCLUSIVE.
+-- It runs under the user's search path, for their triggers: pg_catalog is said where a function of theirs would fit better.
 -- Parameters: first_page, end_page (not included), passes, pass (from 0), overwrite, grace_seconds (see fill_pending.sql),
 -- trust_root_flag (true: a flagged row's parent is disregarded). Returns nothing.
 \if :{?first_page}
@@ -45,7 +46,8 @@ WITH target AS MATERIALIZED (
     WHERE root_of.job = coalesce(seen.job, seen.parent) AND root_of.jobless = (seen.job IS NULL)
     LIMIT 1
   ) AS known ON true
-  WHERE seen.place >= format('(%s,0)', :'first_page'::bigint)::tid AND seen.place < format('(%s,0)', :'end_page'::bigint)::tid
+  WHERE seen.place >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
+    AND seen.place < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
     AND (seen.place::text::point)[1]::integer % :'passes'::integer = :'pass'::integer
     AND (seen.root IS NULL AND known.root IS NOT NULL
          OR :'overwrite'::boolean AND seen.root IS DISTINCT FROM known.root
@@ -61,4 +63,5 @@ SET "root_job_id" = CAST(target.root AS :root_cast)
 FROM target
 WHERE log.ctid = target.place
   -- Said again, lest a plan look for the places in the whole table.
-  AND log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid;
+  AND log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
+  AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid;
