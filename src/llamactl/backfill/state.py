@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from llamactl import queries
+from llamactl import lineage, queries
 from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
@@ -76,9 +76,13 @@ def refuse_unrecordable(session: Session) -> None:
 
 @contextmanager
 def filling(session: Session) -> Iterator[None]:
-    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's."""
+    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's.
+
+    The planner may do what a batch needs, whatever role or database say: else each would read the table.
+    """
     session.going_on = "run the same command again to go on"
-    with session.settings(**{"llamactl.filling": "on", "search_path": session.own_path_first()}):
+    ours = {"llamactl.filling": "on", "search_path": session.own_path_first(), "enable_tidscan": "on"}
+    with session.settings(**lineage.DEFAULT, **ours):
         yield
 
 
