@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,8 +31,13 @@ class _Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Client:
-    client: str
+    client: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,7 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
     Only what is left on the server of a client that was killed on this machine is waited for. Raises
     LlamactlError (busy) that names who holds the claim.
     """
+    session.row(queries.load("online/client", _NO_NAMES), _Told, host=_host_number(), client=os.getpid())
     deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
     query = queries.load("online/claim", _NO_NAMES)
     while not session.row(query, _Claimed, relation=relation.oid).claimed:
@@ -107,19 +114,21 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
 
 def _is_dead(session: Session, holder: LockHolder) -> bool:
     """Whether the session's client ran on this machine, and is gone."""
-    if not session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
-        return False
-    found = session.rows(queries.load("online/run_of", _NO_NAMES), _Client, pid=holder.pid)
-    host, _, pid = found[0].client.rpartition(":") if found else ("", "", "")
-    if host != socket.gethostname():
-        return False
+    query = queries.load("online/client_of", _NO_NAMES)
+    found = session.rows(query, _Client, pid=holder.pid, host=_host_number())
     try:
-        os.kill(int(pid), 0)
+        for one in found:
+            os.kill(one.client, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         pass
     return False
+
+
+def _host_number() -> int:
+    """Returns a number for this machine that an advisory lock can have as its first key."""
+    return zlib.crc32(socket.gethostname().encode()) >> 1
 
 
 @dataclass(frozen=True, slots=True)
