@@ -22,7 +22,7 @@ from llamactl.backfill.rounds import Round, Rules
 from llamactl.backfill.state import Run
 from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
-from llamactl.estimates import estimate
+from llamactl.estimates import estimate, rows_of
 from llamactl.indexes import IndexState
 from llamactl.locks import reading, with_lock_retries
 from llamactl.model import (
@@ -192,11 +192,10 @@ def _dry_run(
 
 
 def _question(session: Session, table: Table) -> str:
-    rows = max(table.relation.rows_estimate, 0)
     return (
         f"Migrate {table.names.quoted_table()} of database {session.database} on {session.host} online, "
-        f"about {rows:,} rows? It goes on being read and written; a few changes of its shape keep others "
-        "waiting for a moment each."
+        f"about {rows_of(table.relation):,} rows? It goes on being read and written; "
+        "a few changes of its shape keep others waiting for a moment each."
     )
 
 
