@@ -149,6 +149,23 @@ def test_who_holds_the_table_is_named_to_who_only_reads(command: str, database: 
     assert re.search(r"is locked: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err)
 
 
+def test_a_vacuum_that_takes_longer_than_the_lock_timeout(database: str, connection: Connection) -> None:
+    """It is waited for, as by the building of an index: all else of the migration is done."""
+    waits = "SELECT FROM pg_locks WHERE NOT granted AND mode = 'ShareUpdateExclusiveLock'"
+    with other(database) as vacuum:
+        held = once(r'ANALYZE "', lambda: vacuum.execute(TAKE.replace("ACCESS", "SHARE UPDATE")))
+
+        def let_go() -> None:
+            wait_until(connection, waits)
+            time.sleep(0.2)
+            vacuum.rollback()
+
+        with meanwhile(let_go):
+            done = run(database, "--lock-timeout", "50ms", "--retries", "0", before=held)
+    document(done)
+    assert wrong(connection) == 0
+
+
 # --- the table is rewritten, or looked at, meanwhile -----------------------------------------------------
 
 

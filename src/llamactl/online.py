@@ -270,6 +270,11 @@ def _take(work: Work, settings: Settings, step: PlannedStep) -> None:
             guard.create(session, relation, names, settings, retries, note)
         case "remove_guard":
             guard.remove(session, relation, names, retries, note)
+        case "comment" | "analyze":
+            # Whoever waits for this lock is in no reader's or writer's way; a VACUUM may hold it for hours.
+            indexes.tell_who_holds(session, relation, note)
+            with session.settings(lock_timeout="0"):
+                change(work, *step.paths)
         case _:
             change(work, *step.paths)
 
