@@ -18,10 +18,13 @@ from hypothesis import strategies as st
 from cutting import Connection, Done, Hook, Statement, dump, quick_look, run_here
 from faults import FILLED, TOTAL, expected_roots, faulty_rows
 from graphs import flatten, small_tables
+from llamactl.model import CheckPolicy, ErrorCode
 from llamactl.names import Names
+from llamactl.online import OnlineOptions, run
 from oracle import ALL_OPTIONS, Options, Row, ask
 from roads import BARE, LOGS, Case, Log, copies, make_case
 from servers import Server
+from sessions import refused, session, settings_for
 
 Insert = Callable[[Any], None]
 Tool = Callable[[str], Path]
@@ -492,3 +495,61 @@ def test_a_table_without_a_time_is_filled_to_the_last_row(database: str, connect
         other.rollback()
     document(online(database))
     assert dict(connection.execute(BY_JOB).fetchall()) == {"a": "a", "b": "a"}
+
+
+def test_it_asks_with_the_size_of_a_table_that_was_never_analysed(database: str, insert: Insert) -> None:
+    insert(old(*((f"job-{number}", None) for number in range(400))))
+    asked: list[str] = []
+
+    def decline(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    options = OnlineOptions(CheckPolicy.AUTO, 0, None, None, keep_guard=True, grace_ms=0)
+    with refused(ErrorCode.INTERRUPTED, "declined"), session(database) as opened:
+        run(
+            opened,
+            settings_for(database),
+            options,
+            dry_run=False,
+            confirm=decline,
+            note=print,
+            progress=print,
+        )
+    (rows,) = re.findall(r"about ([\d,]+) rows\?", asked[0])
+    assert 100 < int(rows) < 1600
+
+
+# --- what others set, and put into the search path ---------------------------------------------------------
+
+
+def test_a_function_of_the_users_that_fits_better_is_not_called(
+    database: str, connection: Connection, insert: Insert
+) -> None:
+    """Whoever may create in a schema of the path would have it run with the rights of who migrates."""
+    connection.execute("""CREATE FUNCTION public.format(text, bigint) RETURNS text LANGUAGE plpgsql AS
+        'BEGIN RAISE EXCEPTION ''called as %'', current_user; END'""")
+    insert(old(("root", None), ("child", "root"), ("flagged", "root", True)))
+    document(online(database))
+    assert dict(connection.execute(BY_JOB).fetchall()) == {
+        "root": "root",
+        "child": "root",
+        "flagged": "flagged",
+    }
+
+
+@pytest.mark.parametrize("setting", ["enable_tidscan", "enable_nestloop", "enable_hashjoin"])
+def test_a_planner_that_is_told_off_is_not_told_off_for_batches(
+    setting: str, database: str, connection: Connection, insert: Insert
+) -> None:
+    """By role or database. Without a scan of the pages alone each row of a batch would read the table."""
+    insert(old(("root", None), ("child", "root")))
+    connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting} = off'.encode())
+    found: list[Any] = []
+
+    def look(statement: Statement) -> None:
+        with statement.connection.cursor() as cursor:
+            found.append(cursor.execute(f"SHOW {setting}".encode()).fetchone())
+
+    document(online(database, before=at_batch(1, look)))
+    assert found == [("on",)]

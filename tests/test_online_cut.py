@@ -6,7 +6,8 @@ import random
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,50 @@ def test_a_killed_client_whose_statement_still_runs(
 
         done = completed(course, dsn, connection, before=kill_it)
     assert "Waiting for what the server still does for a run that was killed" in done.err
+
+
+CLAIMANT = """
+import sys
+from pathlib import Path
+from llamactl import catalog, db
+from llamactl.backfill import state
+from llamactl.names import Names
+from llamactl.prisma_url import read_dsn
+from llamactl.queries import parse
+from llamactl.settings import Settings
+
+settings = Settings(read_dsn(sys.argv[1], "--dsn", Path()))
+with db.connect(settings, "migrate") as session:
+    state.claim(session, catalog.locate(session, settings), print)
+    session.run(parse("test", "SELECT pg_sleep(60);", Names()))
+"""
+
+
+def test_a_client_that_was_killed_before_its_run_was_recorded(
+    database: str, connection: Connection, cli_env: Mapping[str, str]
+) -> None:
+    """While it read the rows for the first time."""
+    with subprocess.Popen([sys.executable, "-c", CLAIMANT, database], env=cli_env) as process:
+        wait_until(connection, ASLEEP)
+
+        def kill_it(statement: Statement) -> None:
+            if "pg_try_advisory_lock(" in statement.text and process.poll() is None:
+                process.kill()
+                process.wait()
+
+        done = run_here("migrate", "--online", "--yes", "--dsn", database, before=kill_it)
+    assert done.code == 0, done.err
+    assert "Waiting for what the server still does for a run that was killed" in done.err
+
+
+def test_a_client_that_lives_is_not_waited_for(
+    database: str, connection: Connection, cli_env: Mapping[str, str]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", CLAIMANT, database], env=cli_env) as process:
+        wait_until(connection, ASLEEP)
+        done = run_here("migrate", "--online", "--yes", "--dsn", database)
+        process.kill()
+    assert (done.code, "Another llamactl is at work" in done.err, "Waiting" in done.err) == (3, True, False)
 
 
 def completed(course: Course, dsn: str, connection: Connection, before: Hook | None = None) -> Done:

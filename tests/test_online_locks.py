@@ -110,6 +110,62 @@ def meanwhile(action: Callable[[], object]) -> Iterator[None]:
         raise raised[0]
 
 
+# --- the table is held while its rows are read ------------------------------------------------------------
+
+TAKE = 'LOCK "LlamaLog" IN ACCESS EXCLUSIVE MODE'
+
+
+@pytest.mark.parametrize(
+    ("reads", "number"),
+    [("LEVEL REPEATABLE READ", 1), ("DROP VIEW IF EXISTS pg_temp.target", 2), ("LEVEL REPEATABLE READ", 2)],
+    ids=["first round", "view", "last round"],
+)
+def test_a_table_that_is_held_for_a_moment_when_it_is_read(
+    reads: str, number: int, database: str, connection: Connection
+) -> None:
+    """By whoever needs it for himself. It is tried again, and told who it is."""
+    with other(database) as holder:
+        taken = once(reads, lambda: holder.execute(TAKE), number)
+
+        def let_go(statement: Statement) -> None:
+            if "prepared.gid" in statement.text:  # it was looked who is in the way
+                holder.rollback()
+
+        done = run(database, "--lock-timeout", "50ms", before=taken, after=let_go)
+    document(done)
+    assert wrong(connection) == 0
+    assert re.search(
+        r"attempt 1 of 6\); in the way: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err
+    )
+
+
+@pytest.mark.parametrize("command", ["migrate --online --dry-run", "migrate --dry-run", "verify", "stats"])
+def test_who_holds_the_table_is_named_to_who_only_reads(command: str, database: str) -> None:
+    assert run(database).code == 0
+    with other(database) as holder:
+        taken = once("LEVEL REPEATABLE READ", lambda: holder.execute(TAKE))
+        done = run_here(*command.split(), "--lock-timeout", "50ms", "--dsn", database, before=taken)
+    assert done.code == 3
+    assert re.search(r"is locked: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err)
+
+
+def test_a_vacuum_that_takes_longer_than_the_lock_timeout(database: str, connection: Connection) -> None:
+    """It is waited for, as by the building of an index: all else of the migration is done."""
+    waits = "SELECT FROM pg_locks WHERE NOT granted AND mode = 'ShareUpdateExclusiveLock'"
+    with other(database) as vacuum:
+        held = once(r'ANALYZE "', lambda: vacuum.execute(TAKE.replace("ACCESS", "SHARE UPDATE")))
+
+        def let_go() -> None:
+            wait_until(connection, waits)
+            time.sleep(0.2)
+            vacuum.rollback()
+
+        with meanwhile(let_go):
+            done = run(database, "--lock-timeout", "50ms", "--retries", "0", before=held)
+    document(done)
+    assert wrong(connection) == 0
+
+
 # --- the table is rewritten, or looked at, meanwhile -----------------------------------------------------
 
 

@@ -153,3 +153,57 @@ def test_the_prisma_schema() -> None:
     assert re.search(r'rootJobId +String\? @map\("root_job_id"\) @db\.VarChar\(100\)', shown)
     assert "@@index([rootJobId])" in shown
     assert "LINKED" in shown
+
+
+# --- what another role made in the schema llamactl ---------------------------------------------------------
+
+CUT = """INSERT INTO llamactl.run (table_schema, table_name, command, client, backend_pid)
+VALUES ('public', 'LlamaLog', 'migrate', 'elsewhere:1', 0)"""
+
+
+@pytest.fixture
+def second(owned: tuple[str, Role]) -> Iterator[tuple[str, Role]]:
+    """Conninfo of a log that one of its owners migrated online; and another of its owners."""
+    database, owner = owned
+    with role_with(grants("migrator"), database, owner.name) as first:
+        code, said = ended("migrate --online --yes", first)
+        assert code == 0, said
+        with psycopg.connect(database) as connection:
+            connection.execute(CUT)
+            connection.execute('SET llamactl.filling = \'on\'; UPDATE "LlamaLog" SET "root_job_id" = NULL')
+        with role_with(grants("migrator"), database, owner.name) as other:
+            yield database, other
+
+
+def test_another_roles_records_do_not_stop_a_migration(second: tuple[str, Role]) -> None:
+    _, other = second
+    code, said = ended("migrate --yes", other)
+    assert code == 0, said
+    assert ended("verify --grace 0", other)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["repair --yes", "migrate --online --yes"])
+def test_who_may_not_record_a_run_is_told_the_grant(second: tuple[str, Role], command: str) -> None:
+    """One that is enough, and before anything is read."""
+    database, other = second
+    code, said = ended(command, other)
+    assert code == 3, said
+    assert "may not record a run, in schema llamactl; nothing was changed" in said
+    assert "Reading" not in said
+    told = said.partition("hint:")[2]
+    with psycopg.connect(database) as connection:
+        for statement in re.findall(r"GRANT [^;]+;", told):
+            connection.execute(statement.encode())
+    code, said = ended(command, other)
+    assert code == 0, said
+
+
+def test_who_may_not_make_the_guard_is_told_before_anything_is_changed(second: tuple[str, Role]) -> None:
+    database, other = second
+    other.granted("GRANT USAGE ON SCHEMA llamactl TO {}", database)
+    other.granted("GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {}", database)
+    with psycopg.connect(database) as connection:
+        connection.execute('DROP TRIGGER zz_llamactl_guard ON "LlamaLog"')
+        connection.execute('DROP FUNCTION llamactl."LlamaLog_guard"')
+    code, said = ended("migrate --online --yes", other)
+    assert (code, "may not make the guard's function" in said, "Reading" in said) == (3, True, False), said

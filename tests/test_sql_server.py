@@ -40,7 +40,7 @@ BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present"]
 # They read what online runs record.
 RECORDED = [
     *("online/create_state", "online/begin_run", "online/begin_step", "online/checkpoint", "online/wait"),
-    *("status/runs", "status/steps", "online/run_of", "online/cut_steps"),
+    *("status/runs", "status/steps", "online/cut_steps"),
     *("online/end_run", "online/end_runs"),
 ]
 # A round of batches, once the lineage is resolved.

@@ -327,6 +327,29 @@ def test_parents_of_other_types(
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "setting"),
+    [("bytea", r"\x0001ff", "bytea_output = escape"), ("float8", 0.1 + 0.2, "extra_float_digits = -3")],
+    ids=["bytea", "float8"],
+)
+def test_a_key_that_is_written_otherwise_by_now(
+    key: str, value: object, setting: str, new_database: Callable[..., str]
+) -> None:
+    """As a setting of role or database has it: its parent comes back all the same."""
+    dsn = new_database(empty=True)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            f"CREATE TABLE llama_logs (id {key} PRIMARY KEY, job_id text, parent_job_id text, "
+            "is_root_job boolean)"
+        )
+        connection.execute("INSERT INTO llama_logs VALUES (%s, 'flagged', 'parent', true)", [value])
+        assert run_here("migrate", "--yes", "--dsn", dsn).code == 0
+        connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}'.encode())
+        done = run_here("undo", "--yes", "--format", "json", "--dsn", dsn)
+        assert json.loads(done.out)["parents"] == {"restored": 1, "kept": 0, "gone": 0}
+        assert connection.execute("SELECT parent_job_id FROM llama_logs").fetchall() == [("parent",)]
+
+
+@pytest.mark.parametrize(
     "body", ["RETURN NULL;", "NEW.parent_job_id := 'z'; RETURN NEW;"], ids=["suppresses", "changes"]
 )
 def test_a_trigger_that_keeps_a_parent_from_coming_back(body: str, log: Log) -> None:

@@ -19,7 +19,8 @@
 WITH target AS MATERIALIZED (
   SELECT log.ctid AS place, log."id"::text AS row_id, log."parent_job_id"::text AS parent
   FROM "public"."LlamaLog" AS log
-  WHERE log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid
+  WHERE log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
+    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
     AND log."is_root_job"
     AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL
     AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NOT NULL
@@ -29,7 +30,8 @@ WITH target AS MATERIALIZED (
   SET "parent_job_id" = NULL
   FROM target
   WHERE log.ctid = target.place
-    AND log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid
+    AND log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
+    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
   RETURNING target.row_id, target.parent
 )
 INSERT INTO llamactl.cleared_parent (table_schema, table_name, row_id, parent_job_id)

@@ -1,6 +1,7 @@
 -- Fills the pending rows of some pages, in one of several passes: a pass takes the lines of its own, so that the next one prunes the
 -- page and updates in place. Rows that somebody has locked are left for later: so nobody waits for us and we for nobody. So are rows
 -- that are elsewhere by now, or whose ids are others than when the lineage was worked out. Lock: ROW EXCLUSIVE.
+-- It runs under the user's search path, for their triggers: pg_catalog is said where a function of theirs would fit better.
 -- Parameters: first_page, end_page (not included), pass (from 0), prune (true: the pages are read first, since rows that are fetched
 -- by their place prune none), overwrite (see fill_pending.sql). Returns nothing.
 \if :{?first_page}
@@ -31,7 +32,8 @@ WITH pruned AS MATERIALIZED (
   SELECT count(*) AS rows
   FROM "public"."LlamaLog" AS log
   WHERE :'prune'::boolean
-    AND log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid
+    AND log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
+    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
 ), target AS MATERIALIZED (
   SELECT seen.place, pending.root
   FROM pg_temp.pending

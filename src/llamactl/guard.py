@@ -134,6 +134,33 @@ def refuse_unfit(relation: Relation) -> None:
     )
 
 
+def refuse_foreign(session: Session, there: GuardState) -> None:
+    """Raises LlamactlError (permission) where the function is another role's."""
+    if not there.function_owned:
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} does not own the guard's function in schema llamactl; nothing was changed",
+            "Run as the role that installed the guard, or as a member of it",
+        )
+
+
+def refuse_uncreatable(session: Session, there: GuardState) -> None:
+    """Raises LlamactlError (permission), with the GRANT, where the role may not make the function."""
+    if there.may_create:
+        return
+    user = ident(session.user)
+    grant = (
+        f"GRANT ALL ON SCHEMA llamactl TO {user};"
+        if there.schema_present
+        else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+    )
+    raise LlamactlError(
+        ErrorCode.PERMISSION,
+        f"{session.user} may not make the guard's function, in schema llamactl; nothing was changed",
+        grant,
+    )
+
+
 def build_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
     """Builds the index that the guard needs, unless a usable one is there; returns whether it did."""
     if look(session, relation, names).index:
@@ -229,13 +256,7 @@ def _refuse(
     for finding in obstacles.find(session, relation, names, obstacles.look(session, relation, names)):
         if finding.id in needed:
             raise obstacles.refusal(finding)
-    user, schema = ident(session.user), "schema llamactl"
-    if not there.function_owned:
-        raise LlamactlError(
-            ErrorCode.PERMISSION,
-            f"{session.user} does not own the guard's function in {schema}; nothing was changed",
-            "Run as the role that installed the guard, or as a member of it",
-        )
+    refuse_foreign(session, there)
     if not installing:
         return
     if relation.root is None:
@@ -245,17 +266,7 @@ def _refuse(
             "Run llamactl migrate first",
         )
     refuse_unfit(relation)
-    if not there.may_create:
-        grant = (
-            f"GRANT ALL ON SCHEMA llamactl TO {user};"
-            if there.schema_present
-            else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-        )
-        raise LlamactlError(
-            ErrorCode.PERMISSION,
-            f"{session.user} may not make the guard's function, in {schema}; nothing was changed",
-            grant,
-        )
+    refuse_uncreatable(session, there)
 
 
 def _question(session: Session, names: Names, there: GuardState, action: GuardAction) -> str:

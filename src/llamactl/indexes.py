@@ -80,7 +80,7 @@ def build(
         if found.left_behind:
             note(f"{qualified(relation.schema, index)} is INVALID, left by a build that was cut: dropped")
             session.autocommit_run(queries.load(_dropping(path), names))
-        _tell_who_holds(session, relation, note)
+        tell_who_holds(session, relation, note)
         _create(session, relation, names, path, index, columns, note)
         return True
 
@@ -94,7 +94,7 @@ def drop(session: Session, relation: Relation, names: Names, path: str, note: No
     builder = look(session, relation, "", ()).builder
     if builder is not None:
         raise _busy(relation, builder)
-    _tell_who_holds(session, relation, note)
+    tell_who_holds(session, relation, note)
     with session.settings(lock_timeout="0", statement_timeout="0"):
         query = queries.load(path, names)
         with_lock_retries(session, [relation.oid], lambda: session.autocommit_run(query), _RETRIES, note)
@@ -170,7 +170,7 @@ def _dropping(path: str) -> str:
     return path.replace("/create_", "/drop_")
 
 
-def _tell_who_holds(session: Session, relation: Relation, note: Note) -> None:
+def tell_who_holds(session: Session, relation: Relation, note: Note) -> None:
     """Names who has been in a transaction for long that the server will wait for."""
     holders: dict[int | None, LockHolder | SnapshotHolder] = {
         holder.pid: holder for holder in snapshot_holders(session)

@@ -87,6 +87,17 @@ def locked(session: Session, oid: int, shown: str) -> LlamactlError:
     )
 
 
+@contextmanager
+def reading(session: Session, oid: int, shown: str) -> Iterator[None]:
+    """For what reads the table, once: the error for a lock that was not got names who is in the way."""
+    try:
+        yield
+    except LlamactlError as exc:
+        if exc.code is not ErrorCode.LOCK:
+            raise
+        raise locked(session, oid, shown) from exc
+
+
 def claim(session: Session, oid: int) -> None:
     """Claims the table for the open transaction. Tried, never waited for.
 

@@ -16,7 +16,7 @@ from functools import partial
 from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
 from llamactl.backfill import state
 from llamactl.db import Session
-from llamactl.estimates import estimate
+from llamactl.estimates import estimate, rows_of
 from llamactl.locks import claim, while_held, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
@@ -216,9 +216,7 @@ def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
 
 def _question(session: Session, relation: Relation, names: Names, options: Options) -> str:
     present = plan.look(session, relation, names)
-    # Never analysed, as after a restore: from the size, at half a kilobyte a row.
-    guessed = (relation.bytes - relation.index_bytes) // 500
-    rows = relation.rows_estimate if relation.rows_estimate >= 0 else guessed
+    rows = rows_of(relation)
     steps = [
         s
         for s in plan.steps(relation, present, names, options.strategy, options.check)

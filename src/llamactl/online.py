@@ -22,9 +22,9 @@ from llamactl.backfill.rounds import Round, Rules
 from llamactl.backfill.state import Run
 from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
-from llamactl.estimates import estimate
+from llamactl.estimates import estimate, rows_of
 from llamactl.indexes import IndexState
-from llamactl.locks import with_lock_retries
+from llamactl.locks import reading, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -97,12 +97,13 @@ def run(
     guard.refuse_unfit(table.relation)
     if dry_run:
         return _dry_run(session, settings, table, options, note)
+    _refuse_forbidden(session, table, options)
     if confirm and not confirm(_question(session, table)):
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     state.claim(session, table.relation, note)
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
     rules = Rules(overwrite=False, grace_ms=options.grace_ms)
-    first = rounds.work_out(session, settings, table.relation, table.names, rules)
+    first = rounds.work_out(session, settings, table.relation, table.names, rules, options.retries, note)
     cut = state.cut_steps(session, table.names, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
     report = projection.report(False, settings, options.common, STRATEGY, first.projected, (), skipped, taken)
@@ -118,6 +119,18 @@ def _look(session: Session, settings: Settings) -> Table:
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     return Table(relation, catalog.names_for(relation, settings))
+
+
+def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:
+    """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
+    state.refuse_unrecordable(session)
+    there = guard.look(session, table.relation, table.names)
+    stands = there.installed and there.enabled
+    if options.keep_guard and stands:
+        return
+    guard.refuse_foreign(session, there)
+    if not stands:
+        guard.refuse_uncreatable(session, there)
 
 
 def _index(session: Session, table: Table) -> IndexState:
@@ -159,7 +172,7 @@ def _dry_run(
     note(
         f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
     )
-    with session.snapshot():
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
         session.read_only()
         projected = projection.project(session, settings, relation, names, writing=False)
@@ -179,11 +192,10 @@ def _dry_run(
 
 
 def _question(session: Session, table: Table) -> str:
-    rows = max(table.relation.rows_estimate, 0)
     return (
         f"Migrate {table.names.quoted_table()} of database {session.database} on {session.host} online, "
-        f"about {rows:,} rows? It goes on being read and written; a few changes of its shape keep others "
-        "waiting for a moment each."
+        f"about {rows_of(table.relation):,} rows? It goes on being read and written; "
+        "a few changes of its shape keep others waiting for a moment each."
     )
 
 
@@ -258,6 +270,11 @@ def _take(work: Work, settings: Settings, step: PlannedStep) -> None:
             guard.create(session, relation, names, settings, retries, note)
         case "remove_guard":
             guard.remove(session, relation, names, retries, note)
+        case "comment" | "analyze":
+            # Whoever waits for this lock is in no reader's or writer's way; a VACUUM may hold it for hours.
+            indexes.tell_who_holds(session, relation, note)
+            with session.settings(lock_timeout="0"):
+                change(work, *step.paths)
         case _:
             change(work, *step.paths)
 

@@ -22,13 +22,11 @@ from llamactl import (
     surroundings,
 )
 from llamactl.db import Session
-from llamactl.locks import locked
+from llamactl.locks import reading
 from llamactl.model import (
     Counts,
     Cycle,
-    ErrorCode,
     Finding,
-    LlamactlError,
     Note,
     PreflightReport,
     Relation,
@@ -114,30 +112,25 @@ def _unreadable(found: list[Finding], around: Around) -> bool:
 
 
 def _read(session: Session, settings: Settings, relation: Relation, names: Names, around: Around) -> Read:
-    try:
-        with session.snapshot():
-            lineage.prepare(session, names)
-            session.read_only()
-            lineage.resolve(session, names, settings)
-            counts, missing = lineage.counts(session, names)
-            cycles, total = (
-                lineage.cycles(session, names, settings.sample) if counts.orphans_by.cyclic else ((), 0)
-            )
-            needs = plan.look_at_rows(session, names)
-            told = {
-                **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
-                **_told(session, names, "preflight/rows", sample=settings.sample),
-            }
-            found = [
-                *_of_jobs(settings, counts, told, cycles, total),
-                *_of_rows(told),
-                *row_obstacles.find(session, settings, relation, names, around, needs),
-                *_conflicts(session, settings, names, counts),
-            ]
-    except LlamactlError as exc:
-        if exc.code is ErrorCode.LOCK:
-            raise locked(session, relation.oid, names.quoted_table()) from exc
-        raise
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
+        lineage.prepare(session, names)
+        session.read_only()
+        lineage.resolve(session, names, settings)
+        counts, missing = lineage.counts(session, names)
+        cycles, total = (
+            lineage.cycles(session, names, settings.sample) if counts.orphans_by.cyclic else ((), 0)
+        )
+        needs = plan.look_at_rows(session, names)
+        told = {
+            **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
+            **_told(session, names, "preflight/rows", sample=settings.sample),
+        }
+        found = [
+            *_of_jobs(settings, counts, told, cycles, total),
+            *_of_rows(told),
+            *row_obstacles.find(session, settings, relation, names, around, needs),
+            *_conflicts(session, settings, names, counts),
+        ]
     return Read(counts, missing, cycles, total, tuple(found))
 
 

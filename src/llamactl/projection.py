@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from llamactl import lineage, obstacles, plan, row_obstacles
 from llamactl.db import Session
 from llamactl.estimates import estimate, fill_seconds
+from llamactl.locks import reading
 from llamactl.model import (
     CheckPolicy,
     Counts,
@@ -62,7 +63,7 @@ def dry_run(
     note(
         f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
     )
-    with session.snapshot():
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
         session.read_only()
         projection = project(session, settings, relation, names, writing=False)

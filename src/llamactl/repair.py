@@ -52,10 +52,11 @@ def run(
         )
     obstacles.refuse_unreadable(relation)
     if not dry_run:
+        state.refuse_unrecordable(session)
         state.claim(session, relation, note)
     rules = Rules(overwrite, grace_ms)
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
-    first = rounds.work_out(session, settings, relation, names, rules, dry_run=dry_run)
+    first = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=dry_run)
     before = _report(dry_run, overwrite, first, first, written=0, cleared=0)
     if dry_run:
         return before

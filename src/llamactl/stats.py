@@ -16,7 +16,7 @@ from typing import Any
 
 from llamactl import catalog, lineage, obstacles, queries
 from llamactl.db import Session
-from llamactl.locks import locked
+from llamactl.locks import reading
 from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
 from llamactl.names import Names
 from llamactl.settings import Settings
@@ -79,7 +79,7 @@ def run(session: Session, settings: Settings, *, note: Note) -> StatsReport:
     obstacles.refuse_unreadable(relation)
     names = catalog.names_for(relation, settings)
     note(f"Reading every row of {names.quoted_table()}, in one snapshot")
-    try:
+    with reading(session, relation.oid, names.quoted_table()):
         unresolved = _unresolved(session, relation, names)
         with session.snapshot():
             if not unresolved:
@@ -93,10 +93,6 @@ def run(session: Session, settings: Settings, *, note: Note) -> StatsReport:
         if rows.largest_roots:
             note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
         timeline = _timeline(session, relation, names, settings, rows)
-    except LlamactlError as exc:
-        if exc.code is not ErrorCode.LOCK:
-            raise
-        raise locked(session, relation.oid, names.quoted_table()) from exc
     size = _size(relation, settings, rows, roots or _held(relation, rows))
     return StatsReport((depth, size, timeline, unrooted), _table(relation, rows))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from llamactl import catalog, findings, lineage, obstacles, plan, queries
 from llamactl.db import Session
+from llamactl.locks import reading
 from llamactl.model import Check, Note, Relation, VerifyReport
 from llamactl.names import Names
 from llamactl.settings import Settings
@@ -66,7 +67,7 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
     if relation.root is None:
         return VerifyReport((shape,), None, notes=("The table is not migrated yet: run llamactl migrate",))
     note(f"Comparing every row of {names.quoted_table()} with its computed root")
-    with session.snapshot():
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
         session.run(queries.load("verify/broken", names))
         session.read_only()

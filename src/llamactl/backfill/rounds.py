@@ -17,8 +17,8 @@ from llamactl import lineage, projection, queries
 from llamactl.backfill import batches
 from llamactl.backfill.batches import Pending, Work
 from llamactl.db import Session
-from llamactl.locks import LockHolder, lock_holders
-from llamactl.model import ErrorCode, LlamactlError, Relation
+from llamactl.locks import LockHolder, lock_holders, with_lock_retries
+from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.projection import Projection
 from llamactl.settings import Settings
@@ -107,30 +107,42 @@ def work_out(
     relation: Relation,
     names: Names,
     rules: Rules,
+    retries: int,
+    note: Note,
     *,
     dry_run: bool = False,
 ) -> Round:
     """Resolves the lineage from one snapshot, and keeps for the batches what is to be written.
 
     With `dry_run` it keeps nothing: rolled back, and READ ONLY. Raises LlamactlError where the rows make it
-    impossible.
+    impossible, or the table stays locked.
     """
-    transaction = session.snapshot() if dry_run else session.transaction(one_snapshot=True, temporary=True)
-    with transaction:
-        lineage.prepare(session, names)
-        session.run(queries.load("online/create_round", names))
-        session.run(queries.load("online/target", names))
-        if dry_run:
-            session.read_only()
-        projected = projection.project(session, settings, relation, names, writing=not dry_run)
-        if _asks(projected, rules):
-            age = {"old_seconds": rules.old_seconds}
-            session.run(queries.load("online/fill_pending", names), **rules.values, **age)
-            session.run(queries.load("online/clear_pending", names), **age)
-            if not dry_run:
-                session.run(queries.load("online/index_pending", names))
-        pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
-    return Round(projected, pending)
+
+    def attempt() -> Round:
+        transaction = (
+            session.snapshot() if dry_run else session.transaction(one_snapshot=True, temporary=True)
+        )
+        with transaction:
+            lineage.prepare(session, names)
+            session.run(queries.load("online/create_round", names))
+            session.run(queries.load("online/target", names))
+            if dry_run:
+                session.read_only()
+            projected = projection.project(session, settings, relation, names, writing=not dry_run)
+            if _asks(projected, rules):
+                _note_rows(session, names, rules)
+                if not dry_run:
+                    session.run(queries.load("online/index_pending", names))
+            pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
+        return Round(projected, pending)
+
+    return with_lock_retries(session, [relation.oid], attempt, retries, note)
+
+
+def _note_rows(session: Session, names: Names, rules: Rules) -> None:
+    age = {"old_seconds": rules.old_seconds}
+    session.run(queries.load("online/fill_pending", names), **rules.values, **age)
+    session.run(queries.load("online/clear_pending", names), **age)
 
 
 def _asks(projected: Projection, rules: Rules) -> bool:
@@ -144,8 +156,7 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
 
     Raises LlamactlError: lock where rows stay locked by others, config where writes do not last.
     """
-    with work.session.transaction():  # the first round may have been before the root column
-        work.session.run(queries.load("online/target", work.names))
+    _see_root_column(work)
     current, filled, cleared, rounds, name = first, 0, 0, 0, "fill"
     stall = _Stall(first.pending.old_rows)
     while current.pending.old_rows or (
@@ -162,10 +173,22 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
             now_filled = batches.run(work, "fill", before, {"overwrite": rules.overwrite})
         filled, cleared, name = filled + now_filled, cleared + now_cleared, "last_pass"
         with work.run.step("last_pass"):
-            current = work_out(work.session, settings, work.relation, work.names, rules)
+            current = work_out(
+                work.session, settings, work.relation, work.names, rules, work.retries, work.note
+            )
         stall.judge(before, current.pending, now_filled + now_cleared, begun)
     work.run.wait_for(None)
     return Written(filled, cleared, current)
+
+
+def _see_root_column(work: Work) -> None:
+    """Makes the view of the rows anew: the first round may have been before the root column."""
+
+    def attempt() -> None:
+        with work.session.transaction():
+            work.session.run(queries.load("online/target", work.names))
+
+    with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
 
 
 def _clear(work: Work, current: Round) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import time
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from llamactl import queries
+from llamactl import lineage, queries
 from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
+from llamactl.wording import ident
 
 RATE_WINDOW_SECONDS = 60
 DEAD_CLIENT_SECONDS = 60
@@ -29,8 +31,13 @@ class _Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    told: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Client:
-    client: str
+    client: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +61,34 @@ def refuse_pooled(session: Session) -> None:
         )
 
 
+def refuse_unrecordable(session: Session) -> None:
+    """Raises LlamactlError (permission), with the GRANT, where the role may not record a run."""
+    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+    if there.recordable:
+        return
+    user = ident(session.user)
+    grant = f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
+    if there.schema_present:
+        grant = (
+            f"GRANT ALL ON SCHEMA llamactl TO {user}; "
+            f"GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user}; or run as the role that made them"
+        )
+    raise LlamactlError(
+        ErrorCode.PERMISSION,
+        f"{session.user} may not record a run, in schema llamactl; nothing was changed",
+        grant,
+    )
+
+
 @contextmanager
 def filling(session: Session) -> Iterator[None]:
-    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's."""
+    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's.
+
+    The planner may do what a batch needs, whatever role or database say: else each would read the table.
+    """
     session.going_on = "run the same command again to go on"
-    with session.settings(**{"llamactl.filling": "on", "search_path": session.own_path_first()}):
+    ours = {"llamactl.filling": "on", "search_path": session.own_path_first(), "enable_tidscan": "on"}
+    with session.settings(**lineage.DEFAULT, **ours):
         yield
 
 
@@ -68,6 +98,7 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
     Only what is left on the server of a client that was killed on this machine is waited for. Raises
     LlamactlError (busy) that names who holds the claim.
     """
+    session.row(queries.load("online/client", _NO_NAMES), _Told, host=_host_number(), client=os.getpid())
     deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
     query = queries.load("online/claim", _NO_NAMES)
     while not session.row(query, _Claimed, relation=relation.oid).claimed:
@@ -83,14 +114,11 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
 
 def _is_dead(session: Session, holder: LockHolder) -> bool:
     """Whether the session's client ran on this machine, and is gone."""
-    if not session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
-        return False
-    found = session.rows(queries.load("online/run_of", _NO_NAMES), _Client, pid=holder.pid)
-    host, _, pid = found[0].client.rpartition(":") if found else ("", "", "")
-    if host != socket.gethostname():
-        return False
+    query = queries.load("online/client_of", _NO_NAMES)
+    found = session.rows(query, _Client, pid=holder.pid, host=_host_number())
     try:
-        os.kill(int(pid), 0)
+        for one in found:
+            os.kill(one.client, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
@@ -98,10 +126,16 @@ def _is_dead(session: Session, holder: LockHolder) -> bool:
     return False
 
 
+def _host_number() -> int:
+    """Returns a number for this machine that an advisory lock can have as its first key."""
+    return zlib.crc32(socket.gethostname().encode()) >> 1
+
+
 @dataclass(frozen=True, slots=True)
 class _Present:
     schema_present: bool
     present: bool
+    recordable: bool
 
 
 def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
@@ -117,8 +151,12 @@ def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
 
 
 def end_runs(session: Session, names: Names) -> None:
-    """Ends the table's runs that were cut, in the open transaction: what they were at is done."""
-    if session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+    """Ends the table's runs that were cut, in the open transaction: what they were at is done.
+
+    A role that may not record runs leaves them: what is recorded is no reason to fail.
+    """
+    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+    if there.present and there.recordable:
         query = queries.load("online/end_runs", _NO_NAMES)
         session.run(query, schema=names.schema, table=names.table)
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from textwrap import wrap
@@ -72,6 +73,8 @@ class Streams:
         self._no_color = no_color
         self.scrub: Callable[[str], str] = safe.without_passwords
         """Takes passwords out of a text; better once it is known which these are."""
+        self.aside: Callable[[], AbstractContextManager[object]] = nullcontext
+        """Clears the line on stderr for as long as something else is written there: a bar may stand in it."""
 
     def screen(self, ascii_only: bool = False) -> Screen:
         """What stdout can show."""
@@ -130,8 +133,9 @@ class Streams:
         if self._err is None:
             return
         try:
-            self._err.write(text)
-            self._err.flush()
+            with self.aside():
+                self._err.write(text)
+                self._err.flush()
         except OSError:
             _silence(self._err)
             self._err = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from llamactl.model import Progress
 from llamactl.render.console import Streams, is_terminal
@@ -17,7 +17,7 @@ BAR_AFTER_SECONDS = 2
 
 @contextmanager
 def shown(streams: Streams) -> Iterator[Callable[[Progress], None]]:
-    """Yields what takes each progress. The bar is gone at the end."""
+    """Yields what takes each progress. The bar gives way to notes, and is gone at the end."""
     if not is_terminal(sys.stderr):
         yield _lines(streams)
         return
@@ -37,9 +37,19 @@ def shown(streams: Streams) -> Iterator[Callable[[Progress], None]]:
             task, completed=progress.rows_done, total=progress.rows_total, pace=_pace(progress).strip(", ")
         )
 
+    @contextmanager
+    def aside() -> Iterator[None]:
+        shown = bar.live.is_started
+        bar.stop()
+        yield
+        if shown:
+            bar.start()
+
+    streams.aside = aside
     try:
         yield show
     finally:
+        streams.aside = nullcontext
         bar.stop()
 
 
