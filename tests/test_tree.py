@@ -17,11 +17,11 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from graphs import IdStyle, flatten, make_table, seeds, small_tables
-from llamactl import catalog, db, queries, tree, tree_log
+from llamactl import catalog, db, queries, tree
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError, MarkKind, Node, Tree
 from llamactl.names import Names
 from llamactl.settings import Flags, Settings, load
-from llamactl.tree_log import Log
+from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
 
 Tables = Callable[..., str]
@@ -232,7 +232,7 @@ def test_from_a_root_id_nothing_is_scanned_after_the_migration(
     asked = plan(connection, "tree/asked", job="j900", parent="j900", **common)
     # The rows of the job are looked for only where the root column does not know it.
     assert asked.index("One-Time Filter") < asked.index("Seq Scan")
-    for name, value in tree_log.PROBING.items():
+    for name, value in PROBING.items():
         connection.execute(f"SET {name} = {value}".encode())
     assert "Seq Scan" not in plan(connection, "tree/down", jobs="{j900}", **common)
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Tree
-from llamactl.tree_graph import Entry, Graph, place, topmost
-from llamactl.tree_layout import View, lay_out
-from llamactl.tree_marks import mark
+from llamactl.tree.graph import Entry, Graph, place, topmost
+from llamactl.tree.layout import View, lay_out
+from llamactl.tree.marks import mark
 
 Row = tuple[str | None, str | None]
 """A job and the parent that it names."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, OutputFormat, Tree
 from llamactl.render import lines
 from llamactl.render.console import Screen
-from llamactl.render.tree_guides import Guides
-from llamactl.render.tree_text import INDENTED
+from llamactl.render.tree.guides import Guides
+from llamactl.render.tree.text import INDENTED
 from reports import ASCII, COLOURS, LONG, NASTY, NASTY_SHOWN, PIPE, TERMINAL, same_as_golden
 
 UUID = "00000000-0000-4000-8000-00000000000a"

@@ -54,9 +54,9 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
         case OutputFormat.TEXT, str():
             return iter([report])
         case OutputFormat.TEXT, Tree():
-            from llamactl.render import tree_text
+            from llamactl.render import tree
 
-            return tree_text.render(report, screen)
+            return tree.render(report, screen)
         case OutputFormat.TEXT, UndoReport():
             from llamactl.render import undo_text
 

@@ -15,7 +15,7 @@ from rich import cells
 from llamactl.model import LogRow, MarkKind, Node, Omission, Tree
 from llamactl.render import safe
 from llamactl.render.console import Screen
-from llamactl.render.tree_signs import ASCII, LEGEND, MARKS, UNICODE
+from llamactl.render.tree.signs import ASCII, LEGEND, MARKS, UNICODE
 from llamactl.render.words import plural
 
 INDENTED = 40

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llamactl.model import MarkKind
-from llamactl.render.tree_guides import Guides
+from llamactl.render.tree.guides import Guides
 
 MARKS: Mapping[MarkKind, str] = {
     MarkKind.CYCLE: "cycle -> {}",

@@ -18,7 +18,7 @@ from llamactl.db import Session
 from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
 from llamactl.names import Names
 from llamactl.settings import Settings
-from llamactl.tree_graph import Entry
+from llamactl.tree.graph import Entry
 from llamactl.wording import ident
 
 _BLANKS = " \t\n\r\f\x0b"

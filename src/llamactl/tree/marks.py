@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from llamactl.lineage import components
 from llamactl.model import Mark, MarkKind
-from llamactl.tree_graph import Graph, Key, Placement, rooted
+from llamactl.tree.graph import Graph, Key, Placement, rooted
 
 _ORDER = list(MarkKind)
 

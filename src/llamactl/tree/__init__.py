@@ -15,10 +15,10 @@ from llamactl import catalog, obstacles
 from llamactl.db import Session
 from llamactl.model import DanglingPolicy, Tree
 from llamactl.settings import Settings
-from llamactl.tree_graph import Graph, place, topmost
-from llamactl.tree_layout import View, lay_out
-from llamactl.tree_log import Log
-from llamactl.tree_marks import mark
+from llamactl.tree.graph import Graph, place, topmost
+from llamactl.tree.layout import View, lay_out
+from llamactl.tree.log import Log
+from llamactl.tree.marks import mark
 
 
 def run(

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llamactl.model import Mark, MarkKind, Node, Omission, Tree
-from llamactl.tree_graph import Graph, Key, Placement
-from llamactl.tree_marks import Marks
+from llamactl.tree.graph import Graph, Key, Placement
+from llamactl.tree.marks import Marks
 
 Children = Mapping[Key, Sequence[Key]]
 
