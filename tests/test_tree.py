@@ -342,7 +342,7 @@ class Bench:
         flags = {"dangling": options.dangling, "trust_root_flag": options.trust_root_flag}
         settings = settings_for(self.dsn, self.directory, table=table, **flags)
         with db.connect(settings, "tree") as session:
-            yield lambda job, **view: replace(tree.run(session, settings, job, **view), notes=())
+            yield lambda job, **view: plain(tree.run(session, settings, job, **view))
 
     def check(self, rows: Sequence[Row], options: Options, most: int) -> None:
         held = self.fill(rows, options)
@@ -357,6 +357,11 @@ class Bench:
             with self.opened(table, options) as show:
                 assert [show(job) for job in asked] == expected, table
                 assert [show(job, subtree=True) for job in asked] == below, table
+
+
+def plain(found: Tree) -> Tree:
+    """With its nodes as values; without the notes, which tell how it was read."""
+    return replace(found, nodes=tuple(found.nodes), notes=())
 
 
 def check_tree(found: Tree, job: str, rows: Sequence[Row], answer: Answer, options: Options) -> None:

@@ -262,14 +262,26 @@ def tree(
     job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
     subtree: Annotated[bool, typer.Option("--subtree", help="Only what is below the job.")] = False,
     depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only so many levels.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Most children of a job.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most siblings of one kind, and most kinds.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="failed|KIND", help="Failed jobs, or those of a kind, and those above."),
+    ] = None,
+    up: Annotated[bool, typer.Option("--up", help="Only the chain from the root to the job.")] = False,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
 ) -> ExitCode:
     """Show a job's tree. Of its root, with the job marked; before the migration too."""
     from llamactl import tree
 
+    if up and (subtree or depth is not None or limit is not None or only is not None):
+        raise LlamactlError(ErrorCode.USAGE, "--up shows one chain: no --subtree, --depth, --limit or --only")
+    fold = call.format is OutputFormat.TEXT and call.streams.screen().terminal
     with call.session() as (session, settings):
-        found = tree.run(session, settings, job, subtree=subtree, depth=depth, limit=limit)
+        found = tree.run(
+            session, settings, job, subtree=subtree, depth=depth, limit=limit, only=only, up=up, fold=fold
+        )
     return call.show(found, ascii_only=ascii_)
 
 

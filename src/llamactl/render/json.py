@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -71,18 +71,20 @@ def _step(step: Step, dry_run: bool) -> dict[str, Any]:
 
 
 def _tree(head: Mapping[str, Any], tree: Tree, screen: Screen) -> Iterator[str]:
-    """The nodes come last, one a line."""
+    """The nodes come last, one a line, while the tree is read."""
     body = {name: value for name, value in _fields(tree).items() if name != "nodes"}
     yield _dumps({**head, **body}, screen, indent=2).removesuffix("\n}") + ',\n  "nodes": ['
     comma = ""
+    encoder = _encoder(screen)
     for node in tree.nodes:
-        yield f"{comma}\n    {_dumps(node, screen)}"
+        shown = {name: value for name, value in _fields(node).items() if name != "followed"}
+        yield f"{comma}\n    {safe.json_escapes(encoder.encode(shown))}"
         comma = ","
     yield "\n  ]\n}\n" if tree.nodes else "]\n}\n"
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def _plain(value: object) -> object:
@@ -96,5 +98,8 @@ def _plain(value: object) -> object:
 
 
 def _dumps(value: object, screen: Screen, indent: int | None = None) -> str:
-    text = json.dumps(value, default=_plain, indent=indent, ensure_ascii=not screen.unicode, allow_nan=False)
-    return safe.json_escapes(text)
+    return safe.json_escapes(_encoder(screen, indent).encode(value))
+
+
+def _encoder(screen: Screen, indent: int | None = None) -> json.JSONEncoder:
+    return json.JSONEncoder(default=_plain, indent=indent, ensure_ascii=not screen.unicode, allow_nan=False)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from llamactl.lineage import components
 from llamactl.model import Mark, MarkKind
-from llamactl.tree.graph import Graph, Key, Placement, rooted
+from llamactl.tree.graph import NONE, Graph
+from llamactl.tree.placement import Placement, rooted
 
 _ORDER = list(MarkKind)
 
@@ -16,15 +17,17 @@ _ORDER = list(MarkKind)
 class Marks:
     """The marks of a whole tree."""
 
-    of: Mapping[Key, Sequence[Mark]]
+    of: Mapping[int, Sequence[Mark]]
     """Only nodes that have some."""
-    rooted: Container[str]
-    """The jobs whose root is the top of the tree."""
+    rooted: bytearray
+    """Node -> whether its root is the top of the tree."""
 
-    def at(self, key: Key, *more: Mark) -> tuple[Mark, ...]:
+    def at(self, node: int, *more: Mark) -> tuple[Mark, ...]:
         """Those of one node, and more, in their order."""
-        found = [*self.of.get(key, ()), *more]
-        return tuple(sorted(found, key=lambda mark: _ORDER.index(mark.kind)))
+        found = self.of.get(node, ())
+        if not found and not more:
+            return ()
+        return tuple(sorted([*found, *more], key=lambda mark: _ORDER.index(mark.kind)))
 
 
 def mark(graph: Graph, placed: Placement, *, top_is_root: bool, logged: Container[str]) -> Marks:
@@ -33,46 +36,42 @@ def mark(graph: Graph, placed: Placement, *, top_is_root: bool, logged: Containe
     `top_is_root` is False where the top is a dangling parent that fills nothing. `logged` holds those parents
     outside the tree that have rows.
     """
-    found: dict[Key, list[Mark]] = {}
+    found: dict[int, list[Mark]] = {}
 
-    def say(key: Key, kind: MarkKind, id_: str | None = None) -> None:
-        found.setdefault(key, []).append(Mark(kind, id_))
-
-    def say_outside(key: Key, parent: str) -> None:
-        say(key, MarkKind.ALSO_UNDER if parent in logged else MarkKind.PARENT_NOT_LOGGED, parent)
+    def say(node: int, kind: MarkKind, other: int = NONE) -> None:
+        found.setdefault(node, []).append(Mark(kind, graph.ids[other] if other != NONE else None))
 
     known = rooted(graph, placed, top_is_root)
-    cycle_of = _cycles(graph, placed, known)
-    if placed.top not in graph.logs:
+    if not graph.logged(placed.top):
         say(placed.top, MarkKind.PARENT_NOT_LOGGED, placed.top)
-    for job, under in placed.under.items():
-        for parent in graph.parents.get(job, ()):
-            if parent == under:
+    # Of most nodes nothing can be said.
+    unknown = [node for node in placed.nodes if not known[node]]
+    several = [node for node in graph.other_parents.keys() | placed.adopted if known[node]]
+    cycle_of = _cycles(graph, unknown)
+    for node in sorted(several) + unknown:
+        for parent in graph.named(node):
+            if parent == placed.under[node]:
                 continue
-            if parent not in placed.under:
-                say_outside(job, parent)
-            elif job in cycle_of and cycle_of[job] == cycle_of.get(parent):
-                say(parent, MarkKind.CYCLE, job)
+            if not placed.holds(parent):
+                outside = graph.logged(parent) or graph.ids[parent] in logged
+                say(node, MarkKind.ALSO_UNDER if outside else MarkKind.PARENT_NOT_LOGGED, parent)
+            elif node in cycle_of and cycle_of[node] == cycle_of.get(parent):
+                say(parent, MarkKind.CYCLE, node)
             else:
-                say(job, MarkKind.ALSO_UNDER, parent)
-        if job not in known:
-            say(job, MarkKind.ORIGIN_UNKNOWN)
-    for key, row in enumerate(graph.loose):
-        if row.parent is not None and row.parent not in placed.under:
-            say_outside(key, row.parent)
-        elif row.parent is not None and row.parent not in known:
-            say(key, MarkKind.ORIGIN_UNKNOWN)
+                say(node, MarkKind.ALSO_UNDER, parent)
+        if not known[node]:
+            say(node, MarkKind.ORIGIN_UNKNOWN)
     return Marks(found, known)
 
 
-def _cycles(graph: Graph, placed: Placement, known: Container[str]) -> dict[str, int]:
+def _cycles(graph: Graph, unknown: Sequence[int]) -> dict[int, int]:
     """Each job that is in a cycle -> the number of its cycle."""
-    jobs = [job for job in placed.under if job not in known]
+    jobs = [node for node in unknown if graph.ids[node] is not None]
     numbers = {job: number for number, job in enumerate(jobs, 1)}
     edges = [
         (number, numbers[parent])
         for job, number in numbers.items()
-        for parent in graph.parents.get(job, ())
+        for parent in graph.named(job)
         if parent in numbers
     ]
     cycles = components([child for child, _ in edges], [parent for _, parent in edges])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,38 +26,24 @@ class Guides:
             return len(self.blank) * depth
         return len(self.blank) * cap + len(self._number(depth))
 
-    def of(self, depths: Sequence[int], cap: int) -> Iterator[tuple[str, str]]:
-        """For each node, from the depths of all in preorder: what stands before it, and before its details.
+    def of(self, items: Iterable[tuple[int, bool, T]], cap: int) -> Iterator[tuple[T, str, str]]:
+        """For each item in preorder (depth, whether a sibling follows it, what it is): what it is, and what
+        stands before it and before its details.
 
         Below `cap` levels the depth is written as a number in place of the strokes.
         """
-        open_: list[bool] = []  # for each level above, whether more comes on it
-        for depth, more in zip(depths, _followed(depths), strict=True):
+        stems = [""]  # for each level that is open, what stands before its strokes
+        for depth, followed, item in items:
             if depth == 0:
-                yield "", ""
+                yield item, "", ""
                 continue
-            above = open_[: min(depth, cap) - 1]
-            stem = "".join(self.bar if followed else self.blank for followed in above)
+            stem = stems[min(depth, cap) - 1]
             number = self._number(depth) if depth > cap else ""
-            below = " " * len(number) + (self.bar if more else self.blank)
-            yield stem + number + (self.branch if more else self.last), stem + below
+            below = self.bar if followed else self.blank
+            branch = self.branch if followed else self.last
+            yield item, f"{stem}{number}{branch}", stem + " " * len(number) + below
             if depth < cap:
-                open_[depth - 1 :] = [more]
+                stems[depth:] = [stem + below]
 
     def _number(self, depth: int) -> str:
         return f"{self.deeper}{depth} "
-
-
-def _followed(depths: Sequence[int]) -> Sequence[bool]:
-    """For each node whether a sibling comes after it."""
-    followed = [False] * len(depths)
-    ahead: list[bool] = []  # for each depth, whether a node of it comes next before a shallower one
-    for at in range(len(depths) - 1, -1, -1):
-        depth = depths[at]
-        if depth < len(ahead):
-            followed[at] = ahead[depth]
-            del ahead[depth:]
-        else:
-            ahead += [False] * (depth - len(ahead))
-        ahead.append(True)
-    return followed

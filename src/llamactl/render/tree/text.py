@@ -1,4 +1,8 @@
-"""A tree as text: one job a line, however deep and wide it is.
+"""A tree as text, a job a line, however deep and wide it is. Lines come while the tree is read.
+
+Off a terminal nothing is cut or wrapped. On one no line is longer than it is wide: columns that there is no
+room for are left out and named below the tree, long texts are cut and say by how much, and what stays whole
+(ids, marks) goes on below its line.
 
 Indentation is capped: on a terminal by its width, elsewhere at INDENTED levels, since each line of a chain of
 100,000 jobs would else be longer than the one before. Below the cap the depth stands as a number.
@@ -6,26 +10,30 @@ Indentation is capped: on a terminal by its width, elsewhere at INDENTED levels,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain, islice
 
-from rich import cells
-
-from llamactl.model import LogRow, MarkKind, Node, Omission, Tree
-from llamactl.render import safe
+from llamactl.model import Mark, MarkKind, Node, Omission, Tree
 from llamactl.render.console import Screen
-from llamactl.render.tree.signs import ASCII, LEGEND, MARKS, UNICODE
+from llamactl.render.tree.cells import Cells, Reader, is_asked
+from llamactl.render.tree.flow import Piece, columns, flow, shortened
+from llamactl.render.tree.signs import LEGEND, MARKS
 from llamactl.render.words import plural
 
 INDENTED = 40
 """Levels that are indented off a terminal."""
-
 LABEL = 60
 """Columns that guides and operation are padded to, at most, off a terminal; a longer one shifts its line."""
+SAMPLE = 1000
+"""Lines whose widths are looked at: the first must not wait for the last."""
+CATEGORY, ENTITY, DURATION, WHEN = 1, 2, 3, 4
+LEFT_OUT_FIRST = (WHEN, ENTITY, CATEGORY, DURATION)
+NAMES = {CATEGORY: "category", ENTITY: "entity", DURATION: "duration", WHEN: "when it ran"}
+WIDEST = {CATEGORY: 20, ENTITY: 44, DURATION: 10, WHEN: 12}
 
 RED, YELLOW, BOLD, DIM = "31", "33", "1", "2"
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+Item = Node | Omission
 
 
 def render(tree: Tree, screen: Screen) -> Iterator[str]:
@@ -33,214 +41,209 @@ def render(tree: Tree, screen: Screen) -> Iterator[str]:
     return _Writer(tree, screen).lines()
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """What stands in columns on a node's line."""
-
-    label: str
-    category: str
-    entity: str
-    duration: str
-
-
 class _Writer:
     def __init__(self, tree: Tree, screen: Screen) -> None:
         self._tree = tree
         self._screen = screen
-        self._signs = UNICODE if screen.unicode else ASCII
-        # Half of a terminal's width is left to what is indented.
-        self._cap = max(2, screen.width // 8) if screen.terminal else INDENTED
-        self._used: set[str] = set()
-        """Signs that may need a word."""
+        self._reader = Reader(tree, screen)
+        self._signs = self._reader.signs
+        self._kinds: set[MarkKind] = set()
+        self._asked_below = self._texts_cut = False
+        self._label = 0
+        """Columns of guides and label."""
+        self._columns: dict[int, int] = {}
+        """The columns that are shown -> their widths."""
+        self._absent: tuple[int, ...] = ()
+        """The columns that there is no room for."""
 
     def lines(self) -> Iterator[str]:
-        items = list(_items(self._tree.nodes))
-        depths = [depth for depth, _ in items]
-        rows = [self._cells(item, depth) for depth, item in items]
-        widths = self._widths(depths, rows)
-        guides = self._signs.guides.of(depths, self._cap)
-        for (depth, item), cell, (lead, below) in zip(items, rows, guides, strict=True):
+        items = _items(self._tree.nodes)
+        sample = [*islice(items, SAMPLE)]
+        cap = self._choose([(depth, item) for depth, _, item in sample if isinstance(item, Node)])
+        for item, lead, below in self._signs.guides.of(chain(sample, items), cap):
             if isinstance(item, Omission):
-                yield self._styled(lead + _omission(item), DIM) + "\n"
+                yield from self._omission(item, lead, below)
                 continue
-            yield self._line(item, cell, lead, widths) + "\n"
-            yield from self._error(item, below)
-            if depth == 0:
-                yield f"  {self._figures()}\n"
+            yield from self._node(item, lead, below)
+            if item.depth == 0:
+                yield from self._figures()
         yield from self._legend()
 
     # Columns ---------------------------------------------------------------------------------------------
 
-    def _cells(self, item: Node | Omission, depth: int) -> _Cells:
-        if isinstance(item, Omission):
-            return _Cells("", "", "", "")
-        logs = item.logs
-        pointer = f"{self._signs.asked} " if depth and _is_asked(item) else ""
-        times = f" x{len(logs)}" if len(logs) > 1 else ""
-        durations = [log.duration_ms for log in logs if log.duration_ms is not None]
-        return _Cells(
-            label=f"{pointer}{self._status(logs)} {self._operation(logs)}{times}",
-            category=self._safe(",".join(_distinct(log.category for log in logs))),
-            entity=self._entity(logs),
-            duration=_duration(max(durations)) if durations else "",
-        )
+    def _choose(self, nodes: Sequence[tuple[int, Node]]) -> int:
+        """Sets the columns and their widths; returns how many levels are indented.
 
-    def _status(self, logs: Sequence[LogRow]) -> str:
-        """The worst counts: a failure, then a partial success; else that of the first row."""
-        if not logs:
-            return self._signs.no_rows
-        found = [log.status or "" for log in logs]
-        shown = found[0]
-        if any(log.failed for log in logs):
-            shown = "FAILED"
-        elif "PARTIAL_SUCCESS" in found:
-            shown = "PARTIAL_SUCCESS"
-        sign = self._signs.statuses.get(shown, self._signs.other)
-        self._used.add(sign)
-        return sign
+        On a terminal what most ids take is kept free, then what most labels do. Indentation gets half of the
+        width at most, or what these leave. Columns that the rest does not hold are left out.
+        """
+        rows = [self._reader.cells(node) for _, node in nodes]
+        labels = [columns(cells.label) for cells in rows]
+        self._columns = {
+            at: min(widest, max(columns(cells[at]) for cells in rows)) for at, widest in WIDEST.items()
+        }
+        self._columns = {at: widest for at, widest in self._columns.items() if widest}
+        guides, width = self._signs.guides, self._screen.width
+        if not self._screen.terminal:
+            self._label = max(
+                min(LABEL, guides.width(depth, INDENTED) + label)
+                for (depth, _), label in zip(nodes, labels, strict=True)
+            )
+            return INDENTED
+        id_ = 2 + _most([columns(self._id(node)) for _, node in nodes])
+        free = width - id_ - _most(labels) - guides.width(self._tree.depth, 0)
+        cap = max(4, min(width // 8, free // len(guides.blank)))
+        leads = [guides.width(depth, cap) for depth, _ in nodes]
+        self._label = _most([lead + label for lead, label in zip(leads, labels, strict=True)])
+        self._label = min(self._label, width - id_ if width - id_ >= 40 else width)
+        room = width - self._label - (id_ if self._label + id_ <= width else 0)
+        for at in LEFT_OUT_FIRST:
+            if at in self._columns and sum(2 + widest for widest in self._columns.values()) > room:
+                del self._columns[at]
+                self._absent += (at,)
+        return cap
 
-    def _operation(self, logs: Sequence[LogRow]) -> str:
-        if not logs:
-            return "(no rows)"
-        first, *others = _distinct(log.operation for log in logs) or ["-"]
-        return self._safe(first) + (f" +{plural(len(others), 'other')}" if others else "")
+    def _cells(self, cells: Cells, label: int) -> str:
+        """The cells after the label, each in its column; `label` is the width of what comes before.
 
-    def _entity(self, logs: Sequence[LogRow]) -> str:
-        """What all rows agree on: the entity, or at least its type."""
-        types, ids = _distinct(log.entity_type for log in logs), _distinct(log.entity_id for log in logs)
-        if not types and not ids:
-            return ""
-        id_ = ids[0] if len(ids) == 1 else "-"
-        if self._screen.terminal and _UUID.fullmatch(id_):
-            id_ = id_[:8] + self._signs.cut
-        return self._safe(f"{types[0] if len(types) == 1 else '-'} {id_}")
+        On a terminal a label that is wider than its column has them close together, or below.
+        """
+        tight = label > self._label or not any(cells[at] for at in self._columns)
+        if tight and self._screen.terminal:
+            return "  ".join(cells[at] for at in self._columns if cells[at])
+        shown = []
+        for at, widest in self._columns.items():
+            blank = " " * (widest - columns(cells[at]))
+            shown.append(blank + cells[at] if at == DURATION else cells[at] + blank)
+        return " " * (self._label - label) + "  ".join(shown)
 
-    def _widths(self, depths: Sequence[int], rows: Sequence[_Cells]) -> _Cells:
-        """The widest of each column, as blanks."""
-        most = max(40, self._screen.width // 2) if self._screen.terminal else LABEL
-        label = max(
-            min(most, self._signs.guides.width(depth, self._cap) + _columns(cell.label))
-            for depth, cell in zip(depths, rows, strict=True)
-        )
-        return _Cells(
-            label=" " * label,
-            category=" " * min(20, max(_columns(cell.category) for cell in rows)),
-            entity=" " * min(44, max(_columns(cell.entity) for cell in rows)),
-            duration=" " * max(len(cell.duration) for cell in rows),
-        )
+    # Lines -----------------------------------------------------------------------------------------------
 
-    def _line(self, node: Node, cell: _Cells, lead: str, widths: _Cells) -> str:
-        style = RED if any(log.failed for log in node.logs) else BOLD if _is_asked(node) else ""
-        columns = [lead + self._styled(cell.label, style) + widths.label[len(lead) + _columns(cell.label) :]]
-        if widths.category:
-            columns.append(cell.category + widths.category[_columns(cell.category) :])
-        if widths.entity:
-            columns.append(cell.entity + widths.entity[_columns(cell.entity) :])
-        if widths.duration:
-            columns.append(cell.duration.rjust(len(widths.duration)))
-        for mark in node.marks:
-            if mark.kind in MARKS:
-                columns.append(self._styled(self._safe(f"[{MARKS[mark.kind].format(mark.job_id)}]"), YELLOW))
-        columns.append(self._safe(node.job_id or f"(no job id, row {node.logs[0].id})"))
-        return "  ".join(columns)
+    def _node(self, node: Node, lead: str, below: str) -> Iterator[str]:
+        cells = self._reader.cells(node)
+        failed = any(row.failed for row in node.logs)
+        asked = bool(node.marks) and is_asked(node)
+        self._asked_below |= asked and node.depth > 0
+        label = cells.label
+        if self._screen.terminal:
+            label = self._fitted(label, self._screen.width - len(lead))
+        pieces = [(label, RED if failed else BOLD if asked else "")]
+        shown = self._cells(cells, len(lead) + columns(label))
+        if shown:
+            pieces.append((shown, ""))
+        elif not self._columns:
+            pieces[0] = (label + " " * (self._label - len(lead) - columns(label)), pieces[0][1])
+        pieces += [(self._mark(mark), YELLOW) for mark in node.marks if mark.kind in MARKS]
+        pieces.append((self._id(node), ""))
+        yield from self._flow(pieces, lead, below + "  ")
+        if failed:
+            yield from self._error(node, below + "  ")
 
-    # Below the lines -------------------------------------------------------------------------------------
+    def _id(self, node: Node) -> str:
+        return self._reader.fresh(node.job_id or f"(no job id, row {node.logs[0].id})")
+
+    def _mark(self, mark: Mark) -> str:
+        self._kinds.add(mark.kind)
+        return self._reader.fresh(f"[{MARKS[mark.kind].format(mark.job_id)}]")
 
     def _error(self, node: Node, below: str) -> Iterator[str]:
         """The first error of a failed job."""
-        errors = [log.error_message for log in node.logs if log.failed and log.error_message]
+        errors = [row.error_message for row in node.logs if row.failed and row.error_message]
         if errors:
             more = f" (and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
-            room = self._screen.width - len(below) - 2 - len(more)
-            yield f"{below}  {self._styled(self._fitted(errors[0], room), RED)}{more}\n"
+            shown = self._fitted(self._reader.fresh(errors[0]), self._screen.width - len(below) - len(more))
+            yield f"{below}{self._styled(shown, RED)}{more}\n"
 
-    def _figures(self) -> str:
+    def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
+        what = f"... {omission.children:,} more"
+        if omission.kinds > 1 and omission.operation is None:
+            what += f" of {omission.kinds:,} kinds"
+        elif omission.operation is not None:
+            what += f" {self._reader.fresh(omission.operation)}"
+        counts = ", ".join(f"{count:,} {name}" for name, count in omission.categories.items())
+        deeper = omission.nodes - omission.children
+        pieces = [what, f"({self._reader.fresh(counts)})" if counts else ""]
+        pieces += [f"and {deeper:,} below them" if deeper else "", f" {omission.flag} {omission.shown_by}"]
+        yield from self._flow([(piece, DIM) for piece in pieces if piece], lead, below + "  ", gap=" ")
+
+    def _figures(self) -> Iterator[str]:
+        """The counts of the whole tree, and the first failure."""
         tree = self._tree
         parts = [plural(tree.jobs, "job"), plural(tree.logs, "row"), f"depth {tree.depth:,}"]
         if tree.root_job_id is None:
             parts.append("no root")
         elif tree.root_job_id != tree.nodes[0].job_id:
-            parts.append(f"root {self._safe(tree.root_job_id)}")
+            parts.append(f"root {self._reader.fresh(tree.root_job_id)}")
         parts.append(f"{tree.failed:,} failed" if tree.failed else "none failed")
         figures = ", ".join(parts)
         if tree.first_failure:
-            figures += f"; first failure: {self._safe(tree.first_failure.operation or '-')}"
+            figures += f"; first failure: {self._reader.fresh(tree.first_failure.operation or '-')}"
             if tree.first_failure.error_message:
-                room = self._screen.width - _columns(figures) - 5
-                figures += f' "{self._fitted(tree.first_failure.error_message, room)}"'
-        return figures
+                error = self._reader.fresh(tree.first_failure.error_message)
+                figures += f' "{self._fitted(error, self._screen.width - 4)}"'
+        yield from self._words(figures, "  ", "  ")
+        if filtered := tree.omitted.get("--only"):
+            yield from self._words(f"... {filtered:,} more without --only", "  ", "  ", DIM)
 
     def _legend(self) -> Iterator[str]:
-        kinds = {mark.kind for node in self._tree.nodes for mark in node.marks}
-        below_first = any(_is_asked(node) for node in self._tree.nodes[1:])
-        entries = [(self._signs.asked, "the job that was asked for")] if below_first else []
-        entries += [(sign, word) for sign, word in self._signs.words.items() if sign in self._used]
-        entries += [(f"[{MARKS[kind].format('id')}]", word) for kind, word in LEGEND.items() if kind in kinds]
+        """What the signs that were used mean, and what there was no room for."""
+        signs = self._signs
+        entries = [(signs.asked, "the job that was asked for")] if self._asked_below else []
+        entries += [(sign, word) for sign, word in signs.words.items() if sign in self._reader.used]
+        entries += [
+            (f"[{MARKS[kind].format('id')}]", word) for kind, word in LEGEND.items() if kind in self._kinds
+        ]
+        if self._texts_cut:
+            entries.append((f"{signs.cut} +N", "N more characters: --format json"))
+        if self._reader.cut_ids and ENTITY in self._columns:
+            entries.append((signs.cut, "28 more characters of a uuid: --format json"))
+        if self._absent:
+            names = ", ".join(NAMES[at] for at in sorted(self._absent))
+            entries.append((f"({len(self._absent)})", f"no room for {names}: --format json"))
         if entries:
             yield "\n"
-        width = max((len(sign) for sign, _ in entries), default=0)
+        width = max((columns(sign) for sign, _ in entries), default=0) + 2
         for sign, word in entries:
-            yield f"{sign.ljust(width)}  {word}\n"
+            yield from self._words(word, sign + " " * (width - columns(sign)), " " * width)
 
     # Text ------------------------------------------------------------------------------------------------
 
-    def _safe(self, text: str) -> str:
-        visible = safe.visible(text)
-        return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
+    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
+        """Lines of pieces; off a terminal it is one."""
+        if self._screen.terminal:
+            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
+                yield line + "\n"
+        else:
+            yield lead + gap.join([text for text, _ in pieces]) + "\n"
+
+    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
+        """Lines of words."""
+        return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
 
     def _fitted(self, text: str, room: int) -> str:
         """The text; on a terminal what there is room for, and how much more there is."""
-        shown = self._safe(text)
-        if not self._screen.terminal or _columns(shown) <= max(room, 20):
-            return shown
-        end = f"{self._signs.cut} {len(shown):,} more characters: --format json"
-        kept = cells.set_cell_size(shown, max(room - len(end), 20)).rstrip()
-        if cells.cell_len(kept) + len(end) >= _columns(shown):
-            return shown  # the cut would take more than it gives
-        return kept + end.replace(f"{len(shown):,}", f"{len(shown) - len(kept):,}")
+        if not self._screen.terminal:
+            return text
+        shown, cut = shortened(text, room, self._signs.cut)
+        self._texts_cut |= cut
+        return shown
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text
 
 
-def _columns(text: str) -> int:
-    """Columns that the text takes."""
-    return len(text) if text.isascii() else cells.cell_len(text)
+def _most(widths: Sequence[int]) -> int:
+    """What three in four are not wider than: a few that are must not cost all others their room."""
+    return sorted(widths)[3 * (len(widths) - 1) // 4]
 
 
-def _items(nodes: Iterable[Node]) -> Iterator[tuple[int, Node | Omission]]:
-    """The nodes, and after what is shown below a node what is not, each with its depth."""
-    pending: list[tuple[int, Omission]] = []
+def _items(nodes: Iterable[Node]) -> Iterator[tuple[int, bool, Item]]:
+    """The nodes, and after what is shown below a node what is not: depth, whether more follows, and what."""
+    pending: list[tuple[int, bool, Omission]] = []
     for node in nodes:
         while pending and pending[-1][0] > node.depth:
             yield pending.pop()
-        yield node.depth, node
-        pending += [(node.depth + 1, omission) for omission in reversed(node.omitted)]
+        yield node.depth, node.followed, node
+        for place, omission in enumerate(reversed(node.omitted)):
+            pending.append((node.depth + 1, place > 0, omission))
     yield from reversed(pending)
-
-
-def _omission(omission: Omission) -> str:
-    deeper = omission.nodes - omission.children
-    below = f" and {deeper:,} below them" if deeper else ""
-    return f"... {omission.children:,} more{below}  {omission.flag} {omission.shown_by}"
-
-
-def _is_asked(node: Node) -> bool:
-    return any(mark.kind == MarkKind.ASKED for mark in node.marks)
-
-
-def _distinct(values: Iterable[str | None]) -> list[str]:
-    """Those that say something, each once, in their order."""
-    return list(dict.fromkeys(value for value in values if value))
-
-
-def _duration(milliseconds: int) -> str:
-    """`4ms`, `1.2s`, `2m27s`, `3h05m`."""
-    if milliseconds < 1000:
-        return f"{milliseconds}ms"
-    if milliseconds < 59_950:
-        return f"{milliseconds / 1000:.1f}s"
-    seconds = round(milliseconds / 1000)
-    if seconds < 3600:
-        return f"{seconds // 60}m{seconds % 60:02}s"
-    return f"{seconds // 3600}h{seconds % 3600 // 60:02}m"
