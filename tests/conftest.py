@@ -118,6 +118,16 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def icu_server() -> Iterator[Server]:
+    """A private server that has ICU, as Debian's have and the wheel's have not."""
+    found = [path for path in every_bin() if b"libicui18n" in (path / "postgres").read_bytes()]
+    if not found:
+        pytest.skip("no server with ICU is installed")
+    with private_server(found[0]) as server:
+        yield server
+
+
 @pytest.fixture
 def each_database(each_server: Server) -> Iterator[str]:
     """As `database`, on each version."""

@@ -24,7 +24,6 @@ from llamactl.settings import Flags, Settings, load
 from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
 
-Tables = Callable[..., str]
 BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 
 
@@ -300,8 +299,6 @@ class Bench:
     ) -> None:
         self.layout, self.connection, self.dsn, self.directory = layout, connection, dsn, directory
         if "caseless" in layout.job:
-            if not connection.execute("SELECT FROM pg_collation WHERE collname = 'en-x-icu'").fetchall():
-                pytest.skip("this server was built without ICU")
             connection.execute(CREATE_CASELESS)
         self.tables = [name for name in INDEXES if not (layout.bare and name.startswith("root"))]
         for table in self.tables:
@@ -417,10 +414,13 @@ def root_of(job: str, answer: Answer, options: Options) -> str | None:
 
 
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, new_database: Tables, tmp_path: Path) -> Iterator[Bench]:
-    dsn = new_database(empty=True)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield Bench(request.param, connection, dsn, tmp_path)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    needs_icu = "caseless" in request.param.job
+    server = request.getfixturevalue("icu_server" if needs_icu else "server")
+    name = server.create()
+    with psycopg.connect(server.conninfo(name), autocommit=True) as connection:
+        yield Bench(request.param, connection, server.conninfo(name), tmp_path)
+    server.drop(name)
 
 
 # The fixture's database is used again by the next example.

@@ -94,13 +94,15 @@ class _Writer:
         free = width - id_ - _most(labels) - guides.width(self._tree.depth, 0)
         cap = max(4, min(width // 8, free // len(guides.blank)))
         leads = [guides.width(depth, cap) for depth, _ in nodes]
-        self._label = _most([lead + label for lead, label in zip(leads, labels, strict=True)])
-        self._label = min(self._label, width - id_ if width - id_ >= 40 else width)
+        wide = [lead + label for lead, label in zip(leads, labels, strict=True)]
+        self._label = min(_most(wide), width - id_ if width - id_ >= 40 else width)
         room = width - self._label - (id_ if self._label + id_ <= width else 0)
         for at in LEFT_OUT_FIRST:
             if at in self._columns and sum(2 + widest for widest in self._columns.values()) > room:
                 del self._columns[at]
                 self._absent += (at,)
+        if max(wide) + sum(2 + widest for widest in self._columns.values()) + id_ <= width:
+            self._label = max(wide)
         return cap
 
     def _cells(self, cells: Cells, label: int) -> str:
