@@ -22,6 +22,7 @@ from pathlib import Path
 
 import guard_cost
 import psycopg
+import trees
 from rich.console import Console
 from rich.table import Table
 
@@ -198,7 +199,7 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="names of contenders; the bare UPDATE runs always")
+    parser.add_argument("--only", nargs="*", help="names of contenders, or tree; the bare UPDATE runs always")
     arguments = parser.parse_args()
     with PrivatePostgres(settings=SERVER) as server:
         bench = Bench(server, arguments.rows)
@@ -215,6 +216,8 @@ def main() -> None:
         show(rounds, arguments.rows, server.version)
         if any(one.name == "online" for one in rounds[-1]):
             guard_cost.compare(server.conninfo(bench.keep("online")))
+        if not arguments.only or "tree" in arguments.only:
+            trees.compare(server)
         results = HERE / "results"
         results.mkdir(exist_ok=True)
         record = {

@@ -22,6 +22,7 @@ COMMANDS = [
     ["verify", "--fail-on", "never"],
     ["tree", "d"],
     ["tree", "a", "--subtree"],
+    ["tree", "d", "--up"],
     ["repair", "--dry-run"],
     ["repair", "--dry-run", "--overwrite"],
     ["guard", "status"],

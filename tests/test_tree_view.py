@@ -1,4 +1,4 @@
-"""From rows to lines: what is folded, filtered and fitted to the terminal, and that nothing is lost on the way."""
+"""From rows to lines: what is folded, filtered and fitted to the terminal, and that nothing is lost."""
 
 from __future__ import annotations
 
@@ -345,10 +345,8 @@ def test_on_a_real_terminal(
     assert ("▕" in plain) == (width == 120)
     no_colour = on_a_terminal({**cli_env, "LANG": "C.UTF-8", "NO_COLOR": "1"}, words, width=width)[1]
     assert "\x1b" not in no_colour
-    unfolded = re.sub(
-        r"\x1b\[[0-9;]*m", "", on_a_terminal(cli_env, [*words, "--limit", "40"], width=width)[1]
-    )
-    assert len(re.findall(r"track:created", unfolded)) == 40
+    unfolded = on_a_terminal(cli_env, [*words, "--limit", "40"], width=width)[1]
+    assert unfolded.count("track:created") == 40
 
 
 def test_up_reads_only_what_is_above(database: str, insert: Callable[..., None], tmp_path: Path) -> None:
@@ -357,8 +355,7 @@ def test_up_reads_only_what_is_above(database: str, insert: Callable[..., None],
     with db.connect(loaded, "tree") as session:
         for job in ("r", "b", "c"):
             whole, up = (tree.run(session, loaded, job, up=up) for up in (False, True))
-            assert [n.job_id for n in up.nodes] == ["r", "a", "b", "c"][: 1 + len(up.nodes) - 1]
-            assert jobs(up)[-1] == job
+            assert jobs(up) == [*"rabc"[: "rabc".index(job) + 1]]
             marks = {node.job_id: node.marks for node in whole.nodes}
             assert all(marks[node.job_id] == node.marks for node in up.nodes)
             assert up.root_job_id == whole.root_job_id

@@ -15,7 +15,7 @@ from llamactl.model import Mark, MarkKind, Node, Tree
 from llamactl.tree.cuts import Cuts, View, climb, cut
 from llamactl.tree.graph import Graph
 from llamactl.tree.marks import Marks
-from llamactl.tree.placement import Placement
+from llamactl.tree.placement import Placement, among
 
 
 def lay_out(graph: Graph, placed: Placement, marks: Marks, view: View, notes: Sequence[str] = ()) -> Tree:
@@ -28,9 +28,7 @@ def lay_out(graph: Graph, placed: Placement, marks: Marks, view: View, notes: Se
         whole = placed.children.below(asked) if view.subtree else placed.nodes
     cuts = cut(graph, placed, view, start, whole)
     omitted = cuts.totals()
-    inside = bytearray(len(graph.ids))
-    for node in whole:
-        inside[node] = True
+    inside = among(whole, len(graph.ids))
     failures = [(node, log) for node, log in graph.failures if inside[node]]
     return Tree(
         root_job_id=graph.ids[placed.top] if marks.rooted[asked] else None,

@@ -51,6 +51,14 @@ class Children:
         return found
 
 
+def among(nodes: Iterable[int], size: int) -> bytearray:
+    """Node -> whether it is one of these."""
+    found = bytearray(size)
+    for node in nodes:
+        found[node] = True
+    return found
+
+
 @dataclass(slots=True)
 class Placement:
     """Where each node stands."""
@@ -106,9 +114,7 @@ def _first_parents(graph: Graph, top: int) -> list[int]:
 def _place_rest(graph: Graph, placed: Placement) -> None:
     """Steps 2 and 3, for what does not hang from the top."""
     under, hanging = placed.under, placed.children
-    inside = bytearray(len(under))
-    for node in placed.nodes:
-        inside[node] = True
+    inside = among(placed.nodes, len(under))
     rest = [node for node in graph.order if not inside[node]]
     jobs = [node for node in rest if graph.ids[node] is not None]
     ages = graph.ages()
@@ -141,9 +147,9 @@ def _place_rest(graph: Graph, placed: Placement) -> None:
             settle(orphan, placed.top)
     for node in rest:
         if not inside[node]:
-            of_root = graph.ids[node] is None and graph.of_root[node]
-            under[node] = placed.top if of_root else OUTSIDE
-            if of_root:
+            under[node] = OUTSIDE
+            if graph.of_root[node]:  # a row without a job id: jobs have been adopted above
+                under[node] = placed.top
                 placed.adopted.add(node)
 
 
