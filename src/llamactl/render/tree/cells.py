@@ -39,46 +39,45 @@ class Reader:
         """Signs that may need a word."""
         self.cut_ids = False
         """A uuid was cut."""
-        # Few operations, categories and types make many rows.
-        self.safe = lru_cache(maxsize=5000)(self.fresh)
+        # Few operations, categories and statuses make many rows.
+        self._told = lru_cache(maxsize=1000)(self._tell)
         self._span = _span(tree) if screen.terminal else None
 
-    def fresh(self, text: str) -> str:
-        """The text as it can be shown; safe() remembers it."""
+    def safe(self, text: str) -> str:
+        """The text as it can be shown."""
         visible = safe.visible(text)
         return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
 
     def cells(self, node: Node) -> Cells:
         """The cells of the node's line."""
         rows = node.logs
-        pointer = f"{self.signs.asked} " if node.marks and node.depth and is_asked(node) else ""
-        times = f" x{len(rows):,}" if len(rows) > 1 else ""
+        label, category = self._told(tuple([(row.status, row.operation, row.category) for row in rows]))
+        if node.marks and node.depth and is_asked(node):
+            label = f"{self.signs.asked} {label}"
         return Cells(
-            label=f"{pointer}{self._status(rows)} {self._operation(rows)}{times}",
-            category=self.safe(",".join(distinct([row.category for row in rows]))),
-            entity=self._entity(rows),
-            duration=_duration(rows),
-            when=self._when(rows) if self._span else "",
+            label, category, self._entity(rows), _duration(rows), self._when(rows) if self._span else ""
         )
 
-    def _status(self, rows: Sequence[LogRow]) -> str:
-        """The worst counts: a failure, then a partial success; else that of the first row."""
+    def _tell(self, rows: Sequence[tuple[str | None, str | None, str | None]]) -> tuple[str, str]:
+        """Label and category, from the status, operation and category of each row.
+
+        The worst status counts: a failure, then a partial success; else that of the first row.
+        """
         if not rows:
-            return self.signs.no_rows
-        shown = rows[0].status or ""
-        if any(row.failed for row in rows):
+            return f"{self.signs.no_rows} (no rows)", ""
+        statuses = [status or "" for status, _, _ in rows]
+        shown = statuses[0]
+        if any("FAILED" in (status, category) for status, _, category in rows):
             shown = "FAILED"
-        elif len(rows) > 1 and any(row.status == "PARTIAL_SUCCESS" for row in rows):
+        elif "PARTIAL_SUCCESS" in statuses:
             shown = "PARTIAL_SUCCESS"
         sign = self.signs.statuses.get(shown, self.signs.other)
         self.used.add(sign)
-        return sign
-
-    def _operation(self, rows: Sequence[LogRow]) -> str:
-        if not rows:
-            return "(no rows)"
-        first, *others = distinct([row.operation for row in rows]) or ["-"]
-        return self.safe(first) + (f" +{plural(len(others), 'other')}" if others else "")
+        first, *others = distinct([operation for _, operation, _ in rows]) or ["-"]
+        more = f" +{plural(len(others), 'other')}" if others else ""
+        times = f" x{len(rows):,}" if len(rows) > 1 else ""
+        categories = ",".join(distinct([category for _, _, category in rows]))
+        return f"{sign} {self.safe(first)}{more}{times}", self.safe(categories)
 
     def _entity(self, rows: Sequence[LogRow]) -> str:
         """What all rows agree on: the entity, or at least its type."""
@@ -89,7 +88,7 @@ class Reader:
         if self._screen.terminal and _UUID.fullmatch(id_):
             id_ = id_[:8] + self.signs.cut
             self.cut_ids = True
-        return f"{self.safe(types[0]) if len(types) == 1 else '-'} {self.fresh(id_)}"
+        return f"{self.safe(types[0]) if len(types) == 1 else '-'} {self.safe(id_)}"
 
     def _when(self, rows: Sequence[LogRow]) -> str:
         """A bar: when the job ran, within the time that the whole tree took."""

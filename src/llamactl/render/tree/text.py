@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
-from llamactl.model import Mark, MarkKind, Node, Omission, Tree
+from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
 from llamactl.render.console import Screen
 from llamactl.render.tree.cells import Cells, Reader, is_asked
 from llamactl.render.tree.flow import Piece, columns, flow, shortened
@@ -123,7 +123,7 @@ class _Writer:
 
     def _node(self, node: Node, lead: str, below: str) -> Iterator[str]:
         cells = self._reader.cells(node)
-        failed = any(row.failed for row in node.logs)
+        failed = [row for row in node.logs if row.failed]
         asked = bool(node.marks) and is_asked(node)
         self._asked_below |= asked and node.depth > 0
         label = cells.label
@@ -139,21 +139,21 @@ class _Writer:
         pieces.append((self._id(node), ""))
         yield from self._flow(pieces, lead, below + "  ")
         if failed:
-            yield from self._error(node, below + "  ")
+            yield from self._error(failed, below + "  ")
 
     def _id(self, node: Node) -> str:
-        return self._reader.fresh(node.job_id or f"(no job id, row {node.logs[0].id})")
+        return self._reader.safe(node.job_id or f"(no job id, row {node.logs[0].id})")
 
     def _mark(self, mark: Mark) -> str:
         self._kinds.add(mark.kind)
-        return self._reader.fresh(f"[{MARKS[mark.kind].format(mark.job_id)}]")
+        return self._reader.safe(f"[{MARKS[mark.kind].format(mark.job_id)}]")
 
-    def _error(self, node: Node, below: str) -> Iterator[str]:
-        """The first error of a failed job."""
-        errors = [row.error_message for row in node.logs if row.failed and row.error_message]
+    def _error(self, failed: Sequence[LogRow], below: str) -> Iterator[str]:
+        """The first error of the failed rows of a job."""
+        errors = [row.error_message for row in failed if row.error_message]
         if errors:
             more = f" (and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
-            shown = self._fitted(self._reader.fresh(errors[0]), self._screen.width - len(below) - len(more))
+            shown = self._fitted(self._reader.safe(errors[0]), self._screen.width - len(below) - len(more))
             yield f"{below}{self._styled(shown, RED)}{more}\n"
 
     def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
@@ -161,10 +161,10 @@ class _Writer:
         if omission.kinds > 1 and omission.operation is None:
             what += f" of {omission.kinds:,} kinds"
         elif omission.operation is not None:
-            what += f" {self._reader.fresh(omission.operation)}"
+            what += f" {self._reader.safe(omission.operation)}"
         counts = ", ".join(f"{count:,} {name}" for name, count in omission.categories.items())
         deeper = omission.nodes - omission.children
-        pieces = [what, f"({self._reader.fresh(counts)})" if counts else ""]
+        pieces = [what, f"({self._reader.safe(counts)})" if counts else ""]
         pieces += [f"and {deeper:,} below them" if deeper else "", f" {omission.flag} {omission.shown_by}"]
         yield from self._flow([(piece, DIM) for piece in pieces if piece], lead, below + "  ", gap=" ")
 
@@ -175,13 +175,13 @@ class _Writer:
         if tree.root_job_id is None:
             parts.append("no root")
         elif tree.root_job_id != tree.nodes[0].job_id:
-            parts.append(f"root {self._reader.fresh(tree.root_job_id)}")
+            parts.append(f"root {self._reader.safe(tree.root_job_id)}")
         parts.append(f"{tree.failed:,} failed" if tree.failed else "none failed")
         figures = ", ".join(parts)
         if tree.first_failure:
-            figures += f"; first failure: {self._reader.fresh(tree.first_failure.operation or '-')}"
+            figures += f"; first failure: {self._reader.safe(tree.first_failure.operation or '-')}"
             if tree.first_failure.error_message:
-                error = self._reader.fresh(tree.first_failure.error_message)
+                error = self._reader.safe(tree.first_failure.error_message)
                 figures += f' "{self._fitted(error, self._screen.width - 4)}"'
         yield from self._words(figures, "  ", "  ")
         if filtered := tree.omitted.get("--only"):
