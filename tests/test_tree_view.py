@@ -325,16 +325,18 @@ def test_looks_as_pinned(width: int | None, unicode: bool) -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_on_a_real_terminal(
-    width: int, database: str, insert: Callable[..., None], cli_env: dict[str, str], tmp_path: Path
+    width: int, database: str, insert: Callable[..., None], cli_env: dict[str, str]
 ) -> None:
-    """Colour, folding and the terminal's own width; the same words piped are plain and whole."""
-    row = {"operation": "track:created", "parent_job_id": "root"}
-    insert([{"job_id": "root", "operation": "album:created"}])
-    insert([{**row, "job_id": f"t{n}", "created_at": f"2025-06-01 10:00:{n:02}"} for n in range(40)])
+    """Colour, folding, and the terminal's own width."""
+    track = {"operation": "track:created", "parent_job_id": "root"}
     bad = {"status": "FAILED", "category": "FAILED", "error_message": "503 \x1b[2J", "operation": "t:failed"}
-    insert([{**row, **bad, "job_id": "bad", "parent_job_id": "t35"}])
+    rows: list[dict[str, Any]] = [{"job_id": "root", "operation": "album:created"}]
+    rows += [{**track, "job_id": f"track-create-{n:032}"} for n in range(40)]
+    rows += [{**track, **bad, "job_id": "bad", "parent_job_id": f"track-create-{35:032}"}]
+    insert([{**row, "created_at": f"2025-06-01 10:00:{second:02}"} for second, row in enumerate(rows)])
+    env = {name: value for name, value in cli_env.items() if name != "COLUMNS"}
     words = ["tree", "root", "--dsn", database]
-    code, shown = on_a_terminal({**cli_env, "LANG": "C.UTF-8"}, words, width=width)
+    code, shown = on_a_terminal(env, words, width=width)
     assert code == 0
     assert "\x1b[31m✘ t:failed\x1b[0m" in shown
     assert "\x1b[31m503 \\x1b[2J\x1b[0m" in shown
@@ -343,9 +345,8 @@ def test_on_a_real_terminal(
     assert "42 jobs, 42 rows, depth 2, 1 failed" in plain
     assert max(map(len, plain.splitlines())) <= width
     assert ("▕" in plain) == (width == 120)
-    no_colour = on_a_terminal({**cli_env, "LANG": "C.UTF-8", "NO_COLOR": "1"}, words, width=width)[1]
-    assert "\x1b" not in no_colour
-    unfolded = on_a_terminal(cli_env, [*words, "--limit", "40"], width=width)[1]
+    assert "\x1b" not in on_a_terminal({**env, "NO_COLOR": "1"}, words, width=width)[1]
+    unfolded = on_a_terminal(env, [*words, "--limit", "40"], width=width)[1]
     assert unfolded.count("track:created") == 40
 
 
