@@ -261,3 +261,12 @@ def test_guides_show_the_tree_again(depths: list[int], cap: int) -> None:
         for level in range(1, min(depth, cap)):
             until = next((n for n, other in enumerate(rest) if other < level), len(rest))
             assert lead[4 * level - 4 : 4 * level] == (guides.bar if level in rest[:until] else guides.blank)
+
+
+@pytest.mark.parametrize("width", [40, 61])
+def test_far_down_no_line_is_longer_than_the_terminal(width: int) -> None:
+    nodes = [*chain(30_000).nodes]
+    nodes[-3:] = [replace(node, job_id="x" * 200, logs=(FAILED,) * 12) for node in nodes[-3:]]
+    found = text(Tree("job-0", 30_000, 30_000, nodes, depth=29_999), replace(TERMINAL, width=width))
+    assert max(map(len, found)) <= width
+    assert any("⋯29999" in line for line in found)

@@ -151,10 +151,13 @@ class _Writer:
     def _error(self, failed: Sequence[LogRow], below: str) -> Iterator[str]:
         """The first error of the failed rows of a job."""
         errors = [row.error_message for row in failed if row.error_message]
-        if errors:
-            more = f" (and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
-            shown = self._fitted(self._reader.safe(errors[0]), self._screen.width - len(below) - len(more))
-            yield f"{below}{self._styled(shown, RED)}{more}\n"
+        if not errors:
+            return
+        more = f"(and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
+        room = self._screen.width - len(below) - len(more) - bool(more)
+        shown = self._fitted(self._reader.safe(errors[0]), room)
+        pieces = [(shown, RED), (more, "")] if more else [(shown, RED)]
+        yield from self._flow(pieces, below, below, gap=" ")
 
     def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
         what = f"... {omission.children:,} more"
