@@ -54,8 +54,8 @@ def compare(server: PrivatePostgres, shapes: dict[str, tuple[int, int]] = SHAPES
             connection.execute(ROWS.encode(), [below, jobs])
             connection.execute("VACUUM ANALYZE")
             table.add_row(name, *timed(server.conninfo(database)))
-            connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
-            connection.execute('UPDATE "LlamaLog" SET "root_job_id" = %s', [ROOT])
+            add = f"""ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100) DEFAULT '{ROOT}'"""
+            connection.execute(add.encode())
             connection.execute('CREATE INDEX ON "LlamaLog" ("root_job_id")')
             connection.execute("VACUUM ANALYZE")
             table.add_row(f"{name}, migrated", *timed(server.conninfo(database)))
