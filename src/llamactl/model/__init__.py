@@ -66,6 +66,12 @@ from llamactl.model.table import (
     Relation,
     TableInfo,
 )
+from llamactl.model.timeline import (
+    Subject,
+    SubjectKind,
+    Timeline,
+    TimelineRow,
+)
 from llamactl.model.tree import (
     LogRow,
     Mark,
@@ -126,8 +132,12 @@ __all__ = [
     "Step",
     "Strategy",
     "StrategyName",
+    "Subject",
+    "SubjectKind",
     "TableInfo",
     "TableStatus",
+    "Timeline",
+    "TimelineRow",
     "Tree",
     "UndoReport",
     "VerifyReport",
