@@ -63,7 +63,7 @@ class Timeline:
 
     of: Subject
     created_at: str | None
-    """ISO 8601: when it was first CREATED, of a root when its first row was written; None where no row tells."""
+    """ISO 8601: when it was first CREATED, a root when its job's first row was; None where no row tells."""
     first_linked_at: str | None
     """When it was first LINKED; None for a root, and where no row tells."""
     total: int

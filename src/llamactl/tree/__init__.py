@@ -67,7 +67,7 @@ def _above(log: Log, asked: str, up: bool) -> tuple[str, Graph | None]:
     root = log.root(asked)
     if root is not None and not up:
         return root, None
-    above = Graph.of(log.rows(None, log.above(asked)))
+    above = Graph.of(log.rows(None, log.above([asked])))
     top = topmost(above, asked)
     if not up:
         return top, None
