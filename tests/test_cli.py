@@ -43,6 +43,10 @@ OPTIONS = {
     "undo": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries"},
     "status": {*TABLE, *OUTPUT, "--watch"},
     "stats": {*TABLE, *OUTPUT},
+    "timeline": {
+        *(*TABLE, *OUTPUT, "--root", "--album", "--artist", "--track", "--no-orphans", "--category"),
+        *("--since", "--until", "--limit", "--after"),
+    },
     "tree": {*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii"},
     "sql": {*TABLE, *OUTPUT},
     "explain": OUTPUT,
@@ -451,8 +455,13 @@ def test_a_closed_pipe_ends_it_quietly(
 
 
 def test_a_closed_pipe_and_a_database(closed_pipe: int, log: str, cli_env: dict[str, str]) -> None:
-    """Seeing the first lines of a tree was what its reader wanted; a verdict holds all the same."""
-    for words, code in ((["tree", "root"], 0), (["verify"], 1), (["verify", "--format", "json"], 1)):
+    """The first lines of a tree or a timeline are what its reader wanted; a verdict holds all the same."""
+    for words, code in (
+        (["tree", "root"], 0),
+        (["timeline", "--root", "root"], 0),
+        (["verify"], 1),
+        (["verify", "--format", "json"], 1),
+    ):
         found, err = with_stdout(cli_env, closed_pipe, *words, "--dsn", log)
         assert found == code
         assert not re.search("Traceback|Broken|Exception", err)

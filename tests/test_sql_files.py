@@ -24,6 +24,7 @@ FOLDERS = {
     "preflight": BUILDING,
     "stats": READING,
     "status": READING,
+    "timeline": READING,
     "tree": BUILDING,
     "verify": BUILDING,
 }

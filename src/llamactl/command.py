@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -116,6 +117,16 @@ def milliseconds(flag: str, text: str) -> int:
         return settings.duration_ms(text)
     except ValueError as exc:
         raise LlamactlError(ErrorCode.USAGE, f"{flag}: {exc}", f"For example {flag} 500ms, 2s, 10m") from exc
+
+
+def moment(flag: str, text: str | None) -> datetime | None:
+    """The time that a flag gives; None where it is not given. Raises LlamactlError (usage)."""
+    try:
+        return datetime.fromisoformat(text) if text is not None else None
+    except ValueError as exc:
+        message = f"{flag} {text}: not a time as ISO 8601 writes it"
+        hint = f"For example {flag} 2025-06-01, or {flag} 2025-06-01T10:00:00Z"
+        raise LlamactlError(ErrorCode.USAGE, message, hint) from exc
 
 
 def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb], Verb]:

@@ -6,12 +6,13 @@ What is heavy (psycopg, sqlglot, rich, the verbs) is imported where it is used: 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from llamactl import __version__
-from llamactl.command import Call, milliseconds, verb
+from llamactl.command import Call, milliseconds, moment, verb
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -21,18 +22,30 @@ from llamactl.model import (
     LlamactlError,
     OutputFormat,
     StrategyName,
+    Subject,
+    SubjectKind,
 )
 from llamactl.options import (
+    After,
+    AlbumId,
+    ArtistId,
+    Categories,
     CheckOption,
     DryRun,
     ExpectFilled,
     ExpectOrphans,
     FailOnOption,
     GraceOfRepair,
+    NoOrphans,
+    PageLimit,
     Plain,
     Reporting,
     Retries,
+    RootId,
+    Since,
     StrategyOption,
+    TrackId,
+    Until,
     Yes,
     no_options,
     table_options,
@@ -283,6 +296,44 @@ def tree(
             session, settings, job, subtree=subtree, depth=depth, limit=limit, only=only, up=up, fold=fold
         )
     return call.show(found, ascii_only=ascii_)
+
+
+@verb(app, table_options, Plain)
+def timeline(
+    call: Call,
+    root: RootId = None,
+    album: AlbumId = None,
+    artist: ArtistId = None,
+    track: TrackId = None,
+    no_orphans: NoOrphans = False,
+    category: Categories = None,
+    since: Since = None,
+    until: Until = None,
+    limit: PageLimit = None,
+    after: After = None,
+) -> ExitCode:
+    """Show what happened, in order: to an album, an artist or a track, or of a root."""
+    from llamactl import timeline
+    from llamactl.timeline.filters import Filters
+
+    subject = _subject({"root": root, "album": album, "artist": artist, "track": track})
+    begin, end = moment("--since", since), moment("--until", until)
+    filters = Filters(no_orphans, tuple(category or ()), begin, end, limit, after)
+    with call.session() as (session, settings):
+        found = timeline.run(session, settings, subject, filters)
+    return call.show(found)
+
+
+def _subject(given: Mapping[str, str | None]) -> Subject:
+    """The one thing that a timeline is of. Raises LlamactlError (usage) unless there is exactly one."""
+    named = [(kind, id_) for kind, id_ in given.items() if id_ is not None]
+    if len(named) != 1:
+        flags = " and ".join(f"--{kind}" for kind, _ in named)
+        message = f"A timeline is of one thing, not of {flags}" if named else "A timeline of what?"
+        hint = "Give one of --root ID, --album ID, --artist ID and --track ID"
+        raise LlamactlError(ErrorCode.USAGE, message, hint)
+    ((kind, id_),) = named
+    return Subject(SubjectKind(kind), id_)
 
 
 @verb(app, table_options, Plain)

@@ -18,6 +18,7 @@ from llamactl.model import (
     RepairReport,
     StatsReport,
     StatusReport,
+    Timeline,
     Tree,
     UndoReport,
     VerifyReport,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from llamactl.render.console import Screen
 
 Report: TypeAlias = (
-    "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | StatsReport"
-    " | StatusReport | GuardReport | DemoReport | FindingKind | str"
+    "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | Timeline"
+    " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | str"
 )
 """What the verbs return; a string is the `sql` verb's script."""
 
@@ -57,6 +58,10 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
             from llamactl.render import tree
 
             return tree.render(report, screen)
+        case OutputFormat.TEXT, Timeline():
+            from llamactl.render import timeline_text
+
+            return timeline_text.render(report, screen)
         case OutputFormat.TEXT, UndoReport():
             from llamactl.render import undo_text
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llamactl.model import ErrorCode, LlamactlError, Relation, Subject
 from llamactl.timeline.cursor import Position, position
-from llamactl.wording import ident, listed
+from llamactl.wording import listed
 
 FLAGS = ("--no-orphans", "--category", "--since", "--until", "--after")
 """In the order in which rows.sql leaves rows out."""
 
+_ALMOST_A_DAY = timedelta(days=1, microseconds=-1)
 _LATER_WORDS = ("LINKED",)
 """Categories that the migration adds: before it no row has them."""
 
@@ -79,14 +80,9 @@ def _moment(relation: Relation, flag: str, moment: datetime | None) -> str | Non
     utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     if column.bare_type == "timestamp with time zone":
         return utc.isoformat()
-    if column.bare_type == "timestamp without time zone":
-        # Prisma and most others write UTC there.
-        return utc.replace(tzinfo=None).isoformat()
-    raise LlamactlError(
-        ErrorCode.CONFIG,
-        f"{flag} compares times, and {ident(column.name)} is {column.type_name}",
-        "Leave the flag out, or name another column: --column created_at=theirs",
-    )
+    # Where no zone is held, Prisma and most others write UTC. A day begins at midnight.
+    bare = utc.replace(tzinfo=None)
+    return bare.isoformat() if column.bare_type != "date" else (bare + _ALMOST_A_DAY).date().isoformat()
 
 
 def _needs(flag: str, column: str) -> LlamactlError:
