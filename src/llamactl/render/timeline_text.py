@@ -56,6 +56,8 @@ class _Writer:
             min(widest, max(map(columns, column)))
             for widest, column in zip(WIDEST, zip(*cells, strict=True), strict=bool(cells))
         ]
+        if self._screen.terminal and sum(2 + width for width in widths) > self._screen.width:
+            widths = [0] * len(widths)  # columns would take more lines than they make clear
         for row in chain(sample, rows):
             yield from self._row(row, widths)
         yield from self._omissions()
@@ -86,7 +88,7 @@ class _Writer:
         pieces: list[Piece] = []
         for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
             blank = " " * (width - columns(cell))
-            if width:
+            if cell or width:
                 pieces.append((blank + cell if at == DURATION else cell + blank, style))
         marks = [mark for mark, told in ((ROOT, row.is_root), (ORIGIN_UNKNOWN, row.origin_unknown)) if told]
         self._used.update(marks)
@@ -103,7 +105,7 @@ class _Writer:
         self._used.add(sign)
         operation = f"{sign} {self._safe(row.operation or '-')}"
         if self._screen.terminal:
-            operation = self._fitted(operation, self._screen.width)
+            operation = self._fitted(operation, WIDEST[1])
         return (
             self._safe(row.created_at or "-"),
             operation,
@@ -127,10 +129,14 @@ class _Writer:
     def _omissions(self) -> Iterator[str]:
         """Each with its exact count, and what shows it."""
         for flag, count in self._timeline.omitted.items():
-            how = f"without {flag}"
-            if flag == "--limit":
-                how = f"with --after {self._timeline.next_cursor}"
-            yield from self._words(f"... {count:,} more {how}", "", "    ", DIM)
+            if flag != "--limit":
+                yield from self._words(f"... {count:,} more without {flag}", "", "    ", DIM)
+                continue
+            cursor = self._timeline.next_cursor or ""
+            told = f"... {count:,} more with --after"
+            # It is there to be copied, and so stays in one piece.
+            gap = "\n" if self._screen.terminal and len(told) + 1 + len(cursor) > self._screen.width else " "
+            yield f"{self._styled(told, DIM)}{gap}{cursor}\n"
 
     def _legend(self) -> Iterator[str]:
         entries = [(sign, word) for sign, word in self._signs.words.items() if sign in self._used]
