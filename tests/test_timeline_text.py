@@ -52,9 +52,7 @@ TIMELINE = Timeline(
     orphans=2,
     failed=3,
     rows=(
-        replace(
-            ROW, job_id=None, parent_job_id=None, operation="album:imported", entity_name=None, **UNKNOWN
-        ),
+        replace(UNTOLD, job_id=None, parent_job_id=None, operation="album:imported", entity_name=None),
         replace(
             ROW, job_id="album-create-01", operation="album:created", entity_type="ALBUM", duration_ms=147_400
         ),
@@ -68,9 +66,7 @@ TIMELINE = Timeline(
             entity_name=None,
             error_message="503 from musicbrainz after 3 tries\nretry-after: never; " + "x" * 100,
         ),
-        replace(
-            ROW, job_id="loop-05", status="PARTIAL_SUCCESS", created_at=None, duration_ms=None, **UNKNOWN
-        ),
+        replace(UNTOLD, job_id="loop-05", status="PARTIAL_SUCCESS", created_at=None, duration_ms=None),
         replace(
             ROW,
             operation=None,

@@ -12,7 +12,7 @@ from itertools import chain, islice
 from llamactl.model import SubjectKind, Timeline, TimelineRow
 from llamactl.render import safe
 from llamactl.render.console import Screen
-from llamactl.render.tree.cells import duration
+from llamactl.render.tree.cells import duration_text
 from llamactl.render.tree.flow import Piece, columns, flow, shortened
 from llamactl.render.tree.signs import ASCII, UNICODE
 from llamactl.render.words import plural
@@ -52,16 +52,19 @@ class _Writer:
         rows = iter(self._timeline.rows)
         sample = [*islice(rows, SAMPLE)]
         cells = [self._cells(row) for row in sample]
-        widths = [
-            min(widest, max(map(columns, column)))
-            for widest, column in zip(WIDEST, zip(*cells, strict=True), strict=bool(cells))
-        ]
-        if self._screen.terminal and sum(2 + width for width in widths) > self._screen.width:
-            widths = [0] * len(widths)  # columns would take more lines than they make clear
+        widths = self._widths(cells)
         for row in chain(sample, rows):
             yield from self._row(row, widths)
         yield from self._omissions()
         yield from self._legend()
+
+    def _widths(self, cells: Sequence[Sequence[str]]) -> Sequence[int]:
+        """Of each column: on a terminal nine cells in ten fit; 0 where there is no room for all columns."""
+        place = 9 * (len(cells) - 1) // 10 if self._screen.terminal else -1
+        found = [sorted(map(columns, column))[place] for column in zip(*cells, strict=True)]
+        widths = [min(*pair) for pair in zip(found, WIDEST, strict=False)]
+        fit = not self._screen.terminal or sum(2 + width for width in widths) <= self._screen.width
+        return widths if fit else [0] * len(widths)
 
     def _head(self) -> Iterator[str]:
         timeline = self._timeline
@@ -111,7 +114,7 @@ class _Writer:
             operation,
             self._safe(row.category or ""),
             self._entity(row),
-            duration([row]),
+            duration_text([row]),
         )
 
     def _entity(self, row: TimelineRow) -> str:

@@ -55,7 +55,7 @@ class Reader:
         if node.marks and node.depth and is_asked(node):
             label = f"{self.signs.asked} {label}"
         return Cells(
-            label, category, self._entity(rows), _duration(rows), self._when(rows) if self._span else ""
+            label, category, self._entity(rows), duration_text(rows), self._when(rows) if self._span else ""
         )
 
     def _tell(self, rows: Sequence[tuple[str | None, str | None, str | None]]) -> tuple[str, str]:
@@ -124,7 +124,7 @@ def _span(tree: Tree) -> tuple[datetime, datetime] | None:
     return datetime.fromisoformat(tree.began_at), datetime.fromisoformat(tree.ended_at)
 
 
-def _duration(rows: Iterable[LogRow]) -> str:
+def duration_text(rows: Iterable[LogRow]) -> str:
     """The longest, as `4ms`, `1.2s`, `2m27s`, `3h05m`."""
     known = [row.duration_ms for row in rows if row.duration_ms is not None]
     if not known:
