@@ -59,12 +59,13 @@ class _Writer:
         yield from self._legend()
 
     def _widths(self, cells: Sequence[Sequence[str]]) -> Sequence[int]:
-        """Of each column: on a terminal nine cells in ten fit; 0 where there is no room for all columns."""
-        place = 9 * (len(cells) - 1) // 10 if self._screen.terminal else -1
-        found = [sorted(map(columns, column))[place] for column in zip(*cells, strict=True)]
-        widths = [min(*pair) for pair in zip(found, WIDEST, strict=False)]
-        fit = not self._screen.terminal or sum(2 + width for width in widths) <= self._screen.width
-        return widths if fit else [0] * len(widths)
+        """Of each column: all cells fit, or nine in ten where that takes too much; 0 where even that does."""
+        found = [sorted(map(columns, column)) for column in zip(*cells, strict=True)]
+        for place in (-1, 9 * (len(cells) - 1) // 10):
+            widths = [min(column[place], most) for column, most in zip(found, WIDEST, strict=False)]
+            if not self._screen.terminal or sum(2 + width for width in widths) <= self._screen.width:
+                return widths
+        return [0] * len(found)
 
     def _head(self) -> Iterator[str]:
         timeline = self._timeline
