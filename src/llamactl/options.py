@@ -9,6 +9,14 @@ import typer
 from llamactl.model import CheckPolicy, DanglingPolicy, FailOn, StrategyName
 
 Plain = Annotated[Literal["text", "json"], typer.Option("--format", help="Of stdout.")]
+Pictured = Annotated[
+    Literal["text", "json", "html"],
+    typer.Option("--format", help="Of stdout; html: one file, see --output."),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where --format html goes; -: to stdout."),
+]
 Reporting = Annotated[
     Literal["text", "json", "github", "junit"],
     typer.Option("--format", help="Of stdout; github: annotations, junit: XML."),

@@ -37,7 +37,9 @@ from llamactl.options import (
     FailOnOption,
     GraceOfRepair,
     NoOrphans,
+    Output,
     PageLimit,
+    Pictured,
     Plain,
     Reporting,
     Retries,
@@ -269,7 +271,7 @@ def stats(call: Call) -> ExitCode:
     return call.show(report, found=not report.ok)
 
 
-@verb(app, table_options, Plain)
+@verb(app, table_options, Pictured)
 def tree(
     call: Call,
     job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
@@ -284,17 +286,21 @@ def tree(
     ] = None,
     up: Annotated[bool, typer.Option("--up", help="Only the chain from the root to the job.")] = False,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+    output: Output = None,
 ) -> ExitCode:
     """Show a job's tree. Of its root, with the job marked; before the migration too."""
     from llamactl import tree
+    from llamactl.details import Details
 
     if up and (subtree or depth is not None or limit is not None or only is not None):
         raise LlamactlError(ErrorCode.USAGE, "--up shows one chain: no --subtree, --depth, --limit or --only")
     fold = call.format is OutputFormat.TEXT and call.streams.screen().terminal
-    with call.session() as (session, settings):
+    with call.page(output) as page, call.session(one_snapshot=page is not None) as (session, settings):
         found = tree.run(
             session, settings, job, subtree=subtree, depth=depth, limit=limit, only=only, up=up, fold=fold
         )
+        if page:
+            return page.write(found, Details(session, settings))
     return call.show(found, ascii_only=ascii_)
 
 

@@ -33,6 +33,9 @@ from llamactl.model.demo import (
     DemoCommand,
     DemoReport,
 )
+from llamactl.model.details import (
+    WholeRow,
+)
 from llamactl.model.options import (
     CheckPolicy,
     DanglingPolicy,
@@ -141,4 +144,5 @@ __all__ = [
     "Tree",
     "UndoReport",
     "VerifyReport",
+    "WholeRow",
 ]

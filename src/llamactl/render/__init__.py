@@ -101,5 +101,5 @@ def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, 
             from llamactl.render import junit
 
             return junit.error(problem, command)
-        case OutputFormat.TEXT:
+        case OutputFormat.TEXT | OutputFormat.HTML:
             return ""

@@ -15,10 +15,10 @@ from itertools import chain, islice
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
 from llamactl.render.console import Screen
+from llamactl.render.tree import words
 from llamactl.render.tree.cells import Cells, Reader, is_asked
 from llamactl.render.tree.flow import Piece, columns, flow, shortened
 from llamactl.render.tree.signs import LEGEND, MARKS
-from llamactl.render.words import plural
 
 INDENTED = 40
 """Levels that are indented off a terminal."""
@@ -57,7 +57,7 @@ class _Writer:
         """The columns that there is no room for."""
 
     def lines(self) -> Iterator[str]:
-        items = _items(self._tree.nodes)
+        items = words.items(self._tree.nodes)
         sample = [*islice(items, SAMPLE)]
         cap = self._choose([(depth, item) for depth, _, item in sample if isinstance(item, Node)])
         for item, lead, below in self._signs.guides.of(chain(sample, items), cap):
@@ -142,7 +142,7 @@ class _Writer:
             yield from self._error(failed, below + "  ")
 
     def _id(self, node: Node) -> str:
-        return self._reader.safe(node.job_id or f"(no job id, row {node.logs[0].id})")
+        return self._reader.safe(words.job_id(node))
 
     def _mark(self, mark: Mark) -> str:
         self._kinds.add(mark.kind)
@@ -160,40 +160,23 @@ class _Writer:
         yield from self._flow(pieces, below, below, gap=" ")
 
     def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
-        what = f"... {omission.children:,} more"
-        if omission.kinds > 1 and omission.operation is None:
-            what += f" of {omission.kinds:,} kinds"
-        elif omission.operation is not None:
-            what += f" {self._reader.safe(omission.operation)}"
-        counts = ", ".join(f"{count:,} {name}" for name, count in omission.categories.items())
-        deeper = omission.nodes - omission.children
-        pieces = [what, f"({self._reader.safe(counts)})" if counts else ""]
-        pieces += [f"and {deeper:,} below them" if deeper else "", f" {omission.flag} {omission.shown_by}"]
-        yield from self._flow([(piece, DIM) for piece in pieces if piece], lead, below + "  ", gap=" ")
+        pieces = [(self._reader.safe(piece), DIM) for piece in words.left_out(omission)]
+        yield from self._flow(pieces, lead, below + "  ", gap=" ")
 
     def _figures(self) -> Iterator[str]:
         """The counts of the whole tree, and the first failure."""
-        tree = self._tree
-        parts = [plural(tree.jobs, "job"), plural(tree.logs, "row"), f"depth {tree.depth:,}"]
-        if tree.root_job_id is None:
-            parts.append("no root")
-        elif tree.root_job_id != tree.nodes[0].job_id:
-            parts.append(f"root {self._reader.safe(tree.root_job_id)}")
-        parts.append(f"{tree.failed:,} failed" if tree.failed else "none failed")
-        figures = ", ".join(parts)
-        if tree.first_failure:
-            figures += f"; first failure: {self._reader.safe(tree.first_failure.operation or '-')}"
-            if tree.first_failure.error_message:
-                error = self._reader.safe(tree.first_failure.error_message)
-                figures += f' "{self._fitted(error, self._screen.width - 4)}"'
+        figures, first = self._reader.safe(words.counts(self._tree)), self._tree.first_failure
+        if first and first.error_message:
+            error = self._reader.safe(first.error_message)
+            figures += f' "{self._fitted(error, self._screen.width - 4)}"'
         yield from self._words(figures, "  ", "  ")
-        if filtered := tree.omitted.get("--only"):
-            yield from self._words(f"... {filtered:,} more without --only", "  ", "  ", DIM)
+        if filtered := words.filtered(self._tree):
+            yield from self._words(filtered, "  ", "  ", DIM)
 
     def _legend(self) -> Iterator[str]:
         """What the signs that were used mean, and what there was no room for."""
         signs = self._signs
-        entries = [(signs.asked, "the job that was asked for")] if self._asked_below else []
+        entries = [(signs.asked, words.ASKED)] if self._asked_below else []
         entries += [(sign, word) for sign, word in signs.words.items() if sign in self._reader.used]
         entries += [
             (f"[{MARKS[kind].format('id')}]", word) for kind, word in LEGEND.items() if kind in self._kinds
@@ -240,15 +223,3 @@ class _Writer:
 def _most(widths: Sequence[int]) -> int:
     """What three in four are not wider than: a few that are must not cost all others their room."""
     return sorted(widths)[3 * (len(widths) - 1) // 4]
-
-
-def _items(nodes: Iterable[Node]) -> Iterator[tuple[int, bool, Item]]:
-    """The nodes, and after what is shown below a node what is not: depth, whether more follows, and what."""
-    pending: list[tuple[int, bool, Omission]] = []
-    for node in nodes:
-        while pending and pending[-1][0] > node.depth:
-            yield pending.pop()
-        yield node.depth, node.followed, node
-        for place, omission in enumerate(reversed(node.omitted)):
-            pending.append((node.depth + 1, place > 0, omission))
-    yield from reversed(pending)
