@@ -13,7 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-WATCH = "addEventListener('securitypolicyviolation', (event) => console.error(`violated ${event.effectiveDirective}`))"
+WATCH = """
+addEventListener("securitypolicyviolation", (event) => console.error(`violated ${event.effectiveDirective}`));
+"""
 
 
 @contextmanager

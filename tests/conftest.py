@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -27,6 +27,9 @@ import llamactl
 from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
 from servers import Server, check_backend, given_server, private_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -205,6 +208,15 @@ def pg_tool() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def psql() -> Path:
     return find_tool("psql")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window, which all tests share."""
+    from browsers import launched
+
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -128,17 +128,18 @@ class Call:
                 "-o FILE writes a file, -o - to stdout",
             )
         if output is None or output == "-":
-            output = "stdout"
-            target: AbstractContextManager[Take] = nullcontext(self.streams.data)
+            take: AbstractContextManager[Take] = nullcontext(self.streams.data)
         else:
             from llamactl.render import file
 
-            target = file.replacing(Path(output))
-        with target as take:
-            page = Page(take, self.note)
+            take = file.replacing(Path(output))
+        with take as taking:
+            page = Page(taking, self.note)
             yield page
-        if not self.streams.unread or output != "stdout":
+        if output not in (None, "-"):
             self.note(f"Wrote {output}: {page.told}")
+        elif not self.streams.unread:
+            self.note(f"Wrote stdout: {page.told}")
 
     def watch(self, reports: Iterator[StatusReport]) -> ExitCode:
         """Shows each report as it comes; the notes of the last one go to stderr."""

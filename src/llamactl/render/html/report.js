@@ -202,8 +202,9 @@
       drawn.clear();
       inside.forEach((element, n) => drawn.set(shown[first + n], element));
     }
+    if (!inside.length) inside.push(make("p", "nothing", keep ? "Nothing matches." : "No rows."));
     if (inside.length !== page.childElementCount || inside.some((element, n) => element !== page.children[n])) {
-      page.replaceChildren(...(inside.length ? inside : [make("p", "nothing", "Nothing matches.")]));
+      page.replaceChildren(...inside);
     }
     page.style.transform = `translateY(${Math.round(scroller.scrollTop + first * rowHeight - top)}px)`;
     select();
@@ -506,17 +507,26 @@
     Escape: escape,
   };
 
+  const IN_SEARCH = {
+    Enter: (event) => goTo((i) => keep?.[i] === 2, event.shiftKey ? -1 : 1),
+    ArrowDown: () => lines.focus(),
+    Escape: () => {
+      if (keep) clear();
+      lines.focus({ preventScroll: true });
+    },
+  };
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const searching = event.target === at("search");
     let act = ANYWHERE[event.key];
     if (searching) {
-      act = { Enter: () => goTo((i) => keep?.[i] === 2, event.shiftKey ? -1 : 1), Escape: clear }[event.key];
-      act ??= event.key === "ArrowDown" ? () => lines.focus() : undefined;
-    } else if (event.target === lines) act ??= KEYS[event.key];
+      act = IN_SEARCH[event.key];
+      // The body has the focus once a button that had it is gone.
+    } else if (event.target === lines || event.target === document.body) act ??= KEYS[event.key];
     if (!act) return;
     event.preventDefault();
-    act();
+    act(event);
   });
 
   lines.addEventListener("click", (event) => {
