@@ -58,15 +58,19 @@ def failure(job: str, at: float = 0, error: str = "503 from musicbrainz after 3 
 
 def tree(nodes: Sequence[Node], **values: object) -> Tree:
     """A tree of these nodes, with its counts."""
-    failures = [log for node in nodes for log in node.logs if log.failed]
+    logs = [log for node in nodes for log in node.logs]
+    failures = [log for log in logs if log.failed]
+    moments = [moment for log in logs for moment in (log.began, log.ended) if moment]
     whole = Tree(
         nodes[0].job_id,
         len(nodes),
-        sum(len(node.logs) for node in nodes),
+        len(logs),
         tuple(nodes),
         depth=max(node.depth for node in nodes),
         failed=sum(any(log.failed for log in node.logs) for node in nodes),
         first_failure=min(failures, key=lambda log: log.created_at or "", default=None),
+        began_at=min(moments).isoformat() if moments else None,
+        ended_at=max(moments).isoformat() if moments else None,
     )
     return replace(whole, **values)  # type: ignore[arg-type]
 

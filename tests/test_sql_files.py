@@ -22,6 +22,7 @@ FOLDERS = {
     "catalog": READING,
     "lineage": BUILDING,  # of temporary relations only
     "preflight": BUILDING,
+    "report": READING,
     "stats": READING,
     "status": READING,
     "timeline": READING,

@@ -162,6 +162,8 @@ class Log:
             known |= {"after_created": None, "after_root": None, "after_id": None, "most": 3, "ids": "{}"}
         elif path.startswith("verify/"):
             known = {"check": "split", "grace_seconds": 0}
+        elif path.startswith("report/"):
+            known = {"ids": "{" + ",".join(str(row["id"]) for row in ROWS[:3]) + "}", "most": 3}
         elif path.startswith("stats/"):
             known = {"root": "a", "most": 10, "days": 30, "largest": 5}
         else:
@@ -329,6 +331,8 @@ def in_default_names(path: str, rows: Any, names: Names) -> Any:
         return sorted((ours[name], *rest) for name, *rest in rows)
     if path == "preflight/attached":
         return [(subject, name.replace(names.index, Names().index)) for subject, name, _ in rows]
+    if path == "report/rows":
+        return [(id_, [ours[name] for name in named], *rest) for id_, named, *rest in rows]
     return None if path in VOLATILE else rows
 
 

@@ -1,11 +1,11 @@
 -- Whole rows of the log, every column as text, for a report.
--- Parameters: rows (an array of ids), most (characters that one value may have).
+-- Parameters: ids (an array of them), most (characters that one value may have).
 -- Returns one row a row: id (as text), names (of the columns, in their order), texts (their values, cut; NULL: NULL),
 --   sizes (the values' characters, uncut), structured (which of them are JSON arrays and objects).
 -- Lock: ACCESS SHARE.
-\if :{?rows}
+\if :{?ids}
 \else
-\set rows '{}'
+\set ids '{}'
 \endif
 \if :{?most}
 \else
@@ -18,7 +18,7 @@ FROM (
          -- hold escapes that no text can (NUL, half of a surrogate pair): their backslash is doubled, so that they stay.
          regexp_replace(row_to_json(log.*)::text, '(?<!\\)((?:\\\\)*)\\(u0000|u[dD][89a-fA-F])', '\1\\\\\2', 'g')::json AS columns
   FROM "public"."LlamaLog" AS log
-  WHERE log."id" = ANY (:'rows')
+  WHERE log."id" = ANY (:'ids')
 ) AS log
 CROSS JOIN LATERAL (
   SELECT array_agg(entry.key) AS names, array_agg(left(entry.text, :'most'::integer)) AS texts,

@@ -28,4 +28,4 @@ class Details:
 
     def __call__(self, ids: Sequence[str]) -> Iterator[WholeRow]:
         """Yields the rows that have these ids, in any order."""
-        return self._session.stream(self._query, WholeRow, rows=array(self._id, ids), most=LONGEST)
+        return self._session.stream(self._query, WholeRow, ids=array(self._id, ids), most=LONGEST)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from llamactl.model import LogRow, WholeRow
 from llamactl.render import safe
-from llamactl.render.html.blocks import block
+from llamactl.render.html.blocks import block, encoded
 from llamactl.render.words import plural
 from llamactl.wording import size
 
 Read = Callable[[Sequence[str]], Iterable[WholeRow]]
 """Gives the whole rows that have these ids, in any order."""
 
-IN_BLOCK = 1000
+IN_BLOCK = 200
 """Rows, in the report's order, of which a block holds those that there was room for."""
 ROOM = 50 * 1024**2
 """Characters of all blocks."""
@@ -36,12 +36,12 @@ class WholeRows:
         """Yields them: the columns, and by its number in the report what each row holds in them."""
         number = 0
         while batch := [*islice(self._rows, IN_BLOCK)]:
-            wanted = {row.id: at for at, row in enumerate(batch, number) if self._fits(row)}
+            # What there is no room for is not even read.
+            wanted = {
+                row.id: (at, row.failed) for at, row in enumerate(batch, number) if self._fits(row.failed)
+            }
+            yield block('class="rows"', self._body(wanted))
             self._left_out += len(batch) - len(wanted)
-            found = self._read([*wanted]) if wanted else ()
-            text = block('class="rows"', self._body(wanted, found))
-            self._written += len(text)
-            yield text
             number += len(batch)
 
     def notes(self) -> Iterator[str]:
@@ -57,24 +57,36 @@ class WholeRows:
                 f"{self._cut_characters:,} characters are not"
             )
 
-    def _fits(self, row: LogRow) -> bool:
-        return self._written < (ROOM if row.failed else ROOM - FOR_FAILURES)
+    def _fits(self, failed: bool, size: int = 0) -> bool:
+        return self._written + size <= (ROOM if failed else ROOM - FOR_FAILURES)
 
-    def _body(self, wanted: dict[str, int], found: Iterable[WholeRow]) -> dict[str, Any]:
+    def _body(self, wanted: Mapping[str, tuple[int, bool]]) -> dict[str, Any]:
         columns: list[str] = []
         rows: dict[int, list[Any]] = {}
-        for row in found:
+        for row in self._read([*wanted]) if wanted else ():
+            number, failed = wanted[row.id]
+            values = [self._value(row, at) for at in range(len(row.names))]
+            size = len(encoded(values))
+            if not self._fits(failed, size):
+                self._left_out += 1
+                continue
+            self._written += size
+            self._count_cuts(row)
             columns = columns or [safe.visible(name) for name in row.names]
-            rows[wanted[row.id]] = [self._value(row, at) for at in range(len(row.names))]
+            rows[number] = values
         return {"columns": columns, "rows": rows}
 
-    def _value(self, row: WholeRow, at: int) -> Any:
+    def _count_cuts(self, row: WholeRow) -> None:
+        for text, length in zip(row.texts, row.sizes, strict=True):
+            if text is not None and length is not None and length > len(text):
+                self._cut_values += 1
+                self._cut_characters += length - len(text)
+
+    @staticmethod
+    def _value(row: WholeRow, at: int) -> Any:
         """None for NULL, a text, or an object where it is JSON or was cut."""
         text, length = row.texts[at], row.sizes[at]
         if text is None or length is None:
             return None
         shown, cut = safe.visible_lines(text), length - len(text)
-        if cut:
-            self._cut_values += 1
-            self._cut_characters += cut
         return {"text": shown, "json": row.structured[at], "cut": cut} if cut or row.structured[at] else shown
