@@ -304,7 +304,7 @@ def tree(
     return call.show(found, ascii_only=ascii_)
 
 
-@verb(app, table_options, Plain)
+@verb(app, table_options, Pictured)
 def timeline(
     call: Call,
     root: RootId = None,
@@ -317,16 +317,20 @@ def timeline(
     until: Until = None,
     limit: PageLimit = None,
     after: After = None,
+    output: Output = None,
 ) -> ExitCode:
     """Show what happened, in order: to an album, an artist or a track, or of a root."""
     from llamactl import timeline
+    from llamactl.details import Details
     from llamactl.timeline.filters import Filters
 
     subject = _subject({"root": root, "album": album, "artist": artist, "track": track})
     begin, end = moment("--since", since), moment("--until", until)
     filters = Filters(no_orphans, tuple(category or ()), begin, end, limit, after)
-    with call.session() as (session, settings):
+    with call.page(output) as page, call.session(one_snapshot=page is not None) as (session, settings):
         found = timeline.run(session, settings, subject, filters)
+        if page:
+            return page.write(found, Details(session, settings))
     return call.show(found)
 
 

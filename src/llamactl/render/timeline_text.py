@@ -12,7 +12,7 @@ from itertools import chain, islice
 from llamactl.model import SubjectKind, Timeline, TimelineRow
 from llamactl.render import safe
 from llamactl.render.console import Screen
-from llamactl.render.tree.cells import duration_text
+from llamactl.render.tree import words
 from llamactl.render.tree.flow import Piece, columns, flow, shortened
 from llamactl.render.tree.signs import ASCII, UNICODE
 from llamactl.render.words import plural
@@ -36,6 +36,39 @@ RED, YELLOW, DIM = "31", "33", "2"
 def render(timeline: Timeline, screen: Screen) -> Iterator[str]:
     """Yields the lines: what it is of, its figures, its rows, what was left out, and what its signs mean."""
     return _Writer(timeline, screen).lines()
+
+
+def counts(timeline: Timeline) -> str:
+    """The counts of all rows, shown or not, and what is known of the subject."""
+    figures = [
+        plural(timeline.total, "row"),
+        f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
+        f"{timeline.failed:,} failed" if timeline.failed else "none failed",
+    ]
+    times = [f"created {timeline.created_at}" if timeline.created_at else "creation not logged"]
+    if timeline.of.kind is not SubjectKind.ROOT:
+        linked = timeline.first_linked_at
+        times.append(f"first linked {linked}" if linked else "never linked")
+    return f"{', '.join(filter(None, figures))}; {', '.join(times)}"
+
+
+def left_out(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """What is not shown, each with its exact count, and the cursor that shows it where it takes one."""
+    for flag, count in timeline.omitted.items():
+        if flag == "--limit":
+            yield f"... {count:,} more with --after", timeline.next_cursor or ""
+        else:
+            yield f"... {count:,} more without {flag}", ""
+
+
+def marks(row: TimelineRow) -> list[str]:
+    """What is said of a row."""
+    return [mark for mark, told in ((ROOT, row.is_root), (ORIGIN_UNKNOWN, row.origin_unknown)) if told]
+
+
+def job_id(row: TimelineRow) -> str:
+    """The id, or what stands in its place."""
+    return row.job_id or f"(no job id, row {row.id})"
 
 
 class _Writer:
@@ -71,18 +104,7 @@ class _Writer:
         timeline = self._timeline
         name = f'  "{self._safe(timeline.of.name)}"' if timeline.of.name is not None else ""
         yield from self._words(f"{timeline.of.kind} {self._safe(timeline.of.id)}{name}", "", "  ")
-        figures = [
-            plural(timeline.total, "row"),
-            f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
-            f"{timeline.failed:,} failed" if timeline.failed else "none failed",
-        ]
-        times = [
-            f"created {self._safe(timeline.created_at)}" if timeline.created_at else "creation not logged"
-        ]
-        if timeline.of.kind is not SubjectKind.ROOT:
-            linked = timeline.first_linked_at
-            times.append(f"first linked {self._safe(linked)}" if linked else "never linked")
-        yield from self._words(f"{', '.join(filter(None, figures))}; {', '.join(times)}", "  ", "  ")
+        yield from self._words(self._safe(counts(timeline)), "  ", "  ")
 
     # Rows ------------------------------------------------------------------------------------------------
 
@@ -94,10 +116,9 @@ class _Writer:
             blank = " " * (width - columns(cell))
             if cell or width:
                 pieces.append((blank + cell if at == DURATION else cell + blank, style))
-        marks = [mark for mark, told in ((ROOT, row.is_root), (ORIGIN_UNKNOWN, row.origin_unknown)) if told]
-        self._used.update(marks)
-        pieces += [(f"[{mark}]", YELLOW) for mark in marks]
-        pieces.append((self._safe(row.job_id or f"(no job id, row {row.id})"), style))
+        self._used.update(marks(row))
+        pieces += [(f"[{mark}]", YELLOW) for mark in marks(row)]
+        pieces.append((self._safe(job_id(row)), style))
         yield from self._flow(pieces, "", "    ")
         if row.failed and row.error_message:
             error = self._safe(row.error_message)
@@ -115,7 +136,7 @@ class _Writer:
             operation,
             self._safe(row.category or ""),
             self._entity(row),
-            duration_text([row]),
+            words.longest([row]),
         )
 
     def _entity(self, row: TimelineRow) -> str:
@@ -131,13 +152,10 @@ class _Writer:
     # Below them ------------------------------------------------------------------------------------------
 
     def _omissions(self) -> Iterator[str]:
-        """Each with its exact count, and what shows it."""
-        for flag, count in self._timeline.omitted.items():
-            if flag != "--limit":
-                yield from self._words(f"... {count:,} more without {flag}", "", "    ", DIM)
+        for told, cursor in left_out(self._timeline):
+            if not cursor:
+                yield from self._words(told, "", "    ", DIM)
                 continue
-            cursor = self._timeline.next_cursor or ""
-            told = f"... {count:,} more with --after"
             # It is there to be copied, and so stays in one piece.
             gap = "\n" if self._screen.terminal and len(told) + 1 + len(cursor) > self._screen.width else " "
             yield f"{self._styled(told, DIM)}{gap}{cursor}\n"

@@ -30,6 +30,8 @@ class WholeRows:
         self._rows = rows
         self._read = read
         self._written = self._left_out = 0
+        self._room = {False: ROOM - FOR_FAILURES, True: ROOM}
+        """For failed rows and others; once a row does not fit, none of its kind comes after it."""
         self._cut_values = self._cut_characters = 0
 
     def blocks(self) -> Iterator[str]:
@@ -38,7 +40,7 @@ class WholeRows:
         while batch := [*islice(self._rows, IN_BLOCK)]:
             # What there is no room for is not even read.
             wanted = {
-                row.id: (at, row.failed) for at, row in enumerate(batch, number) if self._fits(row.failed)
+                row.id: (at, row.failed) for at, row in enumerate(batch, number) if self._room[row.failed]
             }
             yield block('class="rows"', self._body(wanted))
             self._left_out += len(batch) - len(wanted)
@@ -57,9 +59,6 @@ class WholeRows:
                 f"{self._cut_characters:,} characters are not"
             )
 
-    def _fits(self, failed: bool, size: int = 0) -> bool:
-        return self._written + size <= (ROOM if failed else ROOM - FOR_FAILURES)
-
     def _body(self, wanted: Mapping[str, tuple[int, bool]]) -> dict[str, Any]:
         columns: list[str] = []
         rows: dict[int, list[Any]] = {}
@@ -67,7 +66,8 @@ class WholeRows:
             number, failed = wanted[row.id]
             values = [self._value(row, at) for at in range(len(row.names))]
             size = len(encoded(values))
-            if not self._fits(failed, size):
+            if self._written + size > self._room[failed]:
+                self._room[failed] = 0
                 self._left_out += 1
                 continue
             self._written += size

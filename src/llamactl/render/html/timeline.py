@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from llamactl.model import LogRow, MarkKind, SubjectKind, Timeline, TimelineRow
-from llamactl.render import safe
+from llamactl.model import LogRow, MarkKind, Timeline, TimelineRow
+from llamactl.render import safe, timeline_text
 from llamactl.render.html.lines import Line, Span, head, line, omission
-from llamactl.render.tree.signs import MARKS
 from llamactl.render.words import plural
 
 _COLUMNS = (
@@ -20,6 +19,12 @@ _COLUMNS = (
     ("duration", "Took"),
     ("id", "Job"),
 )
+
+
+_CLASSES = {timeline_text.ROOT: "root", timeline_text.ORIGIN_UNKNOWN: MarkKind.ORIGIN_UNKNOWN.value}
+"""The marks' names in the page."""
+_LEGEND = {_CLASSES[mark]: meaning for mark, meaning in timeline_text.LEGEND.items()}
+_SIGNS = [(_CLASSES[mark], mark, meaning) for mark, meaning in timeline_text.LEGEND.items()]
 
 
 class TimelineReport:
@@ -34,13 +39,16 @@ class TimelineReport:
         self.counts = plural(len(timeline.rows), "row")
         subject = timeline.of
         named = f"{subject.name} ({subject.id})" if subject.name else subject.id
+        common = head()
         self.head: dict[str, Any] = {
-            **head(),
+            **common,
             **self._span.head(),
             "role": "option",
             "what": f"Timeline of {subject.kind}",
             "subject": safe.visible(named),
-            "facts": _facts(timeline),
+            "facts": safe.visible(timeline_text.counts(timeline)),
+            "signs": [*common["signs"], *_SIGNS],
+            "legend": _LEGEND,
             "counted": "rows",
             "columns": _COLUMNS,
         }
@@ -50,10 +58,10 @@ class TimelineReport:
         for number, row in enumerate(self._timeline.rows):
             if self._first_failure is None and row.failed:
                 self._first_failure = number
-            self._widest_id = max(self._widest_id, len(row.job_id or ""))
+            self._widest_id = max(self._widest_id, len(timeline_text.job_id(row)))
             yield self._line(row)
-        for flag, count in self._timeline.omitted.items():
-            yield omission(0, f"... {count:,} more without {flag}")
+        for told, cursor in timeline_text.left_out(self._timeline):
+            yield omission(0, f"{told} {cursor}".rstrip())
 
     def rows(self) -> Iterator[LogRow]:
         """The rows that are shown."""
@@ -64,21 +72,15 @@ class TimelineReport:
         return {"firstFailure": self._first_failure, "widestId": self._widest_id}
 
     def _line(self, row: TimelineRow) -> Line:
-        marks = [(MarkKind.ORIGIN_UNKNOWN, MARKS[MarkKind.ORIGIN_UNKNOWN])] if row.origin_unknown else []
+        marks = [(_CLASSES[mark], mark) for mark in timeline_text.marks(row)]
         when = row.created_at.replace("T", " ")[:19] if row.created_at else ""
         entity = " ".join(filter(None, [row.entity_type, row.entity_name or row.entity_id]))
         return line(
-            0, row.job_id or "-", [row], self._span, entity=entity, marks=marks, when=safe.visible(when)
+            0,
+            timeline_text.job_id(row),
+            [row],
+            self._span,
+            entity=entity,
+            marks=marks,
+            when=safe.visible(when),
         )
-
-
-def _facts(timeline: Timeline) -> str:
-    parts = [plural(timeline.total, "row")]
-    parts += [f"{timeline.orphans:,} of unknown origin"] if timeline.orphans else []
-    parts.append(f"{timeline.failed:,} failed" if timeline.failed else "none failed")
-    parts += [f"created {timeline.created_at}"] if timeline.created_at else []
-    if timeline.of.kind is not SubjectKind.ROOT:
-        parts.append(
-            f"first linked {timeline.first_linked_at}" if timeline.first_linked_at else "never linked"
-        )
-    return safe.visible(", ".join(parts))
