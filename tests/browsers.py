@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -18,16 +17,18 @@ addEventListener("securitypolicyviolation", (event) => console.error(`violated $
 """
 
 
-@contextmanager
-def launched() -> Iterator[Browser]:
-    """Skips the test where there is none."""
+def chromium() -> str | None:
+    """The path of one; None where there is none."""
     named = os.environ.get("LLAMACTL_TEST_CHROMIUM")
-    found = [named] if named else [path for path in map(shutil.which, NAMES) if path]
-    if not found:
-        pytest.skip("there is no Chromium: scripts/install_packages.sh installs it")
+    return named or next((path for path in map(shutil.which, NAMES) if path), None)
+
+
+@contextmanager
+def launched(path: str) -> Iterator[Browser]:
+    """The browser at this path, without a window."""
     with sync_playwright() as playwright:
         # Its sandbox wants rights that a container lacks; the pages are our own.
-        browser = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -213,9 +213,12 @@ def psql() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A Chromium without a window, which all tests share."""
-    from browsers import launched
+    from browsers import chromium, launched
 
-    with launched() as browser:
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium: scripts/install_packages.sh installs it")
+    with launched(path) as browser:
         yield browser
 
 

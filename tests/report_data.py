@@ -149,6 +149,7 @@ TIMELINE = Timeline(
         timeline_row("track-2", 7200, status="FAILED", error_message="503"),
     ),
     omitted={"--limit": 6},
+    next_cursor="cursor",
 )
 
 

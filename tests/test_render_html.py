@@ -173,7 +173,7 @@ def test_each_job_and_each_row_is_there_once() -> None:
 
 def test_what_the_flags_left_out_is_said_in_its_place() -> None:
     assert next(line for line in read(SMALL).lines() if line[1] == 1)[3].startswith("... 480 more")
-    assert read(TIMELINE).lines()[-1][3] == "... 6 more rows without --limit"
+    assert read(TIMELINE).lines()[-1][3] == "... 6 more with --after cursor"
 
 
 def test_what_is_cut_is_counted() -> None:

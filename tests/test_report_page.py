@@ -13,11 +13,15 @@ import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed: it is of the extra dev")
 
+import psycopg
 from playwright.sync_api import Browser
 
 from browsers import Opened, shown
+from cutting import run_here
+from images import IMAGES, pictures
 from llamactl.model import Mark, MarkKind, Node, Timeline, Tree
 from report_data import EVIL, SMALL, TIMELINE, evil, failure, large, row, timeline_row, tree, written
+from transcripts import DEMO
 
 Open = Callable[..., Opened]
 JOBS = ["album-1", "artist-2", "enrich-3", "track-4", "track-5", "gone-6", "track-7"]
@@ -242,7 +246,7 @@ def test_a_timeline(opened: Open) -> None:
     window = opened(TIMELINE)
     assert window.page.inner_text("h1") == "Timeline of album Blue Train (e-1)"
     assert window.lines("when") == ["2026-02-09 10:15:00", "2026-02-09 11:15:00", "2026-02-09 12:15:00"]
-    assert window.lines("badge") == ["origin unknown"]
+    assert window.lines("badge") == ["root", "Origin unknown"]
     assert window.page.locator(".unrooted .label").inner_text() == "ENRICH"
     assert window.page.get_by_role("listbox").get_by_role("option").count() == 4
     assert window.page.locator(".left-out").inner_text().startswith("... 6 more")
@@ -394,3 +398,18 @@ def test_50_000_jobs_are_there_within_3_seconds(browser: Browser, tmp_path: Path
         assert window.page.inner_text("#found").startswith("1,000 of 50,000")
         assert window.page.evaluate("document.querySelectorAll('*').length") < 1_500
         assert window.faults == []
+
+
+# --- the documentation's pictures ------------------------------------------------------------------------
+
+
+def test_pictures(browser: Browser, database: str, tmp_path: Path) -> None:
+    """Those of docs/images can be made again, by scripts/update_docs.py; their pixels are the fonts' own."""
+    with psycopg.connect(database) as connection:
+        connection.execute((DEMO / "planned_rows.sql").read_bytes())
+    assert run_here("migrate", "--yes", "--dsn", database).code == 0
+    made = [*pictures(browser, database, tmp_path)]
+    assert {file.name for file in made} == {file.name for file in IMAGES.glob("report-*.png")}
+    for file in made:
+        kept, new = (path.read_bytes()[:24] for path in (IMAGES / file.name, file))
+        assert kept == new  # a PNG of that width and height

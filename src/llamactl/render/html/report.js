@@ -359,7 +359,7 @@
         return;
       }
       const { text, json, cut } = typeof value === "string" ? { text: value } : value;
-      const shown = make("dd", "", make("pre", "", json && !cut ? laidOut(text) : text));
+      const shown = make("dd", "", make("pre", "", json && !cut && text.length > 60 ? laidOut(text) : text));
       if (cut) shown.append(make("p", "cut", `${number(cut)} more characters are not in this file`));
       list.append(make("dt", "", column), shown);
     });
