@@ -45,9 +45,11 @@ OPTIONS = {
     "stats": {*TABLE, *OUTPUT},
     "timeline": {
         *(*TABLE, *OUTPUT, "--root", "--album", "--artist", "--track", "--no-orphans", "--category"),
-        *("--since", "--until", "--limit", "--after"),
+        *("--since", "--until", "--limit", "--after", "--output", "-o"),
     },
-    "tree": {*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii"},
+    "tree": {
+        *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
+    },
     "sql": {*TABLE, *OUTPUT},
     "explain": OUTPUT,
     "demo": {*OUTPUT, "--faults", "--keep"},
