@@ -284,12 +284,11 @@ def test_markup_and_scripts_in_the_data_are_text(opened: Open) -> None:
     assert window.page.title() == "Tree of root"
 
 
-def test_evil_subjects_are_text(opened: Open) -> None:
-    for text in EVIL:
-        subject = replace(TIMELINE.of, name=text)
-        window = opened(replace(TIMELINE, of=subject, rows=(timeline_row(text, 0),)))
-        assert window.page.locator("h1 *").count() == 2
-        assert text[:8].replace("\x00", "\\x00")[:4] in window.page.title()
+def test_an_evil_subject_is_text(opened: Open) -> None:
+    text = "".join(EVIL)
+    window = opened(replace(TIMELINE, of=replace(TIMELINE.of, name=text), rows=(timeline_row(text, 0),)))
+    assert window.page.locator("h1 *").count() == 2
+    assert window.page.title().startswith(f"Timeline of album {EVIL[0]}{EVIL[1]}")
 
 
 TRIES = {
