@@ -1,8 +1,7 @@
-"""A browser for the tests of the HTML report: Debian's Chromium, or what LLAMACTL_TEST_CHROMIUM names."""
+"""A browser for the tests of the HTML report: the Chromium of the system."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +18,7 @@ addEventListener("securitypolicyviolation", (event) => console.error(`violated $
 
 def chromium() -> str | None:
     """The path of one; None where there is none."""
-    named = os.environ.get("LLAMACTL_TEST_CHROMIUM")
-    return named or next((path for path in map(shutil.which, NAMES) if path), None)
+    return next((path for path in map(shutil.which, NAMES) if path), None)
 
 
 @contextmanager

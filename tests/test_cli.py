@@ -43,12 +43,12 @@ OPTIONS = {
     "undo": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries"},
     "status": {*TABLE, *OUTPUT, "--watch"},
     "stats": {*TABLE, *OUTPUT},
+    "tree": {
+        *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
+    },
     "timeline": {
         *(*TABLE, *OUTPUT, "--root", "--album", "--artist", "--track", "--no-orphans", "--category"),
         *("--since", "--until", "--limit", "--after", "--output", "-o"),
-    },
-    "tree": {
-        *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
     },
     "sql": {*TABLE, *OUTPUT},
     "explain": OUTPUT,
