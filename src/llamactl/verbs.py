@@ -319,7 +319,7 @@ def timeline(
     after: After = None,
     output: Output = None,
 ) -> ExitCode:
-    """Show what happened, in order. To an album, an artist or a track; or all of a root."""
+    """Show what happened, in order. To an album, an artist or a track; or all of one root."""
     from llamactl import timeline
     from llamactl.details import Details
     from llamactl.timeline.filters import Filters
