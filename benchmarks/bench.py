@@ -22,6 +22,8 @@ from pathlib import Path
 
 import guard_cost
 import psycopg
+import timeline_cost
+import trees
 from rich.console import Console
 from rich.table import Table
 
@@ -198,7 +200,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="names of contenders; the bare UPDATE runs always")
+    parser.add_argument(
+        "--only", nargs="*", help="contenders, or tree, or timeline (the bare UPDATE runs always)"
+    )
     arguments = parser.parse_args()
     with PrivatePostgres(settings=SERVER) as server:
         bench = Bench(server, arguments.rows)
@@ -215,6 +219,8 @@ def main() -> None:
         show(rounds, arguments.rows, server.version)
         if any(one.name == "online" for one in rounds[-1]):
             guard_cost.compare(server.conninfo(bench.keep("online")))
+        if not arguments.only or "tree" in arguments.only:
+            trees.compare(server)
         results = HERE / "results"
         results.mkdir(exist_ok=True)
         record = {
@@ -224,6 +230,8 @@ def main() -> None:
             "python": platform.python_version(),
             "rounds": [[asdict(one) for one in measured] for measured in rounds],
         }
+        if not arguments.only or "timeline" in arguments.only:
+            record["timeline"] = timeline_cost.measure()
         with (results / "bench.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
 

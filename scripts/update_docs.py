@@ -7,6 +7,7 @@ tests/test_readme.py fails where a page shows what llamactl does not do. Then ru
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from browsers import chromium, launched
+from images import IMAGES, pictures
 from pages import CHECKOUT, PAGES, Block, blocks
 from picture import PICTURE, picture
 from servers import Server, private_server
@@ -32,6 +35,12 @@ def main(names: list[str]) -> int:
                 lost += rewrite(page, made.fresh)
         with stage(server) as made:
             PICTURE.write_text(picture(made), encoding="utf-8")
+            if path := chromium():
+                with launched(path) as browser:
+                    for file in pictures(browser, made.database("migrated"), made.folder):
+                        shutil.copy(file, IMAGES)
+            else:
+                print("There is no Chromium, and so no new pictures of the report", file=sys.stderr)
     return 1 if lost else 0
 
 

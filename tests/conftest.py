@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -27,6 +27,9 @@ import llamactl
 from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
 from servers import Server, check_backend, given_server, private_server
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +121,16 @@ def each_server(request: pytest.FixtureRequest) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def icu_server() -> Iterator[Server]:
+    """A private server that has ICU, as Debian's have and the wheel's have not."""
+    found = [path for path in every_bin() if b"libicui18n" in (path / "postgres").read_bytes()]
+    if not found:
+        pytest.skip("no server with ICU is installed")
+    with private_server(found[0]) as server:
+        yield server
+
+
 @pytest.fixture
 def each_database(each_server: Server) -> Iterator[str]:
     """As `database`, on each version."""
@@ -195,6 +208,18 @@ def pg_tool() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def psql() -> Path:
     return find_tool("psql")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A Chromium without a window, which all tests share."""
+    from browsers import chromium, launched
+
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium: scripts/install_packages.sh installs it")
+    with launched(path) as browser:
+        yield browser
 
 
 @pytest.fixture

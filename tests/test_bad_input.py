@@ -17,7 +17,14 @@ from llamactl.cli import main
 from roles import new_role
 
 Connection = psycopg.Connection[Any]
-READERS = [["preflight"], ["migrate", "--dry-run"], ["verify"], ["tree", "job-1"], ["sql"]]
+READERS = [
+    ["preflight"],
+    ["migrate", "--dry-run"],
+    ["verify"],
+    ["tree", "job-1"],
+    ["timeline", "--root", "job-1"],
+    ["sql"],
+]
 ALL = [*READERS, ["migrate", "--yes"], ["undo", "--yes"]]
 words = pytest.mark.parametrize("words", ALL, ids=" ".join)
 SECRET = "s3cr3t-pa55"

@@ -5,13 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import resource
-import select
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from llamactl import __version__, cli
 from llamactl.findings import FINDINGS
 from llamactl.model import ErrorCode, FailOn, LlamactlError
 from reports import BROKEN, CLEAN, FOUND, VERIFIED
+from terminals import on_a_terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -44,7 +43,13 @@ OPTIONS = {
     "undo": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries"},
     "status": {*TABLE, *OUTPUT, "--watch"},
     "stats": {*TABLE, *OUTPUT},
-    "tree": {*TABLE, *OUTPUT, "--subtree", "--depth", "--limit", "--ascii"},
+    "tree": {
+        *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
+    },
+    "timeline": {
+        *(*TABLE, *OUTPUT, "--root", "--album", "--artist", "--track", "--no-orphans", "--category"),
+        *("--since", "--until", "--limit", "--after", "--output", "-o"),
+    },
     "sql": {*TABLE, *OUTPUT},
     "explain": OUTPUT,
     "demo": {*OUTPUT, "--faults", "--keep"},
@@ -187,6 +192,7 @@ WRONG_USAGE = [
     ["tree"],
     ["tree", "job", "--depth", "-1"],
     ["tree", "job", "--limit", "0"],
+    ["tree", "job", "--up", "--depth", "1"],
     ["explain"],
     ["explain", "LL999"],
     ["demo", "--dsn", NOWHERE],
@@ -451,8 +457,13 @@ def test_a_closed_pipe_ends_it_quietly(
 
 
 def test_a_closed_pipe_and_a_database(closed_pipe: int, log: str, cli_env: dict[str, str]) -> None:
-    """Seeing the first lines of a tree was what its reader wanted; a verdict holds all the same."""
-    for words, code in ((["tree", "root"], 0), (["verify"], 1), (["verify", "--format", "json"], 1)):
+    """The first lines of a tree or a timeline are what its reader wanted; a verdict holds all the same."""
+    for words, code in (
+        (["tree", "root"], 0),
+        (["timeline", "--root", "root"], 0),
+        (["verify"], 1),
+        (["verify", "--format", "json"], 1),
+    ):
         found, err = with_stdout(cli_env, closed_pipe, *words, "--dsn", log)
         assert found == code
         assert not re.search("Traceback|Broken|Exception", err)
@@ -498,45 +509,6 @@ def test_ascii_where_stdout_cannot_show_more(format_: str, monkeypatch: pytest.M
 
 
 # On a terminal -----------------------------------------------------------------------------------------
-
-
-def on_a_terminal(env: Mapping[str, str], words: Sequence[str], answer: str = "") -> tuple[int, str]:
-    """Runs llamactl on a terminal, and answers when it asks. Returns the code and what was shown."""
-    main, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llamactl", *words],
-        env={"TERM": "xterm-256color", **env},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        preexec_fn=lambda: controlling_terminal(terminal),
-    )
-    os.close(terminal)
-    shown = b""
-    while chunk := read_some(main):
-        shown += chunk
-        if answer and b"[y/N]" in shown:
-            os.write(main, answer.encode())
-            answer = ""
-    os.close(main)
-    return process.wait(timeout=60), shown.decode()
-
-
-def controlling_terminal(terminal: int) -> None:
-    """So that Ctrl-C becomes a signal."""
-    import fcntl
-    import termios
-
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-
-
-def read_some(terminal: int) -> bytes:
-    assert select.select([terminal], [], [], 60)[0], "it waits for something"
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux: the other end is closed
-        return b""
 
 
 @pytest.mark.parametrize(

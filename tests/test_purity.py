@@ -22,9 +22,12 @@ COMMANDS = [
     ["verify", "--fail-on", "never"],
     ["tree", "d"],
     ["tree", "a", "--subtree"],
+    ["tree", "d", "--up"],
     ["repair", "--dry-run"],
     ["repair", "--dry-run", "--overwrite"],
     ["guard", "status"],
+    ["timeline", "--root", "a"],
+    ["timeline", "--root", "a", "--limit", "2", "--category", "enriched", "--no-orphans"],
     ["stats"],
     ["status"],
     ["sql"],
@@ -32,7 +35,7 @@ COMMANDS = [
 """As they change nothing, one database serves all of them."""
 OF_THE_OWNER = [["undo", "--dry-run"]]
 """These read what is kept in the schema llamactl besides."""
-NO_TABLES_NEEDED = ("tree", "preflight", "stats", "status", "guard")
+NO_TABLES_NEEDED = ("timeline", "tree", "preflight", "stats", "status", "guard")
 
 
 @pytest.fixture(params=["before", "partly", "after"])
@@ -187,6 +190,7 @@ def test_a_role_that_may_only_read(log: str, reader: Role, connection: Connectio
             assert theirs.get("counts") == ours.get("counts"), words
             assert theirs.get("checks") == ours.get("checks"), words
             assert theirs.get("nodes") == ours.get("nodes"), words
+            assert theirs.get("rows") == ours.get("rows"), words
     assert quick_look(connection) == before
 
 

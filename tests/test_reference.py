@@ -35,7 +35,7 @@ from transcripts import catalogue
 DOCS = CHECKOUT / "docs"
 FOREIGN = {"--applied", "--strict"}
 """Prisma's, and mypy's."""
-_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-v)\b")
+_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-[ov])\b")
 
 
 def text_of(page: Path) -> str:

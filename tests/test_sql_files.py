@@ -22,8 +22,10 @@ FOLDERS = {
     "catalog": READING,
     "lineage": BUILDING,  # of temporary relations only
     "preflight": BUILDING,
+    "report": READING,
     "stats": READING,
     "status": READING,
+    "timeline": READING,
     "tree": BUILDING,
     "verify": BUILDING,
 }

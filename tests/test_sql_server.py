@@ -156,8 +156,14 @@ class Log:
         columns = self.names.columns
         if path.startswith("tree/"):
             known: dict[str, object] = {"job": "c", "parent": "c", "root": "a", "upward": True}
+        elif path.startswith("timeline/"):
+            known = {"root": "a", "types": "{ALBUM}", "tops": [], "no_orphans": False, "categories": None}
+            known |= dict.fromkeys(("entity", "album", "artist", "track", "since", "until"))
+            known |= {"after_created": None, "after_root": None, "after_id": None, "most": 3, "ids": "{}"}
         elif path.startswith("verify/"):
             known = {"check": "split", "grace_seconds": 0}
+        elif path.startswith("report/"):
+            known = {"ids": "{" + ",".join(str(row["id"]) for row in ROWS[:3]) + "}", "most": 3}
         elif path.startswith("stats/"):
             known = {"root": "a", "most": 10, "days": 30, "largest": 5}
         else:
@@ -320,9 +326,13 @@ def in_default_names(path: str, rows: Any, names: Names) -> Any:
     if path == "catalog/columns":  # the enum has another name as well
         return sorted((ours[name], *(rest if ours[name] != "category" else ())) for name, *rest in rows)
     if path == "tree/indexes":
-        return sorted(ours[name] for (name,) in rows)
+        return sorted((ours[name], ours.get(next_)) for name, next_ in rows)
+    if path == "timeline/references":
+        return sorted((ours[name], *rest) for name, *rest in rows)
     if path == "preflight/attached":
         return [(subject, name.replace(names.index, Names().index)) for subject, name, _ in rows]
+    if path == "report/rows":
+        return [(id_, [ours[name] for name in named], *rest) for id_, named, *rest in rows]
     return None if path in VOLATILE else rows
 
 

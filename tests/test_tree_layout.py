@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Tree
-from llamactl.tree_graph import Entry, Graph, place, topmost
-from llamactl.tree_layout import View, lay_out
-from llamactl.tree_marks import mark
+from llamactl.tree.cuts import View
+from llamactl.tree.graph import Entry, Graph, topmost
+from llamactl.tree.layout import lay_out
+from llamactl.tree.marks import mark
+from llamactl.tree.placement import place
 
 Row = tuple[str | None, str | None]
 """A job and the parent that it names."""
@@ -206,7 +208,7 @@ def test_the_way_to_the_job_that_was_asked_for_is_kept_by_the_limit() -> None:
 
 def test_a_job_that_was_asked_for_and_is_too_deep_is_noted() -> None:
     assert tree(FAMILY, "e", depth=1).notes == (
-        "e is not shown: --depth 3 reaches it, and --subtree starts from it",
+        "e is not shown: --depth 3 reaches it, --up leads to it, and --subtree starts from it",
     )
     assert tree(FAMILY, "d", depth=2).notes == ()
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from llamactl import render
+from llamactl import __version__, render
 from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
 from llamactl.options import output_options
 from llamactl.render import safe
@@ -25,12 +26,37 @@ from llamactl.render.console import Streams, is_terminal
 
 if TYPE_CHECKING:
     from llamactl.db import Session
-    from llamactl.model import StatusReport
+    from llamactl.details import Details
+    from llamactl.model import StatusReport, Timeline, Tree
     from llamactl.settings import Settings
 
 Verb = TypeVar("Verb", bound=Callable[..., ExitCode])
 """Takes a Call first."""
 Options = Callable[..., dict[str, Any]]
+Take = Callable[[Iterable[str]], object]
+"""Writes the pieces of a file."""
+
+
+@dataclass(slots=True)
+class Page:
+    """Takes one report's HTML file; Call.page() gives one."""
+
+    take: Take
+    note: Callable[[str], None]
+    told: str = ""
+    """What was written."""
+
+    def write(self, report: Tree | Timeline, details: Details) -> ExitCode:
+        """Writes the report with its rows' details, and its notes to stderr."""
+        from llamactl.render import html
+
+        made = datetime.now(UTC).isoformat(timespec="seconds")
+        written = html.File(report, details, f"Made by llamactl {__version__}, {made}, from {details.source}")
+        self.take(written.pieces())
+        self.told = written.told()
+        for line in (*written.notes(), *report.notes):
+            self.note(line)
+        return ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +76,11 @@ class Call:
         self.streams.note(line)
 
     @contextmanager
-    def session(self) -> Iterator[tuple[Session, Settings]]:
-        """The settings and a connection made with them; says on stderr what these are."""
+    def session(self, *, one_snapshot: bool = False) -> Iterator[tuple[Session, Settings]]:
+        """The settings and a connection made with them; says on stderr what these are.
+
+        `one_snapshot`: what is read later belongs to what was read first.
+        """
         from llamactl import db, settings
 
         loaded = settings.load(settings.Flags(**self.given), os.environ, Path.cwd())
@@ -61,7 +90,8 @@ class Call:
         with db.connect(loaded, self.command) as session:
             if self.verbose:
                 self.note(f"Connected to {session.target}")
-            yield session, loaded
+            with session.holding_snapshot() if one_snapshot else nullcontext():
+                yield session, loaded
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
@@ -78,6 +108,38 @@ class Call:
         for line in getattr(report, "notes", ()):
             self.note(line)
         return ExitCode.FOUND if found else ExitCode.OK
+
+    @contextmanager
+    def page(self, output: str | None) -> Iterator[Page | None]:
+        """What a report's HTML file is written with; None where another format is asked for.
+
+        The file is there once the context ends well. Raises LlamactlError (usage) where format and output do
+        not go together, or the file cannot be made.
+        """
+        if self.format is not OutputFormat.HTML:
+            if output is not None:
+                raise LlamactlError(ErrorCode.USAGE, "--output goes with --format html only")
+            yield None
+            return
+        if output is None and self.streams.screen().terminal:
+            raise LlamactlError(
+                ErrorCode.USAGE,
+                "--format html is no text for a terminal",
+                "-o FILE writes a file, -o - to stdout",
+            )
+        if output is None or output == "-":
+            take: AbstractContextManager[Take] = nullcontext(self.streams.data)
+        else:
+            from llamactl.render import file
+
+            take = file.replacing(Path(output))
+        with take as taking:
+            page = Page(taking, self.note)
+            yield page
+        if output not in (None, "-"):
+            self.note(f"Wrote {output}: {page.told}")
+        elif not self.streams.unread:
+            self.note(f"Wrote stdout: {page.told}")
 
     def watch(self, reports: Iterator[StatusReport]) -> ExitCode:
         """Shows each report as it comes; the notes of the last one go to stderr."""
@@ -116,6 +178,16 @@ def milliseconds(flag: str, text: str) -> int:
         return settings.duration_ms(text)
     except ValueError as exc:
         raise LlamactlError(ErrorCode.USAGE, f"{flag}: {exc}", f"For example {flag} 500ms, 2s, 10m") from exc
+
+
+def moment(flag: str, text: str | None) -> datetime | None:
+    """The time that a flag gives; None where it is not given. Raises LlamactlError (usage)."""
+    try:
+        return datetime.fromisoformat(text) if text is not None else None
+    except ValueError as exc:
+        message = f"{flag} {text}: not a time as ISO 8601 writes it"
+        hint = f"For example {flag} 2025-06-01, or {flag} 2025-06-01T10:00:00Z"
+        raise LlamactlError(ErrorCode.USAGE, message, hint) from exc
 
 
 def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb], Verb]:

@@ -73,6 +73,7 @@ class Session:
         self.going_on = ""
         """How to go on with what was cut, where what was committed is a part of a whole."""
         self._changed = self._committing = False
+        self._holds_snapshot = self._snapshot_held = False
         self._cursors = 0
         self._own_path = ""
         try:
@@ -185,10 +186,26 @@ class Session:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """One snapshot for all that is read inside. Always rolled back, temporary relations with it."""
-        self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
+        if not self._snapshot_held:
+            self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        if self._holds_snapshot:
+            self._snapshot_held = True
+        else:
+            self._roll_back()
+
+    @contextmanager
+    def holding_snapshot(self) -> Iterator[None]:
+        """The first snapshot() inside lasts until the end: the ones that follow read the same state."""
+        self._holds_snapshot = True
         try:
             yield
         finally:
+            self._holds_snapshot = self._snapshot_held = False
             self._roll_back()
 
     @contextmanager

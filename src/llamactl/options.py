@@ -9,6 +9,14 @@ import typer
 from llamactl.model import CheckPolicy, DanglingPolicy, FailOn, StrategyName
 
 Plain = Annotated[Literal["text", "json"], typer.Option("--format", help="Of stdout.")]
+Pictured = Annotated[
+    Literal["text", "json", "html"],
+    typer.Option("--format", help="Of stdout; html: one file, see --output."),
+]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Where --format html goes; -: to stdout."),
+]
 Reporting = Annotated[
     Literal["text", "json", "github", "junit"],
     typer.Option("--format", help="Of stdout; github: annotations, junit: XML."),
@@ -98,6 +106,24 @@ ExpectFilled = Annotated[
 ]
 ExpectOrphans = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="The same, for the rows that stay without a root.")
+]
+
+RootId = Annotated[str | None, typer.Option("--root", metavar="ID", help="All rows of this root.")]
+AlbumId = Annotated[str | None, typer.Option("--album", metavar="ID", help="What happened to this album.")]
+ArtistId = Annotated[str | None, typer.Option("--artist", metavar="ID", help="The same, for an artist.")]
+TrackId = Annotated[str | None, typer.Option("--track", metavar="ID", help="The same, for a track.")]
+NoOrphans = Annotated[bool, typer.Option("--no-orphans", help="Only rows that have a root.")]
+Categories = Annotated[
+    list[str] | None, typer.Option("--category", metavar="NAME", help="Only this category; repeatable.")
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="From this time on; ISO 8601, UTC unless it says."),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time.")]
+PageLimit = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Most rows shown.")]
+After = Annotated[
+    str | None, typer.Option("--after", metavar="CURSOR", help="Go on where a page with --limit ended.")
 ]
 
 GraceOfRepair = Annotated[

@@ -33,6 +33,9 @@ from llamactl.model.demo import (
     DemoCommand,
     DemoReport,
 )
+from llamactl.model.details import (
+    WholeRow,
+)
 from llamactl.model.options import (
     CheckPolicy,
     DanglingPolicy,
@@ -65,6 +68,12 @@ from llamactl.model.table import (
     IdKind,
     Relation,
     TableInfo,
+)
+from llamactl.model.timeline import (
+    Subject,
+    SubjectKind,
+    Timeline,
+    TimelineRow,
 )
 from llamactl.model.tree import (
     LogRow,
@@ -126,9 +135,14 @@ __all__ = [
     "Step",
     "Strategy",
     "StrategyName",
+    "Subject",
+    "SubjectKind",
     "TableInfo",
     "TableStatus",
+    "Timeline",
+    "TimelineRow",
     "Tree",
     "UndoReport",
     "VerifyReport",
+    "WholeRow",
 ]

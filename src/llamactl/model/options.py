@@ -14,6 +14,8 @@ class OutputFormat(StrEnum):
     """Workflow annotations; verify and preflight only."""
     JUNIT = "junit"
     """JUnit XML; verify and preflight only."""
+    HTML = "html"
+    """A page of its own; tree and timeline only."""
 
 
 class DanglingPolicy(StrEnum):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -24,7 +25,28 @@ class LogRow:
 
     @property
     def failed(self) -> bool:
-        return "FAILED" in (self.status, self.category)
+        return self.status == "FAILED" or self.category == "FAILED"
+
+    @property
+    def began(self) -> datetime | None:
+        """created_at; None where there is none, or Python has no such date (infinity, BC)."""
+        if self.created_at is None:
+            return None
+        try:
+            return datetime.fromisoformat(self.created_at)
+        except ValueError:
+            return None
+
+    @property
+    def ended(self) -> datetime | None:
+        """duration_ms after it began, where that is known and can be."""
+        began = self.began
+        if began is None or self.duration_ms is None or self.duration_ms < 0:
+            return began
+        try:
+            return began + timedelta(milliseconds=self.duration_ms)
+        except OverflowError:
+            return began
 
 
 class MarkKind(StrEnum):
@@ -53,15 +75,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """What a flag leaves out directly below one node."""
+    """What a flag leaves out directly below one node. A failed job and those above it are never left out."""
 
     flag: str
-    """`--depth` or `--limit`."""
+    """`--depth`, or `--limit`, which counts siblings of one kind."""
     children: int
     nodes: int
     """The children, and all that is below them."""
     shown_by: int
-    """The least value of the flag that leaves nothing out here."""
+    """The least value of the flag that shows these."""
+    operation: str | None = None
+    """Of all the children, for `--limit`; None where they are of several kinds, or have none."""
+    categories: Mapping[str, int] = field(default_factory=dict)
+    """For `--limit`: category -> number of the children; those without one are not among them."""
+    kinds: int = 1
+    """For `--limit`: how many kinds (operation and category) the children are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +106,8 @@ class Node:
     logs: tuple[LogRow, ...]
     """Oldest first; none where no row carries the job id."""
     omitted: tuple[Omission, ...] = ()
+    followed: bool = False
+    """A sibling stands after it, or an omission of siblings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +118,18 @@ class Tree:
     """None where the job that was asked for has no root (cyclic, ambiguous)."""
     jobs: int
     logs: int
-    nodes: tuple[Node, ...]
+    nodes: Sequence[Node]
+    """May be made while they are iterated over, each time anew: a root can have a million jobs."""
     notes: tuple[str, ...] = ()
     omitted: Mapping[str, int] = field(default_factory=dict)
-    """What a flag left out: flag -> number of nodes."""
+    """What a flag left out: `--depth`, `--limit`, `--only` -> number of nodes."""
     depth: int = 0
     """Of the deepest node."""
     failed: int = 0
     """Nodes with a failed row."""
     first_failure: LogRow | None = None
     """The oldest failed row."""
+    began_at: str | None = None
+    """When the first row of the whole tree was created, ISO 8601."""
+    ended_at: str | None = None
+    """When the last job ended, as far as durations tell."""

@@ -18,6 +18,7 @@ from llamactl.model import (
     RepairReport,
     StatsReport,
     StatusReport,
+    Timeline,
     Tree,
     UndoReport,
     VerifyReport,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from llamactl.render.console import Screen
 
 Report: TypeAlias = (
-    "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | StatsReport"
-    " | StatusReport | GuardReport | DemoReport | FindingKind | str"
+    "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | Timeline"
+    " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | str"
 )
 """What the verbs return; a string is the `sql` verb's script."""
 
@@ -54,9 +55,13 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
         case OutputFormat.TEXT, str():
             return iter([report])
         case OutputFormat.TEXT, Tree():
-            from llamactl.render import tree_text
+            from llamactl.render import tree
 
-            return tree_text.render(report, screen)
+            return tree.render(report, screen)
+        case OutputFormat.TEXT, Timeline():
+            from llamactl.render import timeline_text
+
+            return timeline_text.render(report, screen)
         case OutputFormat.TEXT, UndoReport():
             from llamactl.render import undo_text
 
@@ -96,5 +101,5 @@ def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, 
             from llamactl.render import junit
 
             return junit.error(problem, command)
-        case OutputFormat.TEXT:
+        case OutputFormat.TEXT | OutputFormat.HTML:
             return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from llamactl.model import (
     StatsReport,
     StatusReport,
     Step,
+    Timeline,
     Tree,
     UndoReport,
     VerifyReport,
@@ -29,10 +30,12 @@ from llamactl.render.console import Screen
 
 
 def render(report: object, command: str, screen: Screen) -> Iterator[str]:
-    """Yields the document in pieces: a tree may be long."""
+    """Yields the document in pieces: a tree or a timeline may be long."""
     head = {"schema_version": SCHEMA_VERSION, "command": command}
     if isinstance(report, Tree):
-        yield from _tree(head, report, screen)
+        yield from _long(head, report, "nodes", screen)
+    elif isinstance(report, Timeline):
+        yield from _long(head, report, "rows", screen)
     else:
         yield _dumps({**head, **_body(report)}, screen, indent=2) + "\n"
 
@@ -70,19 +73,21 @@ def _step(step: Step, dry_run: bool) -> dict[str, Any]:
     return {name: value for name, value in _fields(step).items() if name != absent}
 
 
-def _tree(head: Mapping[str, Any], tree: Tree, screen: Screen) -> Iterator[str]:
-    """The nodes come last, one a line."""
-    body = {name: value for name, value in _fields(tree).items() if name != "nodes"}
-    yield _dumps({**head, **body}, screen, indent=2).removesuffix("\n}") + ',\n  "nodes": ['
-    comma = ""
-    for node in tree.nodes:
-        yield f"{comma}\n    {_dumps(node, screen)}"
-        comma = ","
-    yield "\n  ]\n}\n" if tree.nodes else "]\n}\n"
+def _long(head: Mapping[str, Any], report: Tree | Timeline, last: str, screen: Screen) -> Iterator[str]:
+    """The field that is named comes last, one item a line, while it is read."""
+    body = {name: value for name, value in _fields(report).items() if name != last}
+    yield _dumps({**head, **body}, screen, indent=2).removesuffix("\n}") + f',\n  "{last}": ['
+    comma = end = ""
+    encoder = _encoder(screen)
+    for item in getattr(report, last):
+        shown = {name: value for name, value in _fields(item).items() if name != "followed"}
+        yield f"{comma}\n    {safe.json_escapes(encoder.encode(shown))}"
+        comma, end = ",", "\n  "
+    yield f"{end}]\n}}\n"
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def _plain(value: object) -> object:
@@ -96,5 +101,8 @@ def _plain(value: object) -> object:
 
 
 def _dumps(value: object, screen: Screen, indent: int | None = None) -> str:
-    text = json.dumps(value, default=_plain, indent=indent, ensure_ascii=not screen.unicode, allow_nan=False)
-    return safe.json_escapes(text)
+    return safe.json_escapes(_encoder(screen, indent).encode(value))
+
+
+def _encoder(screen: Screen, indent: int | None = None) -> json.JSONEncoder:
+    return json.JSONEncoder(default=_plain, indent=indent, ensure_ascii=not screen.unicode, allow_nan=False)

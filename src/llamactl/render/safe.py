@@ -31,6 +31,8 @@ def _escape(match: re.Match[str]) -> str:
 
 def visible(text: str) -> str:
     """`text` on one line, with what would steer a terminal shown as escapes (`\\x1b`)."""
+    if text.isascii() and text.isprintable():
+        return text
     return UNSAFE.sub(_escape, text)
 
 

@@ -7,22 +7,19 @@ that is said.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from llamactl import catalog, queries
 from llamactl.db import Session
+from llamactl.ids import array, as_held
 from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
 from llamactl.names import Names
 from llamactl.settings import Settings
-from llamactl.tree_graph import Entry
+from llamactl.tree.graph import Entry
 from llamactl.wording import ident
 
-_BLANKS = " \t\n\r\f\x0b"
-_BOUNDS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
 # Not knowing how far a walk goes, the planner would read the table again at each level.
 PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 AS_BEFORE = dict.fromkeys(PROBING, "on")
@@ -44,6 +41,7 @@ class _Asked:
 @dataclass(frozen=True, slots=True)
 class _Index:
     name: str
+    next: str | None
 
 
 @dataclass(slots=True)
@@ -61,6 +59,8 @@ class Log:
     parent_index: bool
     root_index: bool
     """An index leads with the root column, and that is of job_id's type."""
+    led: Collection[tuple[str, str | None]]
+    """The columns that indexes lead with, each with the one that comes next there."""
     read_whole: dict[str, str] = field(default_factory=dict)
     """Why the whole table was read, by column."""
 
@@ -76,7 +76,8 @@ class Log:
             )
         names = catalog.names_for(relation, settings)
         found = session.rows(queries.load("tree/indexes", names), _Index, relation=relation.oid)
-        led = {index.name for index in found}
+        led = {(index.name, index.next) for index in found}
+        first = {index.name for index in found}
         return cls(
             session=session,
             names=names,
@@ -84,14 +85,15 @@ class Log:
             parent=parent,
             trust_root_flag=settings.trust_root_flag,
             comparable=_alike(job, parent),
-            job_index=job.name in led,
-            parent_index=parent.name in led,
-            root_index=root is not None and _alike(job, root) and root.name in led,
+            job_index=job.name in first,
+            parent_index=parent.name in first,
+            root_index=root is not None and _alike(job, root) and root.name in first,
+            led=led,
         )
 
     def canonical(self, job: str) -> str:
         """The id as the log writes it. Raises LlamactlError (not_found) where its columns cannot hold it."""
-        found = _as_held(self.job, job) or _as_held(self.parent, job)
+        found = as_held(self.job, job) or as_held(self.parent, job)
         if found is None:
             raise _not_found(job)
         return found
@@ -101,12 +103,12 @@ class Log:
 
         Raises LlamactlError (not_found) where the log does not know the job.
         """
-        held = _as_held(self.job, job)
+        held = as_held(self.job, job)
         known = self.session.row(
             queries.load("tree/asked", self.names),
             _Asked,
             job=held,
-            parent=_as_held(self.parent, job),
+            parent=as_held(self.parent, job),
             root=held if self.root_index else None,
             trust_root_flag=self.trust_root_flag,
         )
@@ -121,23 +123,30 @@ class Log:
             return known.root_lo
         return None if known.is_child else job
 
-    def above(self, job: str) -> set[str]:
-        """The job and all logged ones above it; parents that are not logged may be missing."""
+    def above(self, jobs: Collection[str]) -> set[str]:
+        """The jobs and all logged ones above them; parents that are not logged may be missing."""
         if not (self.comparable and self.job_index):
-            return self._reach(job, upward=True)
-        return {job, *(above for (above,) in self._probe("tree/up", jobs=_array(self.job, [job])))}
+            return self._reach(jobs, upward=True)
+        return {*jobs, *(above for (above,) in self._probe("tree/up", jobs=array(self.job, jobs)))}
 
     def tree(self, top: str) -> Iterator[Entry]:
         """The rows of all jobs from `top` down, oldest first; and those that hold it as their root."""
         if not self.root_index:
-            return self.rows(None, self._below(top))
+            return self.rows(None, self.below([top]))
         if not (self.comparable and self.parent_index):
-            return self.rows(top, self._reach(top, upward=False))
-        found = list(self._probe("tree/down", jobs=_array(self.job, [top]), root=top))
+            return self.rows(top, self._reach([top], upward=False))
+        found = list(self._probe("tree/down", jobs=array(self.job, [top]), root=top))
         jobs = {top, *(job for job, _ in found if job is not None)}
         # Rows that do not hold the root are found by their job; without an index only if there are some.
         strays = any(walked for _, walked in found)
         return self.rows(top, jobs if strays or self.job_index else ())
+
+    def below(self, jobs: Collection[str]) -> set[str]:
+        """The jobs and all logged ones below them, by their parents alone."""
+        if not (self.comparable and self.parent_index):
+            return self._reach(jobs, upward=False)
+        found = self._probe("tree/down", jobs=array(self.job, jobs), root=None)
+        return {*jobs, *(job for job, _ in found if job is not None)}
 
     def rows(self, root: str | None, jobs: Collection[str]) -> Iterator[Entry]:
         """The rows of these jobs, those below without a job id, and those that hold `root`; oldest first."""
@@ -147,8 +156,8 @@ class Log:
         found = self.session.tuples(
             queries.load("tree/rows", self.names),
             root=root,
-            jobs=_array(self.job, jobs),
-            parents=_array(self.parent, jobs),
+            jobs=array(self.job, jobs),
+            parents=array(self.parent, jobs),
             trust_root_flag=self.trust_root_flag,
         )
         for job, parent, of_root, *log in found:
@@ -161,17 +170,11 @@ class Log:
             return set()
         self._needs(self.job, self.job_index)
         query = queries.load("tree/logged", self.names)
-        return {job for (job,) in self.session.tuples(query, jobs=_array(self.job, jobs))}.intersection(jobs)
+        return {job for (job,) in self.session.tuples(query, jobs=array(self.job, jobs))}.intersection(jobs)
 
     def notes(self) -> list[str]:
         """What slowed the reading down, and what would help."""
         return list(self.read_whole.values())
-
-    def _below(self, top: str) -> set[str]:
-        if not (self.comparable and self.parent_index):
-            return self._reach(top, upward=False)
-        found = self._probe("tree/down", jobs=_array(self.job, [top]), root=None)
-        return {top, *(job for job, _ in found if job is not None)}
 
     def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
         self.session.set_local(**PROBING)
@@ -179,7 +182,7 @@ class Log:
         yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
         self.session.set_local(**AS_BEFORE)
 
-    def _reach(self, job: str, *, upward: bool) -> set[str]:
+    def _reach(self, jobs: Collection[str], *, upward: bool) -> set[str]:
         column, index = (self.job, self.job_index) if upward else (self.parent, self.parent_index)
         self._needs(column, index)
         if index:
@@ -188,8 +191,8 @@ class Log:
                 "so that no index serves the walk: the whole table was read"
             )
         query = queries.load("tree/reach", self.names)
-        found = self.session.tuples(query, jobs=[job], upward=upward, trust_root_flag=self.trust_root_flag)
-        return {job, *(reached for (reached,) in found)}
+        found = self.session.tuples(query, jobs=[*jobs], upward=upward, trust_root_flag=self.trust_root_flag)
+        return {*jobs, *(reached for (reached,) in found)}
 
     def _needs(self, column: Column, index: bool) -> None:
         if not index:
@@ -205,41 +208,14 @@ def _alike(one: Column, other: Column) -> bool:
     return same and one.bytewise and other.bytewise
 
 
-def _as_held(column: Column, id_: str) -> str | None:
-    """The id as the column's type writes it; None where it is missing, or the type cannot hold it."""
-    if column.kind is IdKind.INTEGER:
-        if not re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", id_):
-            return None
-        number, bound = int(id_), _BOUNDS[column.bare_type]
-        return str(number) if -bound <= number < bound else None
-    if column.kind is IdKind.UUID:
-        try:
-            return str(UUID(id_))
-        except ValueError:
-            return None
-    if not id_.strip(_BLANKS) or re.search("[\0\ud800-\udfff]", id_):
-        return None
-    return id_.rstrip(" ") if column.bare_type == "bpchar" else id_
-
-
-def _array(column: Column, ids: Collection[str]) -> str:
-    """An array in the server's notation, without those that the column's type cannot hold.
-
-    As text, so that it takes the column's type; the driver would make it an array of text.
-    """
-    held = ids if column.kind is not IdKind.INTEGER else [id_ for id_ in ids if _as_held(column, id_)]
-    escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in held)
-    return "{" + ",".join(f'"{id_}"' for id_ in escaped) + "}"
-
-
 def _log_row(values: list[Any]) -> LogRow:
     id_, operation, category, status, entity_type, entity_id, duration, error, created = values
     return LogRow(
-        id_, operation, category, status, entity_type, entity_id, _milliseconds(duration), error, created
+        id_, operation, category, status, entity_type, entity_id, milliseconds(duration), error, created
     )
 
 
-def _milliseconds(text: str | None) -> int | None:
+def milliseconds(text: str | None) -> int | None:
     """The column may be of any numeric type."""
     try:
         value = float(text or "")

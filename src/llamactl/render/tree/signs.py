@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from llamactl.model import MarkKind
-from llamactl.render.tree_guides import Guides
+from llamactl.render.tree.guides import Guides
 
 MARKS: Mapping[MarkKind, str] = {
     MarkKind.CYCLE: "cycle -> {}",
@@ -36,6 +36,10 @@ class Signs:
     statuses: Mapping[str, str]
     words: Mapping[str, str]
     """What the less common of these signs mean."""
+    frame: tuple[str, str]
+    """On either side of a bar."""
+    ran: str
+    """One part of a bar."""
 
 
 UNICODE = Signs(
@@ -52,6 +56,8 @@ UNICODE = Signs(
         "SKIPPED": "»",
     },
     words={"◐": "partial success", "∅": "no data available", "»": "skipped", "·": "another status, or none"},
+    frame=("▕", "▏"),
+    ran="█",
 )
 ASCII = Signs(
     guides=Guides(branch="|-- ", last="`-- ", bar="|   ", deeper="..."),
@@ -67,4 +73,6 @@ ASCII = Signs(
         "SKIPPED": "skipped",
     },
     words={"-": "another status, or none"},
+    frame=("|", "|"),
+    ran="#",
 )

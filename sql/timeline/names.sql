@@ -1,0 +1,11 @@
+-- What some entities are called. The table stands for one that a foreign key of the log's leads to, id for its key, and
+--   operation for its name or title.
+-- Parameters: ids (an array, in the key's type).
+-- Returns one row an entity: id, name. Lock: ACCESS SHARE.
+\if :{?ids}
+\else
+\set ids '{}'
+\endif
+SELECT entity."id"::text AS id, entity."operation"::text AS name
+FROM "public"."LlamaLog" AS entity
+WHERE entity."id" = ANY (:'ids') AND entity."operation" IS NOT NULL;

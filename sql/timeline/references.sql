@@ -1,0 +1,28 @@
+-- What the foreign keys of a relation lead to, where that has a name or a title: of each column the first such key.
+-- Parameters: relation (oid, or a name as regclass reads it).
+-- Returns one row a column: column_name, schema_name, table_name, key_name (the column that is referenced), label_name (its
+--   name or title), readable (the role may read both, and row security hides no row from it). Keys of several columns
+--   tell no row by one of them, and are left out.
+-- Lock: none on the user's table.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
+SELECT DISTINCT ON (own.attname)
+  own.attname::text AS column_name,
+  n.nspname::text AS schema_name,
+  c.relname::text AS table_name,
+  key.attname::text AS key_name,
+  label.attname::text AS label_name,
+  has_schema_privilege(n.oid, 'USAGE')
+    AND has_column_privilege(c.oid, key.attnum, 'SELECT')
+    AND has_column_privilege(c.oid, label.attnum, 'SELECT')
+    AND NOT row_security_active(c.oid) AS readable
+FROM pg_catalog.pg_constraint AS f
+JOIN pg_catalog.pg_attribute AS own ON own.attrelid = f.conrelid AND own.attnum = f.conkey[1]
+JOIN pg_catalog.pg_class AS c ON c.oid = f.confrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute AS key ON key.attrelid = c.oid AND key.attnum = f.confkey[1]
+JOIN pg_catalog.pg_attribute AS label ON label.attrelid = c.oid AND NOT label.attisdropped AND label.attname IN ('name', 'title')
+WHERE f.conrelid = :'relation'::regclass AND f.contype = 'f' AND cardinality(f.conkey) = 1
+ORDER BY own.attname, label.attname, f.conname;

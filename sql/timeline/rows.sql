@@ -1,0 +1,206 @@
+-- The rows of one root; or of one album, artist or track: those that carry its id, all of these rows' roots, and those
+--   of them that have no root. With each comes what is to be said of all of them. By index, where these are there: on the
+--   root column, on (entity_type, entity_id), and on album_id, artist_id or track_id.
+-- Parameters: root (NULL: none); types and entity (the words for the kind in entity_type, and the id, as their columns
+--   hold them), album, artist, track (the id; NULL: not looked for); before the migration, where no column holds the
+--   roots: jobs and parents (the jobs of known root, in job_id's and in parent_job_id's type), tops (those of them that
+--   are roots); trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until
+--   is not), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
+-- Returns one row for each row that is shown, in their order, and one with NULLs where none is. Of all rows: total,
+--   orphans, failed, left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
+--   first_created, first_linked (ISO 8601). Of the row: id (NULL: there is none), operation, category, status,
+--   entity_type, entity_id, duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the
+--   parent also where the root flag disregards it), root (NULL before the migration), album_id, artist_id, track_id, all
+--   text; tracked (it has a root), is_root (its job is one).
+-- Lock: ACCESS SHARE.
+\if :{?root}
+\else
+\set root ''
+\endif
+\if :{?types}
+\else
+\set types '{ALBUM}'
+\endif
+\if :{?entity}
+\else
+\set entity '00000000-0000-0000-0000-000000000000'
+\endif
+\if :{?album}
+\else
+\set album '00000000-0000-0000-0000-000000000000'
+\endif
+\if :{?artist}
+\else
+\set artist '00000000-0000-0000-0000-000000000000'
+\endif
+\if :{?track}
+\else
+\set track '00000000-0000-0000-0000-000000000000'
+\endif
+\if :{?jobs}
+\else
+\set jobs '{}'
+\endif
+\if :{?parents}
+\else
+\set parents '{}'
+\endif
+\if :{?tops}
+\else
+\set tops '{}'
+\endif
+\if :{?trust_root_flag}
+\else
+\set trust_root_flag true
+\endif
+\if :{?no_orphans}
+\else
+\set no_orphans false
+\endif
+\if :{?categories}
+\else
+\set categories '{CREATED,LINKED}'
+\endif
+\if :{?since}
+\else
+\set since '-infinity'
+\endif
+\if :{?until}
+\else
+\set until 'infinity'
+\endif
+\if :{?after_created}
+\else
+\set after_created '-infinity'
+\endif
+\if :{?after_root}
+\else
+\set after_root false
+\endif
+\if :{?after_id}
+\else
+\set after_id ''
+\endif
+\if :{?most}
+\else
+\set most 50
+\endif
+WITH typed AS (
+  -- Never run: it gives the arrays their columns' types, so that these can use their indexes.
+  SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')
+  FROM "public"."LlamaLog" AS log
+),
+carrying AS MATERIALIZED (
+  SELECT entry.place, entry.root,
+         entry.root IS NOT NULL OR coalesce(entry.tie = ANY (:'jobs'::text[]), false) AS tracked
+  FROM (
+    SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "album_id", NULL::text AS "artist_id",
+           NULL::text AS "track_id", NULL::text AS "root_job_id"
+  ) AS absent
+  CROSS JOIN LATERAL (
+    SELECT log.ctid AS place, "root_job_id" AS root,
+           CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text
+                ELSE log."parent_job_id"::text END COLLATE "C" AS tie
+    FROM "public"."LlamaLog" AS log
+    WHERE "entity_type" = ANY (:'types') AND "entity_id" = :'entity'
+       OR "album_id" = :'album' OR "artist_id" = :'artist' OR "track_id" = :'track'
+  ) AS entry
+),
+member AS MATERIALIZED (
+  SELECT entry.*,
+         CASE
+           WHEN :'no_orphans'::boolean AND NOT entry.tracked THEN 'no_orphans'
+           WHEN entry.category <> ALL (:'categories'::text[])
+             OR entry.category IS NULL AND :'categories'::text[] IS NOT NULL THEN 'category'
+           WHEN entry.created < :'since' OR entry.created IS NULL AND :'since'::text IS NOT NULL THEN 'since'
+           WHEN entry.created >= :'until' OR entry.created IS NULL AND :'until'::text IS NOT NULL THEN 'until'
+           WHEN entry.created < :'after_created'
+             OR entry.created IS NOT NULL AND :'after_created'::text IS NULL AND :'after_id'::text IS NOT NULL
+             OR entry.created IS NOT DISTINCT FROM :'after_created'
+                AND (NOT entry.is_root, entry.id) <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C") THEN 'after'
+         END AS left_out
+  FROM (
+    SELECT mapped.*,
+           mapped.root IS NOT NULL OR coalesce(coalesce(mapped.job, mapped.parent_held) = ANY (:'jobs'::text[]), false) AS tracked,
+           coalesce(mapped.job = mapped.root OR mapped.job = ANY (:'tops'::text[]), false) AS is_root,
+           CASE WHEN NOT (:'trust_root_flag'::boolean AND mapped.flagged AND mapped.job IS NOT NULL)
+                THEN mapped.parent_held END AS parent
+    FROM (
+      SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
+             NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message", NULL::text AS "album_id",
+             NULL::text AS "artist_id", NULL::text AS "track_id", NULL::timestamptz AS "created_at",
+             NULL::boolean AS "is_root_job", NULL::text AS "root_job_id"
+    ) AS absent
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+                  THEN log."job_id"::text COLLATE "C" END AS job,
+             CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+                  THEN log."parent_job_id"::text COLLATE "C" END AS parent_held,
+             "root_job_id"::text COLLATE "C" AS root,
+             log."id"::text COLLATE "C" AS id,
+             "operation"::text AS operation,
+             "category"::text AS category,
+             "status"::text AS status,
+             "entity_type"::text AS entity_type,
+             "entity_id"::text AS entity_id,
+             "duration_ms"::text AS duration_ms,
+             "error_message"::text AS error_message,
+             "album_id"::text AS album_id,
+             "artist_id"::text AS artist_id,
+             "track_id"::text AS track_id,
+             "created_at" AS created,
+             "is_root_job" IS TRUE AS flagged
+      FROM (
+        -- The bare comparison can use an index; the second tells what the column's type takes for equal.
+        SELECT log.*
+        FROM "public"."LlamaLog" AS log
+        WHERE "root_job_id" = :'root' AND "root_job_id"::text COLLATE "C" = :'root'::text
+        UNION ALL
+        -- Arrays, not joins: a join could read the whole table, and hash it.
+        SELECT log.*
+        FROM "public"."LlamaLog" AS log
+        WHERE "root_job_id" = ANY (ARRAY(SELECT DISTINCT carrying.root FROM carrying WHERE carrying.root IS NOT NULL))
+        UNION ALL
+        SELECT log.*
+        FROM "public"."LlamaLog" AS log
+        WHERE log.ctid = ANY (ARRAY(SELECT carrying.place FROM carrying WHERE NOT carrying.tracked))
+        UNION ALL
+        SELECT log.*
+        FROM "public"."LlamaLog" AS log
+        WHERE (log."job_id" = ANY (:'jobs')
+               OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
+          -- Without ids this branch must not cost a scan.
+          AND cardinality(:'jobs'::text[]) > 0
+      ) AS log
+    ) AS mapped
+  ) AS entry
+),
+head AS (
+  SELECT count(*) AS total,
+         count(*) FILTER (WHERE NOT tracked) AS orphans,
+         count(*) FILTER (WHERE 'FAILED' IN (category, status)) AS failed,
+         count(*) FILTER (WHERE left_out = 'no_orphans') AS left_out_no_orphans,
+         count(*) FILTER (WHERE left_out = 'category') AS left_out_category,
+         count(*) FILTER (WHERE left_out = 'since') AS left_out_since,
+         count(*) FILTER (WHERE left_out = 'until') AS left_out_until,
+         count(*) FILTER (WHERE left_out = 'after') AS left_out_after,
+         to_json(min(created) FILTER (WHERE category = 'CREATED' AND about OR is_root AND :'root'::text IS NOT NULL)) #>> '{}'
+           AS first_created,
+         to_json(min(created) FILTER (WHERE category = 'LINKED' AND about)) #>> '{}' AS first_linked
+  FROM (
+    SELECT member.*,
+           entity_type = ANY (:'types'::text[])
+             AND (entity_id = :'entity'::text
+                  OR entity_id IS NULL AND (album_id = :'album'::text OR artist_id = :'artist'::text
+                                            OR track_id = :'track'::text)) AS about
+    FROM member
+  ) AS told
+)
+SELECT head.*,
+       member.id, member.operation, member.category, member.status, member.entity_type, member.entity_id,
+       member.duration_ms, member.error_message, to_json(member.created) #>> '{}' AS created_at,
+       member.job, member.parent, member.root, member.album_id, member.artist_id, member.track_id
+FROM head
+LEFT JOIN member ON member.left_out IS NULL
+ORDER BY member.created NULLS LAST, member.is_root DESC, member.id
+LIMIT :'most'::bigint;

@@ -1,0 +1,142 @@
+"""The lines of a report, as report.js reads them: arrays, whose places are named there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from llamactl.model import LogRow, MarkKind
+from llamactl.render import safe
+from llamactl.render.tree import words
+from llamactl.render.tree.signs import ASCII, LEGEND, MARKS, UNICODE
+
+Line = list[Any]
+JOB, OMISSION = 0, 1
+"""Kinds of line."""
+LONGEST = 300
+"""Characters of one cell; the details have more."""
+ASKED = "asked for"
+_TICKS = 4
+"""Parts of the waterfall's axis."""
+
+
+class Report(Protocol):
+    """A report, as the page takes it."""
+
+    head: dict[str, Any]
+    counts: str
+    """How much of what the file shows."""
+    notes: tuple[str, ...]
+
+    def lines(self) -> Iterator[Line]:
+        """The lines, in the order of the report."""
+
+    def rows(self) -> Iterator[LogRow]:
+        """The rows of all lines, in their order."""
+
+    def tail(self) -> dict[str, Any]:
+        """What is known once the lines are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The time that the waterfall shows; None where no row tells when it ran."""
+
+    began: datetime | None = None
+    ended: datetime | None = None
+
+    @classmethod
+    def between(cls, began_at: str | None, ended_at: str | None) -> Span:
+        """From one moment to another, ISO 8601."""
+        if began_at is None or ended_at is None:
+            return cls()
+        return cls(datetime.fromisoformat(began_at), datetime.fromisoformat(ended_at))
+
+    @classmethod
+    def of(cls, rows: Iterable[LogRow]) -> Span:
+        """From the first row's beginning to the last end."""
+        span = cls()
+        for row in rows:
+            began, ended = row.began, row.ended
+            if began is not None and ended is not None:
+                span = cls(min(span.began or began, began), max(span.ended or ended, ended))
+        return span
+
+    def head(self) -> dict[str, Any]:
+        """What the page needs to draw its axis."""
+        if self.began is None or self.ended is None:
+            return {"span_ms": None, "ticks": []}
+        length = self.since(self.ended)
+        ticks = (
+            [(n / _TICKS, words.duration(length * n // _TICKS)) for n in range(_TICKS + 1)] if length else []
+        )
+        return {"span_ms": length, "ticks": ticks}
+
+    def since(self, moment: datetime) -> int:
+        """Milliseconds from the beginning."""
+        assert self.began is not None
+        return round((moment - self.began).total_seconds() * 1000)
+
+
+def head() -> dict[str, Any]:
+    """What every report says alike: signs and words, the text view's own."""
+    statuses = {status: (sign, ASCII.statuses[status]) for status, sign in UNICODE.statuses.items()}
+    signs = [(sign, sign, meaning) for sign, meaning in UNICODE.words.items()]
+    marks = [(kind, MARKS[kind].format("id"), meaning) for kind, meaning in LEGEND.items()]
+    asked = (MarkKind.ASKED, ASKED, words.ASKED)
+    return {
+        "statuses": statuses,
+        "noStatus": (UNICODE.other, "none"),
+        "noRows": (UNICODE.no_rows, "no rows"),
+        "signs": [*signs, *marks, asked],
+        "legend": {kind: meaning for kind, _, meaning in (*marks, asked)},
+        "deeper": UNICODE.guides.deeper,
+    }
+
+
+def shown(text: str) -> str:
+    """The text on one line; of a long one the beginning, and how much more there is."""
+    visible = safe.visible(text)
+    if len(visible) <= LONGEST:
+        return visible
+    return f"{visible[:LONGEST]}{UNICODE.cut} {len(visible) - LONGEST:,} more characters"
+
+
+def line(
+    depth: int,
+    id_: str,
+    rows: Sequence[LogRow],
+    span: Span,
+    *,
+    entity: str,
+    marks: Sequence[tuple[str, str]] = (),
+    when: str | None = None,
+) -> Line:
+    """The line of a job, or of a row."""
+    statuses, categories = [row.status for row in rows], [row.category for row in rows]
+    begins = [began for row in rows if (began := row.began) is not None]
+    ends = [ended for row in rows if (ended := row.ended) is not None]
+    errors = [row.error_message for row in rows if row.failed and row.error_message]
+    return [
+        depth,
+        JOB,
+        safe.visible(id_),
+        shown(words.operation([row.operation for row in rows])),
+        len(rows),
+        words.distinct([words.worst(statuses, categories), *statuses]),
+        [shown(category) for category in words.distinct(categories)],
+        shown(entity),
+        words.longest(rows),
+        span.since(min(begins)) if begins else None,
+        span.since(max(ends)) if ends else None,
+        shown(errors[0]) if errors else None,
+        [(kind, shown(text)) for kind, text in marks],
+        when,
+    ]
+
+
+def omission(depth: int, text: str) -> Line:
+    """The line that says what is not in the file."""
+    return [depth, OMISSION, None, shown(text)]

@@ -1,0 +1,201 @@
+"""A timeline as text, a row of the log a line.
+
+Off a terminal nothing is cut or wrapped. On one no line is longer than it is wide: what there is no room for
+goes on below its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+
+from llamactl.model import SubjectKind, Timeline, TimelineRow
+from llamactl.render import safe
+from llamactl.render.console import Screen
+from llamactl.render.tree import words
+from llamactl.render.tree.flow import Piece, columns, flow, shortened
+from llamactl.render.tree.signs import ASCII, UNICODE
+from llamactl.render.words import plural
+
+SAMPLE = 1000
+"""Rows whose widths are looked at: the first must not wait for the last."""
+WIDEST = (32, 60, 20, 60, 10)
+"""Of time, operation, category, entity and duration; a longer one shifts its line."""
+DURATION = 4
+
+ORIGIN_UNKNOWN = "Origin unknown"
+ROOT = "root"
+LEGEND = {
+    ROOT: "written by the job that all the rest comes from",
+    ORIGIN_UNKNOWN: "has no root: nobody knows which job it comes from",
+}
+
+RED, YELLOW, DIM = "31", "33", "2"
+
+
+def render(timeline: Timeline, screen: Screen) -> Iterator[str]:
+    """Yields the lines: what it is of, its figures, its rows, what was left out, and what its signs mean."""
+    return _Writer(timeline, screen).lines()
+
+
+def counts(timeline: Timeline) -> str:
+    """The counts of all rows, shown or not, and what is known of the subject."""
+    figures = [
+        plural(timeline.total, "row"),
+        f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
+        f"{timeline.failed:,} failed" if timeline.failed else "none failed",
+    ]
+    times = [f"created {timeline.created_at}" if timeline.created_at else "creation not logged"]
+    if timeline.of.kind is not SubjectKind.ROOT:
+        linked = timeline.first_linked_at
+        times.append(f"first linked {linked}" if linked else "never linked")
+    return f"{', '.join(filter(None, figures))}; {', '.join(times)}"
+
+
+def left_out(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """What is not shown, each with its exact count, and the cursor that shows it where it takes one."""
+    for flag, count in timeline.omitted.items():
+        if flag == "--limit":
+            yield f"... {count:,} more with --after", timeline.next_cursor or ""
+        else:
+            yield f"... {count:,} more without {flag}", ""
+
+
+def marks(row: TimelineRow) -> list[str]:
+    """What is said of a row."""
+    return [mark for mark, told in ((ROOT, row.is_root), (ORIGIN_UNKNOWN, row.origin_unknown)) if told]
+
+
+def job_id(row: TimelineRow) -> str:
+    """The id, or what stands in its place."""
+    return row.job_id or f"(no job id, row {row.id})"
+
+
+class _Writer:
+    def __init__(self, timeline: Timeline, screen: Screen) -> None:
+        self._timeline = timeline
+        self._screen = screen
+        self._signs = UNICODE if screen.unicode else ASCII
+        self._used: set[str] = set()
+        """Signs and marks that may need a word."""
+        self._texts_cut = False
+
+    def lines(self) -> Iterator[str]:
+        yield from self._head()
+        rows = iter(self._timeline.rows)
+        sample = [*islice(rows, SAMPLE)]
+        cells = [self._cells(row) for row in sample]
+        widths = self._widths(cells)
+        for row in chain(sample, rows):
+            yield from self._row(row, widths)
+        yield from self._omissions()
+        yield from self._legend()
+
+    def _widths(self, cells: Sequence[Sequence[str]]) -> Sequence[int]:
+        """Of each column: all cells fit, or nine in ten where that takes too much; 0 where even that does."""
+        found = [sorted(map(columns, column)) for column in zip(*cells, strict=True)]
+        for place in (-1, 9 * (len(cells) - 1) // 10):
+            widths = [min(column[place], most) for column, most in zip(found, WIDEST, strict=False)]
+            if not self._screen.terminal or sum(2 + width for width in widths) <= self._screen.width:
+                return widths
+        return [0] * len(found)
+
+    def _head(self) -> Iterator[str]:
+        timeline = self._timeline
+        name = f'  "{self._safe(timeline.of.name)}"' if timeline.of.name is not None else ""
+        yield from self._words(f"{timeline.of.kind} {self._safe(timeline.of.id)}{name}", "", "  ")
+        yield from self._words(self._safe(counts(timeline)), "  ", "  ")
+
+    # Rows ------------------------------------------------------------------------------------------------
+
+    def _row(self, row: TimelineRow, widths: Sequence[int]) -> Iterator[str]:
+        cells = self._cells(row)
+        style = RED if row.failed else DIM if row.origin_unknown else ""
+        pieces: list[Piece] = []
+        for at, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            blank = " " * (width - columns(cell))
+            if cell or width:
+                pieces.append((blank + cell if at == DURATION else cell + blank, style))
+        self._used.update(marks(row))
+        pieces += [(f"[{mark}]", YELLOW) for mark in marks(row)]
+        pieces.append((self._safe(job_id(row)), style))
+        yield from self._flow(pieces, "", "    ")
+        if row.failed and row.error_message:
+            error = self._safe(row.error_message)
+            yield f"    {self._styled(self._fitted(error, self._screen.width - 4), RED)}\n"
+
+    def _cells(self, row: TimelineRow) -> tuple[str, str, str, str, str]:
+        """What stands in columns."""
+        sign = self._signs.statuses.get(row.status or "", self._signs.other)
+        self._used.add(sign)
+        operation = f"{sign} {self._safe(row.operation or '-')}"
+        if self._screen.terminal:
+            operation = self._fitted(operation, WIDEST[1])
+        return (
+            self._safe(row.created_at or "-"),
+            operation,
+            self._safe(row.category or ""),
+            self._entity(row),
+            words.longest([row]),
+        )
+
+    def _entity(self, row: TimelineRow) -> str:
+        """Its type, and its name where that is known; else its id."""
+        if row.entity_type is None and row.entity_id is None:
+            return ""
+        called = row.entity_id or "-"
+        if row.entity_name is not None:
+            called = f'"{row.entity_name}"' if self._screen.terminal else f'{called} "{row.entity_name}"'
+        text = self._safe(f"{row.entity_type or '-'} {called}")
+        return self._fitted(text, WIDEST[3]) if self._screen.terminal else text
+
+    # Below them ------------------------------------------------------------------------------------------
+
+    def _omissions(self) -> Iterator[str]:
+        for told, cursor in left_out(self._timeline):
+            if not cursor:
+                yield from self._words(told, "", "    ", DIM)
+                continue
+            # It is there to be copied, and so stays in one piece.
+            gap = "\n" if self._screen.terminal and len(told) + 1 + len(cursor) > self._screen.width else " "
+            yield f"{self._styled(told, DIM)}{gap}{cursor}\n"
+
+    def _legend(self) -> Iterator[str]:
+        entries = [(sign, word) for sign, word in self._signs.words.items() if sign in self._used]
+        entries += [(f"[{mark}]", word) for mark, word in LEGEND.items() if mark in self._used]
+        if self._texts_cut:
+            entries.append((f"{self._signs.cut} +N", "N more characters: --format json"))
+        if entries:
+            yield "\n"
+        width = max((columns(sign) for sign, _ in entries), default=0) + 2
+        for sign, word in entries:
+            yield from self._words(word, sign + " " * (width - columns(sign)), " " * width)
+
+    # Text ------------------------------------------------------------------------------------------------
+
+    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
+        """Lines of pieces; off a terminal it is one."""
+        if self._screen.terminal:
+            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
+                yield line + "\n"
+        else:
+            yield lead + gap.join([text for text, _ in pieces]) + "\n"
+
+    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
+        """Lines of words."""
+        return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
+
+    def _safe(self, text: str) -> str:
+        visible = safe.visible(text)
+        return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
+
+    def _fitted(self, text: str, room: int) -> str:
+        """The text; on a terminal what there is room for, and how much more there is."""
+        if not self._screen.terminal:
+            return text
+        shown, cut = shortened(text, room, self._signs.cut)
+        self._texts_cut |= cut
+        return shown
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text

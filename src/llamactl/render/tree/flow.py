@@ -1,0 +1,65 @@
+"""Fits lines into the columns of a terminal. What does not fit goes on below; nothing is lost.
+
+Columns are counted as the terminal does: a wide character takes two, a combining one none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from rich import cells
+
+Piece = tuple[str, str]
+"""A text that stays whole, and its style."""
+
+
+def columns(text: str) -> int:
+    """Columns that the text takes."""
+    return len(text) if text.isascii() else cells.cell_len(text)
+
+
+def flow(
+    pieces: Iterable[Piece],
+    width: int,
+    styled: Callable[[str, str], str],
+    *,
+    lead: str = "",
+    below: str = "",
+    gap: str = "  ",
+) -> Iterator[str]:
+    """Yields lines: the pieces with gaps between them, as many on each line as fit; `lead` comes before them.
+
+    Lines after the first begin with `below`, or with as much of it as leaves room. A piece that is wider than
+    the terminal is broken into parts.
+    """
+    line, used, fresh = lead, columns(lead), True
+    for text, style in pieces:
+        wanted = columns(text)
+        if used + (0 if fresh else len(gap)) + wanted <= width:
+            line += ("" if fresh else gap) + styled(text, style)
+            used += (0 if fresh else len(gap)) + wanted
+            fresh = False
+            continue
+        if line.strip() and not (fresh and line == below):
+            yield line.rstrip(" ")
+        *parts, text = cells.chop_cells(text, width) if wanted > width else [text]
+        yield from (styled(part, style) for part in parts)
+        wanted = columns(text)
+        stem = cells.set_cell_size(below, min(columns(below), max(width - wanted, 0))) if not parts else ""
+        line, used, fresh = stem + styled(text, style), columns(stem) + wanted, False
+    if line.strip():
+        yield line.rstrip(" ")
+
+
+def shortened(text: str, room: int, sign: str) -> tuple[str, bool]:
+    """The text, or as much of it as there is room for and how many characters are not shown (`… +136`); and
+    whether it is cut. The cut takes no less than it gives.
+    """
+    if columns(text) <= room:
+        return text, False
+    longest = f"{sign} +{len(text):,}"
+    kept = cells.set_cell_size(text, max(room - columns(longest), 1)).rstrip(" ")
+    end = f"{sign} +{len(text) - len(kept):,}"
+    if columns(kept) + columns(end) >= columns(text):
+        return text, False
+    return kept + end, True

@@ -1,0 +1,108 @@
+"""What is said of a tree, whatever shows it: none of it is made safe for a screen yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from llamactl.model import LogRow, Node, Omission, Tree
+from llamactl.render.words import plural
+
+FAILED, PARTIAL = "FAILED", "PARTIAL_SUCCESS"
+NO_ROWS = "(no rows)"
+ASKED = "the job that was asked for"
+
+
+def worst(statuses: Sequence[str | None], categories: Sequence[str | None]) -> str | None:
+    """The status of some rows that counts: a failure, then a partial success; else that of the first row."""
+    if FAILED in statuses or FAILED in categories:
+        return FAILED
+    return PARTIAL if PARTIAL in statuses else statuses[0] if statuses else None
+
+
+def operation(operations: Sequence[str | None]) -> str:
+    """The first of some rows, and how many others there are."""
+    if not operations:
+        return NO_ROWS
+    first, *others = distinct(operations) or ["-"]
+    return first + (f" +{plural(len(others), 'other')}" if others else "")
+
+
+def entity(rows: Sequence[LogRow]) -> tuple[str, str] | None:
+    """What all rows agree on, type and id, `-` where they do not; None where no row has any."""
+    types, ids = distinct([row.entity_type for row in rows]), distinct([row.entity_id for row in rows])
+    if not types and not ids:
+        return None
+    return types[0] if len(types) == 1 else "-", ids[0] if len(ids) == 1 else "-"
+
+
+def distinct(values: Sequence[str | None]) -> list[str]:
+    """Those that say something, each once, in their order."""
+    if len(values) == 1:
+        return [values[0]] if values[0] else []
+    return list(dict.fromkeys(value for value in values if value))
+
+
+def longest(rows: Iterable[LogRow]) -> str:
+    """The longest that a row took; empty where none tells."""
+    known = [row.duration_ms for row in rows if row.duration_ms is not None]
+    return duration(max(known)) if known else ""
+
+
+def duration(milliseconds: int) -> str:
+    """`4ms`, `1.2s`, `2m27s`, `3h05m`."""
+    if milliseconds < 1000:
+        return f"{milliseconds}ms"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1000:.1f}s"
+    seconds = round(milliseconds / 1000)
+    if seconds < 3600:
+        return f"{seconds // 60}m{seconds % 60:02}s"
+    return f"{seconds // 3600}h{seconds % 3600 // 60:02}m"
+
+
+def job_id(node: Node) -> str:
+    """The id, or what stands in its place."""
+    return node.job_id or f"(no job id, row {node.logs[0].id})"
+
+
+def left_out(omission: Omission) -> list[str]:
+    """What a flag left out at one place, and what shows it, in pieces."""
+    what = f"... {omission.children:,} more"
+    if omission.kinds > 1 and omission.operation is None:
+        what += f" of {omission.kinds:,} kinds"
+    elif omission.operation is not None:
+        what += f" {omission.operation}"
+    counts = ", ".join(f"{count:,} {name}" for name, count in omission.categories.items())
+    deeper = omission.nodes - omission.children
+    pieces = [what, f"({counts})" if counts else "", f"and {deeper:,} below them" if deeper else ""]
+    return [*filter(None, pieces), f" {omission.flag} {omission.shown_by}"]
+
+
+def filtered(tree: Tree) -> str:
+    """What --only left out; empty where nothing."""
+    count = tree.omitted.get("--only")
+    return f"... {count:,} more without --only" if count else ""
+
+
+def counts(tree: Tree) -> str:
+    """The counts of the whole tree, and the operation of its first failure."""
+    parts = [plural(tree.jobs, "job"), plural(tree.logs, "row"), f"depth {tree.depth:,}"]
+    if tree.root_job_id is None:
+        parts.append("no root")
+    elif tree.root_job_id != tree.nodes[0].job_id:
+        parts.append(f"root {tree.root_job_id}")
+    parts.append(f"{tree.failed:,} failed" if tree.failed else "none failed")
+    first = tree.first_failure
+    return ", ".join(parts) + (f"; first failure: {first.operation or '-'}" if first else "")
+
+
+def items(nodes: Iterable[Node]) -> Iterator[tuple[int, bool, Node | Omission]]:
+    """The nodes, and after what is shown below a node what is not: depth, whether more follows, and what."""
+    pending: list[tuple[int, bool, Omission]] = []
+    for node in nodes:
+        while pending and pending[-1][0] > node.depth:
+            yield pending.pop()
+        yield node.depth, node.followed, node
+        for place, omission in enumerate(reversed(node.omitted)):
+            pending.append((node.depth + 1, place > 0, omission))
+    yield from reversed(pending)

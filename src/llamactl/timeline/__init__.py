@@ -1,0 +1,139 @@
+"""timeline: the rows of a root, an album, an artist or a track, oldest first; before and after the migration.
+
+Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELECT, and works on a standby.
+
+1. See which columns hold such an id, and which indexes find it there.
+2. Before the migration no column holds the roots: those of the rows that carry the id are found by walking.
+3. One query for the rows, and for what is to be said of all of them, shown or not.
+4. Look up what their albums, artists and tracks are called, so many rows at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+from llamactl import catalog, obstacles, queries
+from llamactl.db import Session
+from llamactl.ids import array
+from llamactl.model import (
+    DanglingPolicy,
+    ErrorCode,
+    LlamactlError,
+    Relation,
+    Subject,
+    SubjectKind,
+    Timeline,
+)
+from llamactl.settings import Settings
+from llamactl.timeline.asked import Asked, ask
+from llamactl.timeline.cursor import cursor
+from llamactl.timeline.filters import FLAGS, Filters
+from llamactl.timeline.rows import Head, Row, parted, tie, titled
+from llamactl.timeline.spool import Spool
+from llamactl.timeline.titles import Library
+from llamactl.timeline.walk import roots_around
+from llamactl.tree.log import Log
+
+
+def run(session: Session, settings: Settings, subject: Subject, filters: Filters) -> Timeline:
+    """Returns the timeline of a subject, as far as the filters go; its counts are those of the whole.
+
+    Raises LlamactlError: not_found where no row belongs to it; usage where its id or a filter cannot be; and
+    as every command that reads the log does.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    obstacles.refuse_unreadable(relation)
+    asked = ask(session, relation, subject)
+    shown = filters.params(relation, asked.subject)
+    with session.snapshot():
+        session.read_only()
+        log = Log.open(session, settings, relation)
+        roots = None if relation.root else _walked(log, asked, relation, settings)
+        head, found = _query(log, asked, {**shown, **_tracked(log, roots or {})})
+        if not head.total:
+            raise _not_found(asked.subject)
+        library = Library.open(session, relation)
+        rows = Spool(titled(found, roots, library))
+        name = library.title(asked.subject)
+    return _timeline(
+        Subject(asked.subject.kind, asked.subject.id, name),
+        head,
+        rows,
+        (*_slow(log, asked), *log.notes(), *_order(relation), *library.notes),
+    )
+
+
+def _walked(log: Log, asked: Asked, relation: Relation, settings: Settings) -> dict[str, str]:
+    """Every job that shares its root with one of what was asked for -> that root."""
+    fill = settings.dangling is DanglingPolicy.FILL
+    if asked.subject.kind is SubjectKind.ROOT:
+        roots = roots_around(log, {asked.subject.id}, fill_dangling=fill)
+        return roots if roots.get(asked.subject.id) == asked.subject.id else {}
+    _, carrying = _query(log, asked, {**Filters().params(relation, asked.subject), **_tracked(log, {})})
+    jobs = {job for job in map(tie, carrying) if job is not None}
+    return roots_around(log, jobs, fill_dangling=fill) if jobs else {}
+
+
+def _tracked(log: Log, roots: Mapping[str, str]) -> dict[str, Any]:
+    """The parameters of rows.sql that tell it what no column holds."""
+    return {
+        "jobs": array(log.job, roots),
+        "parents": array(log.parent, roots),
+        "tops": sorted({*roots.values()}),
+    }
+
+
+def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
+    """What rows.sql says of all rows, and those that are shown."""
+    walked = bool(params["tops"])
+    if not asked.unindexed(log) and (not walked or (log.job_index and log.parent_index)):
+        # Not knowing how many rows there will be, the planner could well read all.
+        log.session.set_local(enable_seqscan="off")
+    query = queries.load("timeline/rows", log.names)
+    found = log.session.tuples(query, trust_root_flag=log.trust_root_flag, **asked.params, **params)
+    head, first = parted(next(found))
+    rest = (row for _, row in map(parted, found))
+    return head, chain([first] if first[0] is not None else [], rest)
+
+
+def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> Timeline:
+    omitted = dict(zip(FLAGS, head.left_out, strict=True))
+    omitted["--limit"] = head.total - len(rows) - sum(head.left_out)
+    return Timeline(
+        of=of,
+        created_at=head.first_created,
+        first_linked_at=head.first_linked,
+        total=head.total,
+        orphans=head.orphans,
+        failed=head.failed,
+        rows=rows,
+        omitted={flag: count for flag, count in omitted.items() if count},
+        next_cursor=cursor(of, rows.last) if rows.last and omitted["--limit"] else None,
+        notes=notes,
+    )
+
+
+def _slow(log: Log, asked: Asked) -> Iterator[str]:
+    """Which indexes would help."""
+    for columns in asked.unindexed(log):
+        table = log.names.quoted_table()
+        yield (
+            f"No index finds a row by {columns}, so the whole table was read: "
+            f"CREATE INDEX CONCURRENTLY ON {table} ({columns});"
+        )
+
+
+def _order(relation: Relation) -> Iterator[str]:
+    if "created_at" not in relation.columns:
+        yield "The table has no created_at: roots stand first, then the rows in the order of their ids"
+
+
+def _not_found(subject: Subject) -> LlamactlError:
+    if subject.kind is SubjectKind.ROOT:
+        message = f"No row of the log has the root {subject.id}"
+        return LlamactlError(ErrorCode.NOT_FOUND, message, "llamactl tree JOB shows the root of any job")
+    message = f"The log has no row of {subject.kind} {subject.id}"
+    return LlamactlError(ErrorCode.NOT_FOUND, message, "Ids are compared whole")

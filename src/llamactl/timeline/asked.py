@@ -1,0 +1,95 @@
+"""Which columns hold the id of what was asked for, and which indexes find it there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.ids import array, as_held
+from llamactl.model import Column, EnumType, ErrorCode, LlamactlError, Relation, Subject, SubjectKind
+from llamactl.names import Names
+from llamactl.tree.log import Log
+from llamactl.wording import ident, qualified
+
+Columns = tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for, as the log's columns hold it."""
+
+    subject: Subject
+    """With the id as the log writes it."""
+    params: Mapping[str, Any]
+    """Of rows.sql, but for the filters and what a walk finds."""
+    searched: Sequence[Columns]
+    """The columns that rows are looked for by; several where a word and an id are looked for together."""
+
+    def unindexed(self, log: Log) -> list[str]:
+        """Those that no index serves, as CREATE INDEX takes them."""
+        return [
+            ", ".join(ident(column.name) for column in columns)
+            for columns in self.searched
+            if not _indexed(log, columns)
+        ]
+
+
+def ask(session: Session, relation: Relation, subject: Subject) -> Asked:
+    """Raises LlamactlError: config where no column holds such ids, usage where none can hold this one."""
+    root = relation.root
+    params: dict[str, Any] = dict.fromkeys(("root", "entity", "album", "artist", "track")) | {"types": "{}"}
+    if subject.kind is SubjectKind.ROOT:
+        column = root or relation.columns["job_id"]
+        params["root"] = held = as_held(column, subject.id)
+        searched: list[Columns] = [(root,)] if root else []
+        return Asked(_as_logged(subject, held, [column]), params, searched)
+    own = relation.columns.get(f"{subject.kind}_id")
+    type_, entity = relation.columns.get("entity_type"), relation.columns.get("entity_id")
+    if own is None and (type_ is None or entity is None):
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"No column of {qualified(relation.schema, relation.name)} holds {subject.kind} ids",
+            f"It needs {subject.kind}_id, or entity_type and entity_id: --column ours=theirs names them",
+        )
+    searched, held_by = ([(root,)] if root else []), {}
+    if type_ is not None and entity is not None:
+        params["types"] = array(type_, _words(session, relation, type_, subject.kind))
+        params["entity"] = held_by[entity.name] = as_held(entity, subject.id)
+        searched.append((type_, entity))
+    if own is not None:
+        params[str(subject.kind)] = held_by[own.name] = as_held(own, subject.id)
+        searched.append((own,))
+    held = next(filter(None, held_by.values()), None)
+    columns = [column for column in (own, entity) if column is not None]
+    return Asked(_as_logged(subject, held, columns), params, searched)
+
+
+def _as_logged(subject: Subject, held: str | None, columns: Sequence[Column]) -> Subject:
+    if held is not None:
+        return Subject(subject.kind, held)
+    types = " and ".join(f"{ident(column.name)} is {column.type_name}" for column in columns)
+    raise LlamactlError(
+        ErrorCode.USAGE,
+        f"--{subject.kind} {subject.id}: {types}, which cannot hold this id",
+        "Give the whole id",
+    )
+
+
+def _words(session: Session, relation: Relation, column: Column, kind: SubjectKind) -> list[str]:
+    """The words for the kind that entity_type may hold: of an enum only those that it has."""
+    query = queries.load("catalog/enum", Names())
+    found = session.rows(query, EnumType, relation=relation.oid, column=column.name)
+    values = found[0].values if found else (kind.upper(), kind.lower(), kind.title())
+    return [value for value in values if value.lower() == kind]
+
+
+def _indexed(log: Log, columns: Columns) -> bool:
+    """Whether an index leads with the last of them, or with all of them in any order."""
+    names = [column.name for column in columns]
+    pairs = {tuple(sorted(names))} if len(names) > 1 else set()
+    return any(
+        first == names[-1] or tuple(sorted((first, second or ""))) in pairs for first, second in log.led
+    )

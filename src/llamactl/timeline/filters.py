@@ -1,0 +1,93 @@
+"""What of a timeline is to be shown, and how rows.sql takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from llamactl.model import ErrorCode, LlamactlError, Relation, Subject
+from llamactl.timeline.cursor import Position, position
+from llamactl.wording import listed
+
+FLAGS = ("--no-orphans", "--category", "--since", "--until", "--after")
+"""In the order in which rows.sql leaves rows out."""
+
+_ALMOST_A_DAY = timedelta(days=1, microseconds=-1)
+_LATER_WORDS = ("LINKED",)
+"""Categories that the migration adds: before it no row has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """As the command line gives them."""
+
+    no_orphans: bool = False
+    """Only rows that have a root."""
+    categories: tuple[str, ...] = ()
+    """Only these; none: all."""
+    since: datetime | None = None
+    """Inside; UTC where it names no zone."""
+    until: datetime | None = None
+    """Outside."""
+    limit: int | None = None
+    """Rows of a page."""
+    after: str | None = None
+    """The cursor of the page before."""
+
+    def params(self, relation: Relation, subject: Subject) -> dict[str, Any]:
+        """Those of rows.sql.
+
+        Raises LlamactlError: usage for a category or a cursor that cannot be, config where the column that a
+        filter needs is not there.
+        """
+        start = position(subject, self.after) if self.after is not None else Position()
+        return {
+            "no_orphans": self.no_orphans,
+            "categories": _categories(relation, self.categories) or None,
+            "since": _moment(relation, "--since", self.since),
+            "until": _moment(relation, "--until", self.until),
+            "after_created": start.created_at,
+            "after_root": start.is_root,
+            "after_id": start.id,
+            "most": self.limit,
+        }
+
+
+def _categories(relation: Relation, given: tuple[str, ...]) -> list[str]:
+    """As the column's enum writes them; of another type as they are given."""
+    if given and "category" not in relation.columns:
+        raise _needs("--category", "category")
+    if relation.enum is None:
+        return [*given]
+    written = {value.upper(): value for value in (*_LATER_WORDS, *relation.enum.values)}
+    unknown = [one for one in given if one.upper() not in written]
+    if unknown:
+        raise LlamactlError(
+            ErrorCode.USAGE,
+            f"--category {unknown[0]}: there is no such category",
+            f"There are {listed(sorted(written.values()))}",
+        )
+    return [written[one.upper()] for one in given]
+
+
+def _moment(relation: Relation, flag: str, moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    column = relation.columns.get("created_at")
+    if column is None:
+        raise _needs(flag, "created_at")
+    utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    if column.bare_type == "timestamp with time zone":
+        return utc.isoformat()
+    # Where no zone is held, Prisma and most others write UTC. A day begins at midnight.
+    bare = utc.replace(tzinfo=None)
+    return bare.isoformat() if column.bare_type != "date" else (bare + _ALMOST_A_DAY).date().isoformat()
+
+
+def _needs(flag: str, column: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.CONFIG,
+        f"{flag} needs a column {column}, and the table has none",
+        f"--column {column}=theirs names one that is called otherwise",
+    )

@@ -1,0 +1,95 @@
+"""What rows.sql returns, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from llamactl.model import TimelineRow
+from llamactl.timeline.titles import Entity, Library
+from llamactl.tree.log import milliseconds
+
+Row = tuple[Any, ...]
+"""A row of the log, as rows.sql returns it."""
+
+_CHUNK = 2000
+"""Rows whose titles are looked up together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is said of all rows."""
+
+    total: int
+    orphans: int
+    failed: int
+    left_out: tuple[int, ...]
+    """By each of filters.FLAGS."""
+    first_created: str | None
+    first_linked: str | None
+
+
+def parted(found: Row) -> tuple[Head, Row]:
+    """What is said of all rows, and one of them."""
+    total, orphans, failed, *left_out, created, linked = found[:10]
+    return Head(total, orphans, failed, tuple(left_out), created, linked), found[10:]
+
+
+def tie(row: Row) -> str | None:
+    """The job that decides the row's root: its own, else the parent that it names."""
+    job: str | None = row[9]
+    parent: str | None = row[10]
+    return parent if job is None else job
+
+
+def titled(
+    found: Iterable[Row], roots: Mapping[str, str] | None, library: Library
+) -> Iterator[list[TimelineRow]]:
+    """The rows with what their entities are called, some at a time.
+
+    `roots` holds their roots where no column does.
+    """
+    rows = iter(found)
+    while chunk := list(islice(rows, _CHUNK)):
+        titles = library.titles(entity for row in chunk for entity in _entities(row, library))
+        yield [_row(row, roots, [titles.get(entity) for entity in _entities(row, library)]) for row in chunk]
+
+
+def _entities(row: Row, library: Library) -> list[Entity]:
+    """The entities of a row, each by the column whose foreign key leads to it."""
+    entity_type, entity_id = row[4:6]
+    album, artist, track = row[12:15]
+    entity = library.entity_column(entity_type), entity_id
+    return [entity, ("album_id", album), ("artist_id", artist), ("track_id", track)]
+
+
+def _row(row: Row, roots: Mapping[str, str] | None, names: list[str | None]) -> TimelineRow:
+    id_, operation, category, status, entity_type, entity_id, duration, error, created = row[:9]
+    job, parent, root, album, artist, track = row[9:]
+    if roots is not None:
+        root = roots.get(tie(row) or "")
+    entity_name, album_name, artist_name, track_name = names
+    return TimelineRow(
+        id=id_,
+        operation=operation,
+        category=category,
+        status=status,
+        entity_type=entity_type,
+        entity_id=entity_id,
+        duration_ms=milliseconds(duration),
+        error_message=error,
+        created_at=created,
+        job_id=job,
+        parent_job_id=parent,
+        root_job_id=root,
+        origin_unknown=root is None,
+        entity_name=entity_name,
+        album_id=album,
+        album_name=album_name,
+        artist_id=artist,
+        artist_name=artist_name,
+        track_id=track,
+        track_name=track_name,
+    )

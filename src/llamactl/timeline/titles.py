@@ -1,0 +1,104 @@
+"""What albums, artists and tracks are called, by the log's own foreign keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.ids import array, as_held
+from llamactl.model import Column, Relation, Subject, SubjectKind
+from llamactl.names import Names
+from llamactl.wording import ident, qualified
+
+Entity = tuple[str, str | None]
+"""The column by our name, and the id."""
+
+_COLUMNS = {f"{kind}_id": kind for kind in SubjectKind if kind is not SubjectKind.ROOT}
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What references.sql returns."""
+
+    column_name: str
+    schema_name: str
+    table_name: str
+    key_name: str
+    label_name: str
+    readable: bool
+
+    @property
+    def names(self) -> Names:
+        """What retargets names.sql to the table."""
+        return Names(self.schema_name, self.table_name, {"id": self.key_name, "operation": self.label_name})
+
+    def unread(self, user: str) -> str:
+        """The note for a role that may not read it."""
+        table = qualified(self.schema_name, self.table_name)
+        columns = f"{ident(self.key_name)}, {ident(self.label_name)}"
+        return (
+            f"{user} may not read {ident(self.label_name)} of {table}, so that ids stand alone: "
+            f"GRANT SELECT ({columns}) ON {table} TO {ident(user)};"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Title:
+    """What names.sql returns."""
+
+    id: str
+    name: str
+
+
+@dataclass(slots=True)
+class Library:
+    """The tables that the log's foreign keys lead to; open() makes it."""
+
+    session: Session
+    columns: Mapping[str, Column]
+    references: Mapping[str, _Reference]
+    """By our name of the column; those that the role may read."""
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, session: Session, relation: Relation) -> Library:
+        """Reads the catalogs."""
+        query = queries.load("timeline/references", Names())
+        ours = {column.name: our for our, column in relation.columns.items()}
+        found = {
+            ours[one.column_name]: one
+            for one in session.rows(query, _Reference, relation=relation.oid)
+            if ours.get(one.column_name) in (*_COLUMNS, "entity_id")
+        }
+        unread = {one.unread(session.user): None for one in found.values() if not one.readable}
+        readable = {our: one for our, one in found.items() if one.readable}
+        return cls(session, relation.columns, readable, [*unread])
+
+    def entity_column(self, entity_type: str | None) -> str:
+        """The column whose foreign key leads to an entity's table: its own, else that of its type."""
+        own = "entity_id" in self.references
+        return "entity_id" if own or entity_type is None else f"{entity_type.lower()}_id"
+
+    def titles(self, wanted: Iterable[Entity]) -> dict[Entity, str]:
+        """What these are called, as far as that can be known."""
+        ids: dict[str, set[str]] = {}
+        for column, id_ in wanted:
+            if id_ is not None and column in self.references and as_held(self.columns[column], id_):
+                ids.setdefault(column, set()).add(id_)
+        return {
+            (column, title.id): title.name
+            for column, held in ids.items()
+            for title in self._look(column, held)
+        }
+
+    def title(self, subject: Subject) -> str | None:
+        """What a subject is called; None for a root, and where that cannot be known."""
+        own = f"{subject.kind}_id"
+        column = own if own in self.references else self.entity_column(subject.kind)
+        return self.titles([(column, subject.id)]).get((column, subject.id))
+
+    def _look(self, column: str, ids: set[str]) -> list[_Title]:
+        query = queries.load("timeline/names", self.references[column].names)
+        return self.session.rows(query, _Title, ids=array(self.columns[column], ids))

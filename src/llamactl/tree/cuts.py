@@ -1,0 +1,257 @@
+"""What of a tree is left out: by --only, --up, --depth and --limit, and where it is folded to fit.
+
+Knows no database and no screen. A failed job and those above it are never left out by --depth and --limit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice, pairwise
+
+from llamactl.model import Omission
+from llamactl.tree.graph import NONE, Graph
+from llamactl.tree.placement import Children, Placement
+
+FAILED = "failed"
+"""For --only, in place of a kind."""
+LIMITS = (20, 10, 5, 2, 1)
+"""Tried in turn where a tree is folded to fit."""
+LINES = 500
+"""The nodes that a folded tree shows at most, beside failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What of the tree is to be shown."""
+
+    asked: str
+    subtree: bool = False
+    """Only what is below the job that was asked for."""
+    depth: int | None = None
+    """Levels below the first node."""
+    limit: int | None = None
+    """Siblings of one kind, and kinds."""
+    only: str | None = None
+    """FAILED, an operation or a category: only these nodes, and those above them."""
+    up: bool = False
+    """Only the job that was asked for, and those above it."""
+    fold: bool = False
+    """Choose limit and depth so that LINES hold the tree, where they are not given."""
+
+
+@dataclass(slots=True)
+class Cuts:
+    """What is left of the tree, and what is not."""
+
+    children: Children
+    """Of the nodes that are left."""
+    omitted: dict[int, tuple[Omission, ...]] = field(default_factory=dict)
+    """Node -> what --depth and --limit leave out directly below it."""
+    filtered: int = 0
+    """Nodes that --only leaves out."""
+    kept: bytearray | None = None
+    """Node -> whether --only keeps it; None without it."""
+
+    def totals(self) -> dict[str, int]:
+        """Flag -> number of nodes that it leaves out."""
+        totals = Counter[str]()
+        for omission in (one for many in self.omitted.values() for one in many):
+            totals[omission.flag] += omission.nodes
+        if self.filtered:
+            totals["--only"] = self.filtered
+        return dict(sorted(totals.items()))
+
+
+def cut(graph: Graph, placed: Placement, view: View, start: int, whole: Sequence[int]) -> Cuts:
+    """The part of the tree that the view shows; `whole` is all from `start` down, parents first."""
+    if view.up:
+        way = [*climb(placed, graph.node(view.asked))]
+        return Cuts(Children.link(placed.under, way[::-1]))
+    cuts = Cuts(placed.children)
+    if view.only is not None:
+        cuts.kept = _with_above(placed, filter(_matches(graph, view.only), whole), len(graph.ids))
+        cuts.kept[start] = True
+        cuts.filtered = len(whole)
+        whole = [node for node in whole if cuts.kept[node]]
+        cuts.filtered -= len(whole)
+        cuts.children = Children.link(placed.under, [node for node in graph.order if cuts.kept[node]])
+    if view.fold or view.depth is not None or view.limit is not None:
+        _Cutter(graph, placed, view, start, whole, cuts).run()
+    return cuts
+
+
+def climb(placed: Placement, node: int) -> Iterator[int]:
+    """The node and those above it, up to the top."""
+    while node >= 0:
+        yield node
+        node = placed.under[node]
+
+
+def _matches(graph: Graph, only: str) -> Callable[[int], bool]:
+    if only == FAILED:
+        failed = {node for node, _ in graph.failures}
+        return failed.__contains__
+    return lambda node: any(only in (row.operation, row.category) for row in graph.rows(node))
+
+
+def _with_above(placed: Placement, nodes: Iterable[int], size: int) -> bytearray:
+    """For each node whether it is one of these, or above one."""
+    found = bytearray(size)
+    for node in nodes:
+        for above in climb(placed, node):
+            if found[above]:
+                break
+            found[above] = True
+    return found
+
+
+Kind = tuple[str | None, str | None]
+"""Operation and category."""
+
+
+class _Cutter:
+    """Applies --depth and --limit.
+
+    1. Size and deepest level of what is below each node, from the lowest up.
+    2. From the first node down: the children of each node that is left, by kind, in the order of their first
+       ones. Of each of the first `limit` kinds `limit` are left, those that must be among them; of the other
+       kinds, and below `depth` levels, only those that must be.
+    3. What is left out is told by operation, and the children that are left become the node's.
+    """
+
+    def __init__(
+        self, graph: Graph, placed: Placement, view: View, start: int, whole: Sequence[int], cuts: Cuts
+    ) -> None:
+        self._graph, self._start, self._cuts = graph, start, cuts
+        self._view = view
+        size = len(graph.ids)
+        self._failed = _with_above(placed, (node for node, _ in graph.failures), size)
+        self._way = _with_above(placed, [graph.node(view.asked)], size)
+        self._size, self._deepest = _measure(placed, whole, size)
+        self._groups: dict[int, list[list[int]]] = {}
+
+    def run(self) -> None:
+        view = self._view
+        if view.fold and view.limit is None:
+            view = self._fitted()
+        if view.depth is None and view.limit is None:
+            return
+        old = self._cuts.children
+        new = Children([*old.first], [*old.next])
+        level, at = [self._start], 0
+        while level:
+            below: list[int] = []
+            for node in level:
+                kept, omitted = self._cut(node, at, view)
+                if omitted:
+                    self._cuts.omitted[node] = omitted
+                    _relink(new, node, kept)
+                below += kept
+            level, at = below, at + 1
+        self._cuts.children = new
+
+    def _fitted(self) -> View:
+        """The view with the largest limit that makes the tree fit; else with the depth that does, too."""
+        view = self._view
+        for limit in LIMITS:
+            view = replace(self._view, limit=limit)
+            levels = [*self._levels(view)]
+            if sum(levels) <= LINES:
+                return view
+        if view.depth is not None:
+            return view
+        return replace(view, depth=len(levels) - 2)
+
+    def _levels(self, view: View) -> Iterator[int]:
+        """How many nodes of each level are left, beside failures; ends once they are too many."""
+        level, at, total = [self._start], 0, 0
+        while level and total <= LINES:
+            count = sum(1 for node in level if not self._failed[node])
+            total += count
+            yield count
+            level = [child for node in level for child in self._cut(node, at, view)[0]]
+            at += 1
+
+    def _cut(self, node: int, level: int, view: View) -> tuple[list[int], tuple[Omission, ...]]:
+        """The children that are left, and what is left out."""
+        children = [*self._cuts.children.of(node)]
+        if view.depth is not None and level >= view.depth:
+            left = [child for child in children if self._failed[child]]
+            out = [child for child in children if not self._failed[child]]
+            return left, (self._too_deep(out),) if out else ()
+        if view.limit is None or len(children) <= view.limit:
+            return children, ()
+        return self._too_many(node, children, view.limit)
+
+    def _too_deep(self, out: Sequence[int]) -> Omission:
+        nodes = sum(self._size[child] for child in out)
+        return Omission("--depth", len(out), nodes, max(self._deepest[child] for child in out))
+
+    def _too_many(
+        self, node: int, children: Sequence[int], limit: int
+    ) -> tuple[list[int], tuple[Omission, ...]]:
+        groups = self._groups.get(node)
+        if groups is None:
+            groups = self._groups[node] = self._by_kind(children)
+        out: dict[tuple[bool, str | None], list[list[int]]] = {}
+        shown_by = Counter[tuple[bool, str | None]]()
+        gone: set[int] = set()
+        for place, group in enumerate(groups):
+            few = place < limit
+            left_out = self._beyond(group, limit if few else 0)
+            if left_out:
+                key = few, self._kind(group[0])[0] if few else None
+                out.setdefault(key, []).append(left_out)
+                shown_by[key] = max(shown_by[key], len(group), 0 if few else len(groups))
+                gone.update(left_out)
+        left = [child for child in children if child not in gone]
+        return left, tuple(self._omission(key[1], many, shown_by[key]) for key, many in out.items())
+
+    def _by_kind(self, children: Iterable[int]) -> list[list[int]]:
+        groups: dict[Kind, list[int]] = {}
+        for child in children:
+            groups.setdefault(self._kind(child), []).append(child)
+        return [*groups.values()]
+
+    def _kind(self, node: int) -> Kind:
+        row = self._graph.first_rows[node]
+        return (row.operation, row.category) if row else (None, None)
+
+    def _beyond(self, group: Sequence[int], limit: int) -> list[int]:
+        """Those of a kind that are left out."""
+        if len(group) <= limit:
+            return []
+        free = [child for child in group if not self._failed[child] and not self._way[child]]
+        return free[max(limit - (len(group) - len(free)), 0) :]
+
+    def _omission(self, operation: str | None, groups: Sequence[Sequence[int]], shown_by: int) -> Omission:
+        out = [child for group in groups for child in group]
+        categories = Counter[str]()
+        for group in groups:
+            category = self._kind(group[0])[1]
+            if category:
+                categories[category] += len(group)
+        nodes = sum(self._size[child] for child in out)
+        return Omission("--limit", len(out), nodes, shown_by, operation, dict(categories), len(groups))
+
+
+def _measure(placed: Placement, whole: Sequence[int], size: int) -> tuple[list[int], list[int]]:
+    """Node -> number of nodes from it down, and the deepest level that they reach below the first of all."""
+    sizes, levels = [1] * size, [0] * size
+    under = placed.under
+    for node in islice(whole, 1, None):
+        levels[node] = levels[under[node]] + 1
+    for node in reversed(whole[1:]):
+        above = under[node]
+        sizes[above] += sizes[node]
+        levels[above] = max(levels[above], levels[node])
+    return sizes, levels
+
+
+def _relink(children: Children, node: int, kept: Sequence[int]) -> None:
+    """Makes these the node's children."""
+    children.first[node] = kept[0] if kept else NONE
+    for child, following in pairwise([*kept, NONE]):
+        children.next[child] = following

@@ -1,0 +1,171 @@
+"""The rows of a tree as a graph. Knows no database.
+
+Rows come oldest first, and that order decides: among several parents the one that was named first counts.
+Nodes are numbers, and what is known of them stands in lists: a root may have a million jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from llamactl.model import LogRow
+
+NONE = -1
+"""No node."""
+
+
+class Entry(NamedTuple):
+    """A row of the log; `parent` is None where the root flag disregards it."""
+
+    job: str | None
+    parent: str | None
+    of_root: bool
+    """The root column puts the row into this tree."""
+    log: LogRow
+
+
+@dataclass(slots=True)
+class Graph:
+    """Rows gathered by node: a job, or a single row without a job id."""
+
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Every job that a row carries or names as its parent -> its node."""
+    ids: list[str | None] = field(default_factory=list)
+    """Node -> job id; None for a row without one."""
+    parents: list[int] = field(default_factory=list)
+    """Node -> the parent that is named first, or NONE."""
+    other_parents: dict[int, dict[int, None]] = field(default_factory=dict)
+    """Node -> the further ones, first named first; only nodes that have some."""
+    first_rows: list[LogRow | None] = field(default_factory=list)
+    """Node -> its oldest row; None where none carries the id."""
+    more_rows: dict[int, list[LogRow]] = field(default_factory=dict)
+    """Node -> the further ones, oldest first."""
+    order: list[int] = field(default_factory=list)
+    """The nodes that have rows, by their first one."""
+    loose: list[int] = field(default_factory=list)
+    """The nodes that are rows without a job id."""
+    of_root: bytearray = field(default_factory=bytearray)
+    """Node -> whether the root column puts it into this tree."""
+    failures: list[tuple[int, LogRow]] = field(default_factory=list)
+    """Failed rows, oldest first."""
+    began: datetime | None = None
+    """When the first row was created."""
+    ended: datetime | None = None
+    """When the last job ended, as far as durations tell."""
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Graph:
+        """The graph of these rows, oldest first."""
+        graph = cls()
+        numbers, first_rows, parents = graph.numbers, graph.first_rows, graph.parents
+        for job, parent, of_root, log in entries:
+            node = graph._loose() if job is None else numbers.get(job, NONE)
+            if node == NONE:
+                node = graph.node(job)
+            if first_rows[node] is None:
+                first_rows[node] = log
+                graph.order.append(node)
+            else:
+                graph.more_rows.setdefault(node, []).append(log)
+            if parent is not None:
+                above = numbers.get(parent, NONE)
+                if above == NONE:
+                    above = graph.node(parent)
+                if parents[node] == NONE:
+                    parents[node] = above
+                elif parents[node] != above:
+                    graph.other_parents.setdefault(node, {})[above] = None
+            if of_root:
+                graph.of_root[node] = True
+            if log.failed:
+                graph.failures.append((node, log))
+            graph._lasts(log)
+        return graph
+
+    def node(self, job: str | None) -> int:
+        """The job's node, which is made where there is none yet."""
+        node = self.numbers.setdefault(job, len(self.ids)) if job is not None else len(self.ids)
+        if node == len(self.ids):
+            self.ids.append(job)
+            self.parents.append(NONE)
+            self.first_rows.append(None)
+            self.of_root.append(False)
+        return node
+
+    def _loose(self) -> int:
+        node = self.node(None)
+        self.loose.append(node)
+        return node
+
+    def _lasts(self, log: LogRow) -> None:
+        """Rows come in the order of their creation."""
+        ended = log.ended
+        if ended is None:
+            return
+        if self.ended is None:
+            self.began, self.ended = log.began, ended
+        elif ended > self.ended:
+            self.ended = ended
+
+    def named(self, node: int) -> Iterator[int]:
+        """The parents that the node's rows name, first named first."""
+        if self.parents[node] != NONE:
+            yield self.parents[node]
+            yield from self.other_parents.get(node, ())
+
+    def rows(self, node: int) -> tuple[LogRow, ...]:
+        """The node's rows, oldest first."""
+        first = self.first_rows[node]
+        if first is None:
+            return ()
+        more = self.more_rows.get(node)
+        return (first, *more) if more else (first,)
+
+    def logged(self, node: int) -> bool:
+        """Whether the node has rows."""
+        return self.first_rows[node] is not None
+
+    def has_rows(self, job: str) -> bool:
+        """Whether a row carries the id."""
+        return job in self.numbers and self.logged(self.numbers[job])
+
+    def parents_outside(self) -> set[str]:
+        """The parents that are named and have no rows here."""
+        return {job for job, node in self.numbers.items() if self.first_rows[node] is None}
+
+    def ages(self) -> dict[int, int]:
+        """Node -> place by age, for the nodes that have rows."""
+        return {node: place for place, node in enumerate(self.order)}
+
+
+def topmost(graph: Graph, job: str) -> str:
+    """The job at whose top `job` is shown: its root where it has one.
+
+    `graph` holds all rows of the jobs above. Without a root:
+    1. Follow the parent that was named first. Where that ends, it is the top.
+    2. Where it runs in a circle, the top is the oldest end that other parents lead to.
+    3. Where nothing above ends, it is the oldest job of the circle.
+    """
+    last = start = graph.node(job)
+    followed = {start: 0}
+    while graph.parents[last] != NONE:
+        last = graph.parents[last]
+        if last in followed:
+            break
+        followed[last] = len(followed)
+    else:
+        return graph.ids[last] or job
+    circle = [node for node, place in followed.items() if place >= followed[last]]
+    above = {start: None}
+    queue = [start]
+    for node in queue:
+        fresh = [parent for parent in graph.named(node) if parent not in above]
+        above.update(dict.fromkeys(fresh))
+        queue += fresh
+    ends = [node for node in queue if graph.parents[node] == NONE]
+    ages = graph.ages()
+    oldest = min(ends or circle, key=lambda node: (ages.get(node, NONE), graph.ids[node] or ""))
+    return graph.ids[oldest] or job

@@ -1,0 +1,78 @@
+"""What is to be said of the jobs of a tree: their marks. Knows no database and no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+
+from llamactl.lineage import components
+from llamactl.model import Mark, MarkKind
+from llamactl.tree.graph import NONE, Graph
+from llamactl.tree.placement import Placement, rooted
+
+_ORDER = list(MarkKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of a whole tree."""
+
+    of: Mapping[int, Sequence[Mark]]
+    """Only nodes that have some."""
+    rooted: bytearray
+    """Node -> whether its root is the top of the tree."""
+
+    def at(self, node: int, *more: Mark) -> tuple[Mark, ...]:
+        """Those of one node, and more, in their order."""
+        found = self.of.get(node, ())
+        if not found and not more:
+            return ()
+        return tuple(sorted([*found, *more], key=lambda mark: _ORDER.index(mark.kind)))
+
+
+def mark(graph: Graph, placed: Placement, *, top_is_root: bool, logged: Container[str]) -> Marks:
+    """The marks of a placed graph.
+
+    `top_is_root` is False where the top is a dangling parent that fills nothing. `logged` holds those parents
+    outside the tree that have rows.
+    """
+    found: dict[int, list[Mark]] = {}
+
+    def say(node: int, kind: MarkKind, other: int = NONE) -> None:
+        found.setdefault(node, []).append(Mark(kind, graph.ids[other] if other != NONE else None))
+
+    known = rooted(graph, placed, top_is_root)
+    if not graph.logged(placed.top):
+        say(placed.top, MarkKind.PARENT_NOT_LOGGED, placed.top)
+    # Of most nodes nothing can be said.
+    unknown = [node for node in placed.nodes if not known[node]]
+    several = [node for node in graph.other_parents.keys() | placed.adopted if known[node]]
+    cycle_of = _cycles(graph, unknown)
+    for node in sorted(several) + unknown:
+        for parent in graph.named(node):
+            if parent == placed.under[node]:
+                continue
+            if not placed.holds(parent):
+                outside = graph.logged(parent) or graph.ids[parent] in logged
+                say(node, MarkKind.ALSO_UNDER if outside else MarkKind.PARENT_NOT_LOGGED, parent)
+            elif node in cycle_of and cycle_of[node] == cycle_of.get(parent):
+                say(parent, MarkKind.CYCLE, node)
+            else:
+                say(node, MarkKind.ALSO_UNDER, parent)
+        if not known[node]:
+            say(node, MarkKind.ORIGIN_UNKNOWN)
+    return Marks(found, known)
+
+
+def _cycles(graph: Graph, unknown: Sequence[int]) -> dict[int, int]:
+    """Each job that is in a cycle -> the number of its cycle."""
+    jobs = [node for node in unknown if graph.ids[node] is not None]
+    numbers = {job: number for number, job in enumerate(jobs, 1)}
+    edges = [
+        (number, numbers[parent])
+        for job, number in numbers.items()
+        for parent in graph.named(job)
+        if parent in numbers
+    ]
+    cycles = components([child for child, _ in edges], [parent for _, parent in edges])
+    return {jobs[member - 1]: number for number, members in enumerate(cycles) for member in members}

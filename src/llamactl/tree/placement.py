@@ -1,0 +1,198 @@
+"""From the graph of a tree to the one place of each of its jobs. Knows no database; iterative throughout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+
+from llamactl.tree.graph import NONE, Graph
+
+OUTSIDE = -2
+"""In place of a parent: the node is no part of the tree."""
+
+
+@dataclass(slots=True)
+class Children:
+    """Each node's children, the oldest first, as linked lists."""
+
+    first: list[int]
+    """Node -> its first child, or NONE."""
+    next: list[int]
+    """Node -> its next sibling, or NONE."""
+
+    @classmethod
+    def link(cls, under: Sequence[int], order: Sequence[int]) -> Children:
+        """The nodes in `order`, each below the one that it stands under."""
+        first, following = [NONE] * len(under), [NONE] * len(under)
+        for node in reversed(order):
+            above = under[node]
+            if above >= 0:
+                following[node] = first[above]
+                first[above] = node
+        return cls(first, following)
+
+    def of(self, node: int) -> Iterator[int]:
+        """The node's children."""
+        child = self.first[node]
+        while child >= 0:
+            yield child
+            child = self.next[child]
+
+    def below(self, start: int) -> list[int]:
+        """The node and all below it, each after the one that it stands under."""
+        first, following = self.first, self.next
+        found = [start]
+        for node in found:
+            child = first[node]
+            while child >= 0:
+                found.append(child)
+                child = following[child]
+        return found
+
+
+def among(nodes: Iterable[int], size: int) -> bytearray:
+    """Node -> whether it is one of these."""
+    found = bytearray(size)
+    for node in nodes:
+        found[node] = True
+    return found
+
+
+@dataclass(slots=True)
+class Placement:
+    """Where each node stands."""
+
+    top: int
+    under: list[int]
+    """Node -> the one that it stands under; NONE for the top; OUTSIDE."""
+    children: Children
+    nodes: list[int]
+    """The nodes that are in the tree, level by level from the top down."""
+    adopted: set[int] = field(default_factory=set)
+    """Nodes that no parent edge leads to from the top: the root column alone puts them under it."""
+
+    def holds(self, node: int) -> bool:
+        """Whether the node is in the tree."""
+        return self.under[node] != OUTSIDE
+
+
+def place(graph: Graph, job: str) -> Placement:
+    """Gives each node of the tree whose top is `job` its one place.
+
+    1. Under the first of its parents that is in the tree. Where each has one, all hang from the top.
+    2. What does not, hangs from a circle of first parents: its oldest job with a parent in place goes under
+       that one, and takes what hangs from it along; and so on.
+    3. What is left then cannot be reached. What the root column puts here goes under the top itself, the rest
+       is no part of the tree.
+    """
+    top = graph.node(job)
+    under = _first_parents(graph, top)
+    hanging = Children.link(under, graph.order)
+    placed = Placement(top, under, hanging, hanging.below(top))
+    if len(placed.nodes) < len(graph.order) + (not graph.logged(top)):
+        _place_rest(graph, placed)
+        placed.children = Children.link(under, graph.order)
+        placed.nodes = placed.children.below(top)
+    return placed
+
+
+def _first_parents(graph: Graph, top: int) -> list[int]:
+    """Node -> the first of its parents that can be in the tree: the top, or another node that has rows."""
+    under = list(graph.parents)
+    for node, others in graph.other_parents.items():
+        named = (under[node], *others)
+        under[node] = next((p for p in named if p != node and (graph.logged(p) or p == top)), OUTSIDE)
+    if len(graph.order) < len(under):
+        for node, row in enumerate(graph.first_rows):
+            if row is None:
+                under[node] = OUTSIDE
+    under[top] = NONE
+    return under
+
+
+def _place_rest(graph: Graph, placed: Placement) -> None:
+    """Steps 2 and 3, for what does not hang from the top."""
+    under, hanging = placed.under, placed.children
+    inside = among(placed.nodes, len(under))
+    rest = [node for node in graph.order if not inside[node]]
+    jobs = [node for node in rest if graph.ids[node] is not None]
+    ages = graph.ages()
+    waiting: dict[int, list[int]] = {}
+    for job in jobs:
+        for parent in graph.named(job):
+            waiting.setdefault(parent, []).append(job)
+    ready: list[tuple[int, int]] = []
+
+    def open_(parents: Iterable[int]) -> None:
+        for parent in parents:
+            for job in waiting.get(parent, ()):
+                heappush(ready, (ages[job], job))
+
+    def settle(node: int, parent: int) -> None:
+        under[node] = parent
+        open_(_spread(hanging, inside, node))
+
+    open_(parent for parent in waiting if inside[parent])
+    # Those without a parent here come first: what hangs from them keeps its place.
+    by_root = [job for job in jobs if graph.of_root[job]]
+    by_root.sort(key=lambda job: (any(graph.logged(parent) for parent in graph.named(job)), ages[job]))
+    for orphan in [*by_root, NONE]:
+        while ready:
+            _, job = heappop(ready)
+            if not inside[job]:
+                settle(job, next(parent for parent in graph.named(job) if inside[parent]))
+        if orphan != NONE and not inside[orphan]:
+            placed.adopted.add(orphan)
+            settle(orphan, placed.top)
+    for node in rest:
+        if not inside[node]:
+            under[node] = OUTSIDE
+            if graph.of_root[node]:  # a row without a job id: jobs have been adopted above
+                under[node] = placed.top
+                placed.adopted.add(node)
+
+
+def _spread(hanging: Children, inside: bytearray, start: int) -> Sequence[int]:
+    """Takes in all that hangs from a node; returns it, the node first."""
+    inside[start] = True
+    found = [start]
+    for node in found:
+        for child in hanging.of(node):
+            if not inside[child]:
+                inside[child] = True
+                found.append(child)
+    return found
+
+
+def rooted(graph: Graph, placed: Placement, top_is_root: bool) -> bytearray:
+    """For each node of the tree whether its root is the top: each upward walk ends there.
+
+    From the top down, a node follows when all its parents have. A parent outside the tree never does: no walk
+    from it ends at the top.
+    """
+    first, following = placed.children.first, placed.children.next
+    apart = graph.other_parents.keys() | placed.adopted
+    if not apart and top_is_root and graph.parents[placed.top] == NONE:
+        return bytearray(b"\1" * len(placed.under))  # nobody has a parent but the one that it stands under
+    open_ = {node: 1 + len(others) for node, others in graph.other_parents.items()}
+    below: dict[int, list[int]] = {}
+    for node in open_.keys() - placed.adopted:
+        for parent in graph.named(node):
+            below.setdefault(parent, []).append(node)
+    known = bytearray(len(placed.under))
+    done = [*placed.adopted]
+    if top_is_root and graph.parents[placed.top] == NONE:
+        done.append(placed.top)
+    for node in done:
+        known[node] = True
+        child = first[node]
+        while child >= 0:
+            if child not in apart:
+                done.append(child)
+            child = following[child]
+        for child in below.get(node, ()):
+            open_[child] -= 1
+            if not open_[child]:
+                done.append(child)
+    return known
