@@ -1,10 +1,10 @@
 -- Writes rows of the log. One that is there already, by its id, is left alone: so a retry writes nothing twice. No arbiter is named,
 -- since that would need SELECT.
--- Parameters: rows (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
+-- Parameters: entries (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
 -- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there.
-\if :{?rows}
+\if :{?entries}
 \else
-\set rows '[]'
+\set entries '[]'
 \endif
 INSERT INTO "public"."LlamaLog" (
   "id",
@@ -63,5 +63,5 @@ SELECT
   entry."user_id",
   entry."created_at",
   entry."job_id"
-FROM json_populate_recordset(NULL::"public"."LlamaLog", :'rows') AS entry
+FROM json_populate_recordset(NULL::"public"."LlamaLog", :'entries') AS entry
 ON CONFLICT DO NOTHING;

@@ -43,13 +43,14 @@ class AsyncLlamaLogger(LoggerCore):
         schema: str = "public",
         columns: Mapping[str, str] | None = None,
         flush_seconds: float = 1.0,
-        batch_rows: int = 1000,
+        batch_rows: int = 2000,
         max_rows: int = 50_000,
         max_bytes: int = 64 << 20,
     ) -> None:
         self._pool: AsyncPool | None = None if isinstance(target, str | psycopg.AsyncConnection) else target
         self._parameters = parameters(target)
         self._flush_seconds = flush_seconds
+        self._at_exit = False
         self._reset()
         super().__init__(
             table=table,
@@ -67,7 +68,7 @@ class AsyncLlamaLogger(LoggerCore):
         self._batch_ready, self._io = asyncio.Event(), asyncio.Lock()
 
     def forked(self) -> None:
-        self._pool = None
+        self._pool, self._at_exit = None, False
         self._reset()
         super().forked()
 
@@ -123,6 +124,7 @@ class AsyncLlamaLogger(LoggerCore):
         What is left then is lost, with a warning. A row that is recorded later starts a new writer.
         """
         deadline = time.monotonic() + timeout
+        self._adopt()
         task, self._task = self._task, None
         if task:
             task.cancel()
@@ -130,6 +132,7 @@ class AsyncLlamaLogger(LoggerCore):
         while not await self.flush(max(0.0, deadline - time.monotonic())) and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
         atexit.unregister(self._last_chance)
+        self._at_exit = False
         self._give_up()
         await self._disconnect()
 
@@ -147,11 +150,13 @@ class AsyncLlamaLogger(LoggerCore):
         """Outside of a loop the rows wait for the next one, or for the exit."""
         if self._task and self._loop and not self._task.done() and not self._loop.is_closed():
             return
+        if not self._at_exit:
+            self._at_exit = True
+            at_exit(self._last_chance)
         with suppress(RuntimeError):
             loop = self._adopt()
             # In no job and no transaction of whoever records the first row.
             self._task = loop.create_task(self._run(), name="llamactl logger", context=Context())
-            at_exit(self._last_chance)
 
     def _adopt(self) -> asyncio.AbstractEventLoop:
         """Makes the running loop the logger's own. What belongs to one that has ended is of no use here."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict, Unpack
 
@@ -67,6 +68,16 @@ def current_job() -> Job | None:
     return inside.job if inside else None
 
 
+def inherited(values: JobValues) -> JobValues:
+    """Returns what of a job's values is its children's too: for whom it is done, and on whose behalf."""
+    kept: JobValues = {}
+    if "user_id" in values:
+        kept["user_id"] = values["user_id"]
+    if "triggered_by" in values:
+        kept["triggered_by"] = values["triggered_by"]
+    return kept
+
+
 class Job:
     """A unit of work, with rows of its own; LlamaLogger and Job.child() make them.
 
@@ -101,6 +112,7 @@ class Job:
         known = ids.root_job_id is not None or parent is None
         self.origin: Job = self if known or parent is None else parent.origin
         """The topmost job whose root this one shares, where no root was given."""
+        self.begun = datetime.now(UTC)
         self._begun = time.monotonic()
 
     @property
@@ -160,11 +172,8 @@ class Job:
                 "Give the child another job id, or none",
             )
         ids = place(new_id() if job_id is None else job_id, self.job_id, self.root_job_id)
-        if "user_id" in self.defaults:
-            defaults.setdefault("user_id", self.defaults["user_id"])
-        if "triggered_by" in self.defaults:
-            defaults.setdefault("triggered_by", self.defaults["triggered_by"])
-        return Job(self._log, ids, operation, entity, parent=self, defaults=defaults)
+        merged: JobValues = {**inherited(self.defaults), **defaults}
+        return Job(self._log, ids, operation, entity, parent=self, defaults=merged)
 
     def upward(self) -> Iterator[Job]:
         """Yields the job and those above it that this process knows of."""

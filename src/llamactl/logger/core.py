@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from llamactl.logger.buffer import Buffer, Counters, Row, Warnings
-from llamactl.logger.context import Job, JobContext, current_job
+from llamactl.logger.context import Job, JobContext, current_job, inherited
 from llamactl.logger.rules import (
     EntityLike,
     Id,
@@ -94,12 +94,12 @@ class LoggerCore(ABC):
         ids = place(context.get("job_id", ""), context.get("parent_job_id"), context.get("root_job_id"))
         entity = (context.get("entity_type", ""), context.get("entity_id"))
         defaults: JobValues = {}
-        if (user_id := context.get("user_id")) is not None:
-            defaults["user_id"] = user_id
-        if (triggered_by := context.get("triggered_by")) is not None:
-            defaults["triggered_by"] = triggered_by
-        logged = context.get("logged", False)
-        return Job(self, ids, context.get("operation", ""), entity, defaults=defaults, logged=logged)
+        if "user_id" in context:
+            defaults["user_id"] = context["user_id"]
+        if "triggered_by" in context:
+            defaults["triggered_by"] = context["triggered_by"]
+        operation, logged = context.get("operation", ""), context.get("logged", False)
+        return Job(self, ids, operation, entity, defaults=defaults, logged=logged)
 
     # --- rows -----------------------------------------------------------------------------------------------
 
@@ -177,7 +177,8 @@ class LoggerCore(ABC):
         while (above := closed[-1].parent) and not above.logged:
             closed.append(above)
         for above in reversed(closed[1:]):
-            row = self._row(above, (above.entity.type, None), opening_values(above.job_id))
+            values = {**inherited(above.defaults), **opening_values(above.job_id, above.begun)}
+            row = self._row(above, (above.entity.type, None), values)
             if not self._reserve(row):
                 return False
             above.logged = above.recorded = True

@@ -43,7 +43,7 @@ class LlamaLogger(LoggerCore):
         schema: str = "public",
         columns: Mapping[str, str] | None = None,
         flush_seconds: float = 1.0,
-        batch_rows: int = 1000,
+        batch_rows: int = 2000,
         max_rows: int = 50_000,
         max_bytes: int = 64 << 20,
     ) -> None:

@@ -63,9 +63,10 @@ def _read(text: str) -> dict[str, Any]:
     try:
         return conninfo.conninfo_to_dict(text)
     except psycopg.ProgrammingError:
-        # libpq's words may quote a part of the string, the password included.
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            "The connection string cannot be read",
-            "It is libpq's: postgresql://... or host=...",
-        ) from None
+        # Not even as the context of ours: its words may quote a part of the string, the password included.
+        pass
+    raise LlamactlError(
+        ErrorCode.CONFIG,
+        "The connection string cannot be read",
+        "It is libpq's: postgresql://... or host=...",
+    )

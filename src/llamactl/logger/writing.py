@@ -178,7 +178,7 @@ class Writer:
         while parts:
             part = parts.pop()
             try:
-                yield _call(query, {"rows": f"[{','.join(row.text for row in part)}]"})
+                yield _call(query, {"entries": f"[{','.join(row.text for row in part)}]"})
                 mended += sum(1 for row in part if row.mends)
             except psycopg.Error as error:
                 if not (error.sqlstate or "").startswith(_ABOUT_ROWS):
