@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import guard_cost
+import logger_speed
 import psycopg
 from rich.console import Console
 from rich.table import Table
@@ -215,6 +216,8 @@ def main() -> None:
         show(rounds, arguments.rows, server.version)
         if any(one.name == "online" for one in rounds[-1]):
             guard_cost.compare(server.conninfo(bench.keep("online")))
+        if any(one.name == "update" for one in rounds[-1]):
+            logger_speed.compare(server.conninfo(bench.keep("update")))
         results = HERE / "results"
         results.mkdir(exist_ok=True)
         record = {
