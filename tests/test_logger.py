@@ -22,8 +22,9 @@ from cutting import migrate_here, run_here
 from llamactl.logger import AsyncLlamaLogger, Entity, LlamaLogger, current_job
 from llamactl.model import ErrorCode
 from llamactl.names import Names
-from logging_jobs import ADD_LINKED, ADD_ROOT, Either, rows_of, run_with, wrong_roots
+from logging_jobs import ADD_LINKED, ADD_ROOT, Either, rows_of, run_with, settled, wrong_roots
 from odd_names import ODD_NAMES, rename
+from pages import every_block
 from roles import new_role
 from sessions import refused
 
@@ -340,9 +341,7 @@ def test_a_failure_outlives_the_transaction_that_it_rolls_back(kind: type[Any], 
 
 
 async def settled_execute(connection: Any, statement: str, values: Any = ()) -> None:
-    done = connection.execute(statement, values)
-    if hasattr(done, "__await__"):
-        await done
+    await settled(connection.execute(statement, values))
 
 
 # --- transactions -----------------------------------------------------------------------------------------
@@ -697,6 +696,46 @@ def test_an_async_pool_is_borrowed_from(music: str) -> None:
 
     asyncio.run(main())
     assert len(rows_of(music)) == 2
+
+
+def test_a_pool_that_is_closed_first_loses_nothing(kind: type[Any], music: str) -> None:
+    async def main() -> None:
+        pool = (
+            ConnectionPool(music, open=True)
+            if kind is LlamaLogger
+            else AsyncConnectionPool(music, open=False)
+        )
+        log = Either(kind, music)
+        log.logger = kind(pool, flush_seconds=60)
+        if kind is AsyncLlamaLogger:
+            await settled(pool.open())
+        log.logger.root("o", ALBUM).created()
+        await settled(pool.close())
+        await log.close()
+
+    asyncio.run(main())
+    assert len(rows_of(music)) == 1
+
+
+def test_the_example_of_the_documentation(music: str) -> None:
+    """What stands in docs/logger.md, with what it leaves out."""
+    (block,) = every_block("logger")
+    assert "INSERT INTO albums ..." in block.text
+
+    class Queue:
+        def add(self, name: str, payload: Any) -> None:
+            sent.append(json.dumps(payload))
+
+    sent: list[str] = []
+    with ConnectionPool(music) as pool, psycopg.connect(music, autocommit=True) as connection:
+        names = {"pool": pool, "connection": connection, "queue": Queue(), "user_id": UUID(int=7)}
+        names |= {"album_id": str(UNKNOWN.id), "artist_id": ARTIST.id}
+        statement = f"INSERT INTO albums VALUES ('{UNKNOWN.id}')"
+        exec(block.text.replace("INSERT INTO albums ...", statement), names)
+    with LlamaLogger(music) as logger:
+        logger.resume(json.loads(sent[0])["log"]).child("album:enrich", UNKNOWN).enriched()
+    assert [row["category"] for row in rows_of(music)] == ["CREATED", "LINKED", "ENRICHED"]
+    assert wrong_roots(music) == []
 
 
 def test_connection_strings_that_cannot_be_read_are_not_quoted() -> None:

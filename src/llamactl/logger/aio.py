@@ -232,7 +232,7 @@ class AsyncLlamaLogger(LoggerCore):
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        if self._pool is not None:
+        if self._pool is not None and not self._pool.closed:
             async with self._pool.connection(timeout=10) as connection:
                 yield connection
             return

@@ -165,15 +165,19 @@ class Job:
 
         Raises LlamactlError (usage) where the job id is this job's own, or that of one above it.
         """
-        if job_id is not None and str(job_id) in {self.root_job_id, *(job.job_id for job in self.upward())}:
+        if job_id is None:
+            ids = Ids(new_id(), self.job_id, self.root_job_id)
+        elif str(job_id) in {self.root_job_id, *(job.job_id for job in self.upward())}:
             raise LlamactlError(
                 ErrorCode.USAGE,
                 f"Job {str(job_id)!r} cannot be below itself",
                 "Give the child another job id, or none",
             )
-        ids = place(new_id() if job_id is None else job_id, self.job_id, self.root_job_id)
-        merged: JobValues = {**inherited(self.defaults), **defaults}
-        return Job(self._log, ids, operation, entity, parent=self, defaults=merged)
+        else:
+            ids = place(job_id, self.job_id, self.root_job_id)
+        if self.defaults:
+            defaults = {**inherited(self.defaults), **defaults}
+        return Job(self._log, ids, operation, entity, parent=self, defaults=defaults)
 
     def upward(self) -> Iterator[Job]:
         """Yields the job and those above it that this process knows of."""

@@ -109,7 +109,7 @@ class LoggerCore(ABC):
         Never raises: what goes wrong is a warning, and counted.
         """
         try:
-            row = self._row(job, entity, {**job.defaults, **values})
+            row = self._row(job, entity, {**job.defaults, **values} if job.defaults else values)
             if not self._reserve(row):
                 return
             job.recorded = True

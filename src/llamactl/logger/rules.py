@@ -11,7 +11,6 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias, TypedDict
@@ -99,8 +98,7 @@ class RowValues(JobValues, total=False):
     """Where it is another one than the job's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ids:
+class Ids(NamedTuple):
     """A job's place in the log."""
 
     job_id: str
@@ -266,8 +264,12 @@ def encode(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, lis
     Columns that there are not are left out; NUL, lone surrogates, NaN and what JSON has no word for are
     replaced.
     """
-    mended = [f"there is no column {name!r}" for name in row if name not in columns]
-    named = {columns[name]: value for name, value in row.items() if name in columns}
+    mended: list[str] = []
+    try:
+        named = {columns[name]: value for name, value in row.items()}
+    except KeyError:
+        mended = [f"there is no column {name!r}" for name in row if name not in columns]
+        named = {columns[name]: value for name, value in row.items() if name in columns}
     try:
         text = _ENCODER.encode(named)
         if "\\u0000" not in text:
@@ -283,6 +285,8 @@ def encode(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, lis
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for."""
+    if isinstance(value, UUID):
+        return str(value)
     if isinstance(value, datetime):
         # A column without time zone takes the wall clock as it stands: UTC, as the application writes it.
         return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
@@ -314,7 +318,7 @@ def _cleaned(value: Any, depth: int) -> Any:
 
 
 def _storable(text: str) -> str:
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode() if text else text
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def with_root(text: str, column: str, root: str) -> str:

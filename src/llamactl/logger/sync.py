@@ -200,7 +200,7 @@ class LlamaLogger(LoggerCore):
 
     @contextmanager
     def _connected(self) -> Iterator[psycopg.Connection[Any]]:
-        if self._pool is not None:
+        if self._pool is not None and not self._pool.closed:
             with self._pool.connection(timeout=10) as connection:
                 yield connection
             return
