@@ -29,7 +29,7 @@ CHECKED = {
     "sh": {""},
     "table": {"keys", "catalogue", "rows", "exits", "errors", "steps", "online_steps", "marks", "bench", ""},
 }
-"""The comments that a block may have; test_reference.py, test_rights.py and test_logger.py see to the others."""
+"""The comments that a block may have; test_reference, test_rights and test_logger see to the others."""
 
 
 @pytest.fixture
