@@ -14,20 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.logger import Category, Status
+from llamactl.logger.encoding import cut, encode, loosened, unlinked, with_root
 from llamactl.logger.rules import (
     Ids,
-    cut,
     described,
-    encode,
     failure,
     infer_category,
     linked_metadata,
-    loosened,
     new_id,
     opening_id,
     place,
-    unlinked,
-    with_root,
 )
 from llamactl.model import ErrorCode
 from llamactl.names import DEFAULT_COLUMNS, Names

@@ -11,13 +11,13 @@ from typing import Any, Unpack
 
 from llamactl.logger.buffer import Buffer, Counters, Row, Warnings
 from llamactl.logger.context import Job, JobContext, current_job, inherited
+from llamactl.logger.encoding import encode
 from llamactl.logger.rules import (
     EntityLike,
     Id,
     Ids,
     JobValues,
     described,
-    encode,
     new_id,
     opening_values,
     place,

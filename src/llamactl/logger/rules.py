@@ -1,12 +1,7 @@
-"""The rules of the log: which row is written for what was done, with which root. No I/O.
-
-A row is a JSON object by the names of the user's columns, made at the moment of recording: what the job does
-with its lists and dictionaries afterwards does not change it.
-"""
+"""The rules of the log: which row is written for what was done, with which root. No I/O."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
@@ -152,7 +147,7 @@ def place(job_id: Id, parent_job_id: Id | None = None, root_job_id: Id | None = 
 
 def _present(id_: Id | None) -> str | None:
     text = None if id_ is None else str(id_)
-    if text and text != _storable(text):
+    if text and text != storable(text):
         raise LlamactlError(ErrorCode.USAGE, f"A job id cannot hold {text!r}", "No NUL, no lone surrogates")
     return text if text and text.strip(BLANKS) else None
 
@@ -226,7 +221,7 @@ def described(
         row["created_at"] = datetime.now(UTC).isoformat()
     if row.get("category") is None:
         row["category"] = infer_category(row["operation"], row["status"])
-    if entity_id is not None and (own := _OWN_COLUMN.get(entity_type)):
+    if entity_id is not None and (own := OWN_COLUMN.get(entity_type)):
         row[own] = entity_id
     row["job_id"], row["parent_job_id"], row["is_root_job"] = ids.job_id, ids.parent_job_id, ids.is_root
     if root is not None:
@@ -245,7 +240,7 @@ _DEFAULTS: Mapping[str, Any] = {
     "retry_count": 0,
     "api_call_count": 0,
 }
-_OWN_COLUMN = {"ARTIST": "artist_id", "ALBUM": "album_id", "TRACK": "track_id"}
+OWN_COLUMN = {"ARTIST": "artist_id", "ALBUM": "album_id", "TRACK": "track_id"}
 
 
 _SEQUENCES = (list, tuple)
@@ -258,99 +253,6 @@ def _listed(words: Any) -> Any:
     return [words] if isinstance(words, str) else list(words)
 
 
-def encode(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Returns the row as JSON by the user's column names, and what had to be changed, in words.
-
-    Columns that there are not are left out; NUL, lone surrogates, NaN and what JSON has no word for are
-    replaced.
-    """
-    mended: list[str] = []
-    try:
-        named = {columns[name]: value for name, value in row.items()}
-    except KeyError:
-        mended = [f"there is no column {name!r}" for name in row if name not in columns]
-        named = {columns[name]: value for name, value in row.items() if name in columns}
-    try:
-        text = _ENCODER.encode(named)
-        if "\\u0000" not in text:
-            text.encode()
-            return text, mended
-    except (TypeError, ValueError, RecursionError):
-        text = ""
-    cleaned = _ENCODER.encode({name: _cleaned(value, 0) for name, value in named.items()})
-    if cleaned != text:
-        mended.append("text or metadata that Postgres cannot hold was replaced")
-    return cleaned, mended
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for."""
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        # A column without time zone takes the wall clock as it stands: UTC, as the application writes it.
-        return (value if value.tzinfo is None else value.astimezone(UTC)).isoformat()
-    if isinstance(value, set | frozenset):
-        return sorted(map(str, value))
-    if isinstance(value, Mapping):
-        return dict(value)
-    return str(value)
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=_plain)
-_DEEPEST = 100
-
-
-def _cleaned(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if value is None or isinstance(value, int):
-        return value
-    if depth == _DEEPEST:  # it may hold itself
-        return "..."
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): _cleaned(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_cleaned(item, depth + 1) for item in value]
-    return _cleaned(_plain(value), depth + 1)
-
-
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """Returns the text as Postgres can hold it: NUL and lone surrogates replaced."""
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
-
-
-def with_root(text: str, column: str, root: str) -> str:
-    """Returns a row that lacks its root with it."""
-    return f"{text[:-1]}, {json.dumps(column)}: {json.dumps(root)}}}"
-
-
-def unlinked(text: str, columns: Mapping[str, str]) -> str:
-    """Returns a LINKED row as a log takes it that has no such word yet: ENRICHED, the metadata tells."""
-    row = json.loads(text)
-    row[columns["category"]] = Category.ENRICHED
-    metadata = row.get(columns["metadata"])
-    row[columns["metadata"]] = {
-        **(metadata if isinstance(metadata, dict) else {}),
-        "category": Category.LINKED,
-    }
-    return _ENCODER.encode(row)
-
-
-def cut(text: str, columns: Mapping[str, str], lengths: Mapping[str, int]) -> str:
-    """Returns a row with its texts cut to their columns; ids stay whole, since cut ids would be others'."""
-    row = json.loads(text)
-    for ours, theirs in columns.items():
-        value, most = row.get(theirs), lengths.get(theirs)
-        if isinstance(value, str) and most and len(value) > most and not ours.endswith("id"):
-            row[theirs] = value[: most - 1] + "\u2026"
-    return _ENCODER.encode(row)
-
-
-def loosened(text: str, columns: Mapping[str, str]) -> str:
-    """Returns a row without its references: of a failure, whose entity never came to be."""
-    row = json.loads(text)
-    for ours in _OWN_COLUMN.values():
-        row.pop(columns[ours], None)
-    return _ENCODER.encode(row)

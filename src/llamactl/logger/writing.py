@@ -17,7 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from llamactl import queries
-from llamactl.logger import rules
+from llamactl.logger import encoding, rules
 from llamactl.logger.buffer import Buffer, Row, Warnings
 from llamactl.logger.context import Job
 from llamactl.logger.rules import Category, EntityLike, Ids
@@ -136,7 +136,7 @@ class Writer:
         column = self._columns["root_job_id"]
         for row in lacking:
             if root := row.job.root_job_id:
-                row.text, row.rooted = rules.with_root(row.text, column, root), True
+                row.text, row.rooted = encoding.with_root(row.text, column, root), True
 
     def _look_up(self, origins: Sequence[Job]) -> Steps[None]:
         """Asks the log for the roots of their parents; tells of those that it does not know."""
@@ -199,7 +199,9 @@ class Writer:
         if row.category != Category.LINKED or shape.links:
             return row
         self._warn("linked", "The category cannot be LINKED yet, so such rows say ENRICHED: llamactl migrate")
-        return replace(row, text=rules.unlinked(row.text, self._columns), mends=frozenset([Category.LINKED]))
+        return replace(
+            row, text=encoding.unlinked(row.text, self._columns), mends=frozenset([Category.LINKED])
+        )
 
     def _mended(self, row: Row, error: psycopg.Error, shape: Shape) -> Row | None:
         """Returns the row as the server may take it; None where there is nothing to change."""
@@ -207,9 +209,9 @@ class Writer:
         if code in row.mends:
             return None
         if code == _TOO_LONG:
-            text = rules.cut(row.text, self._columns, shape.lengths)
+            text = encoding.cut(row.text, self._columns, shape.lengths)
         elif code == _NO_SUCH_ENTITY and row.category == Category.FAILED:
-            text = rules.loosened(row.text, self._columns)
+            text = encoding.loosened(row.text, self._columns)
         else:
             return None
         if text == row.text:
