@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import guard_cost
+import logger_speed
 import psycopg
 import timeline_cost
 import trees
@@ -221,6 +222,8 @@ def main() -> None:
             guard_cost.compare(server.conninfo(bench.keep("online")))
         if not arguments.only or "tree" in arguments.only:
             trees.compare(server)
+        if any(one.name == "update" for one in rounds[-1]):
+            logger_speed.compare(server.conninfo(bench.keep("update")))
         results = HERE / "results"
         results.mkdir(exist_ok=True)
         record = {

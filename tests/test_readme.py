@@ -23,12 +23,13 @@ CHECKED = {
     "text": {"output"},
     "sql": {"sql"},
     "toml": {"toml"},
+    "python": {"logger"},
     "yaml": {"workflow"},
     "prisma": {"prisma"},
     "sh": {""},
     "table": {"keys", "catalogue", "rows", "exits", "errors", "steps", "online_steps", "marks", "bench", ""},
 }
-"""The comments that a block may have; test_reference.py and test_rights.py see to the others."""
+"""The comments that a block may have; test_reference, test_rights and test_logger see to the others."""
 
 
 @pytest.fixture

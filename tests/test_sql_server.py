@@ -64,23 +64,26 @@ GUARD = [
     *("guard/create_job_index", "guard/mark_job_index", "guard/create_function", "guard/create_trigger"),
     *("guard/create_trigger_untrusted", "guard/drop_trigger", "guard/drop_function", "guard/drop_job_index"),
 ]
+# It names every column, the root's too; the logger leaves out those that the table lacks.
+LOGGER = ["logger/insert"]
 # They run by themselves, on any log table.
 ALONE = [
     path
     for path in PATHS
     if path not in {*GUARD, *LINEAGE, *RESOLVED, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}
-    and path not in {*STEPS, *UNDO_READING, *UNDO}
+    and path not in {*STEPS, *UNDO_READING, *UNDO, *LOGGER}
 ]
 # No row is its own parent, so that the CHECK can be added.
 ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
 ROOTS = {row["id"]: expected_roots()[row["id"]] for row in ROWS}
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 ALL_NEEDED = Needs(
     disregarded=1, save_parents=True, fill=True, refill=True, check_holds=True, check_broken=False
 )
 
 Told = dict[tuple[str, str], Any]
 """Stage and file -> what it returned, told in the default names."""
-ONE_BY_ONE = ("before", "after", "vacuum", "guard", "online", "not valid", "valid")
+ONE_BY_ONE = ("before", "after", "logger", "vacuum", "guard", "online", "not valid", "valid")
 # What they return is no property of the table.
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
@@ -131,6 +134,7 @@ class Log:
         yield "snapshot", [*LINEAGE, *RESOLVED]
         yield "update", paths(self.steps(StrategyName.UPDATE), inside=True)
         yield "after", ALONE
+        yield "logger", LOGGER
         yield "recorded", RECORDED
         self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
         yield "round", [*LINEAGE, *ROUND]
@@ -186,6 +190,7 @@ class Log:
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0}
+        known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
         query = queries.load(path, self.names)
         return {name: known[name] for statement in query.statements for name in statement.parameters}
@@ -377,7 +382,7 @@ def lock_of(own: Session, log: Log, path: str) -> str:
     with own.transaction():
         own.run(queries.parse(path, text, log.names), **log.values(path))
         held = list(own.tuples(HELD))
-    if path not in {*STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}:
+    if path not in {*LOGGER, *STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}:
         assert {mode for _, mode in held} <= {"AccessShareLock"}, path
     return max((mode for relation, mode in held if relation == log.relation.oid), key=MODES.index, default="")
 

@@ -1,0 +1,25 @@
+-- The job that created an entity: that of its first CREATED row.
+-- Parameters: entity_type, entity_id. Returns one row or none: job, parent, root (NULL where it holds none).
+-- Lock: ACCESS SHARE.
+\if :{?entity_type}
+\else
+\set entity_type ALBUM
+\endif
+\if :{?entity_id}
+\else
+\set entity_id 00000000-0000-0000-0000-000000000000
+\endif
+SELECT job, parent, root
+FROM (SELECT NULL::text AS "root_job_id") AS absent
+CROSS JOIN LATERAL (
+  SELECT log."job_id"::text AS job,
+         log."parent_job_id"::text AS parent,
+         "root_job_id"::text AS root,
+         log."created_at" AS at,
+         log."id" AS row_id
+  FROM "public"."LlamaLog" AS log
+  WHERE log."entity_type" = :'entity_type' AND log."entity_id" = :'entity_id' AND log."category" = 'CREATED'
+    AND btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> ''
+) AS held
+ORDER BY at, row_id
+LIMIT 1;

@@ -1,0 +1,67 @@
+-- Writes rows of the log. One that is there already, by its id, is left alone: so a retry writes nothing twice. No arbiter is named,
+-- since that would need SELECT.
+-- Parameters: entries (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
+-- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there.
+\if :{?entries}
+\else
+\set entries '[]'
+\endif
+INSERT INTO "public"."LlamaLog" (
+  "id",
+  "entity_type",
+  "entity_id",
+  "artist_id",
+  "album_id",
+  "track_id",
+  "operation",
+  "category",
+  "sources",
+  "status",
+  "reason",
+  "fields_enriched",
+  "data_quality_before",
+  "data_quality_after",
+  "error_message",
+  "error_code",
+  "retry_count",
+  "duration_ms",
+  "api_call_count",
+  "metadata",
+  "parent_job_id",
+  "root_job_id",
+  "is_root_job",
+  "triggered_by",
+  "user_id",
+  "created_at",
+  "job_id"
+)
+SELECT
+  entry."id",
+  entry."entity_type",
+  entry."entity_id",
+  entry."artist_id",
+  entry."album_id",
+  entry."track_id",
+  entry."operation",
+  entry."category",
+  entry."sources",
+  entry."status",
+  entry."reason",
+  entry."fields_enriched",
+  entry."data_quality_before",
+  entry."data_quality_after",
+  entry."error_message",
+  entry."error_code",
+  entry."retry_count",
+  entry."duration_ms",
+  entry."api_call_count",
+  entry."metadata",
+  entry."parent_job_id",
+  entry."root_job_id",
+  entry."is_root_job",
+  entry."triggered_by",
+  entry."user_id",
+  entry."created_at",
+  entry."job_id"
+FROM json_populate_recordset(NULL::"public"."LlamaLog", :'entries') AS entry
+ON CONFLICT DO NOTHING;
