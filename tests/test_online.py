@@ -353,6 +353,19 @@ def test_no_guard_leaves_neither_trigger_nor_function_nor_index(
 
 
 @pytest.mark.usefixtures("faulty")
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_guard_that_somebody_has_disabled(enabled: bool, database: str, connection: Connection) -> None:
+    """It is left as it is; nobody is told that it would work."""
+    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
+    run_here("guard", "install", "--yes", "--dsn", database)
+    if not enabled:
+        connection.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER USER')
+    notes = " ".join(document(online(database))["notes"])
+    assert ("trigger is disabled" in notes) is not enabled
+    assert ("llamactl guard remove" in notes) is enabled
+
+
+@pytest.mark.usefixtures("faulty")
 @pytest.mark.parametrize("flag", ["--guard", "--no-guard"])
 def test_again_on_a_migrated_table_does_nothing(flag: str, database: str, pg_tool: Tool) -> None:
     document(online(database, flag))

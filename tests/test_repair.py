@@ -14,9 +14,11 @@ from psycopg import sql
 
 from cutting import Connection, Done, Hook, dump, quick_look, run_here
 from faults import FILLED, TOTAL, expected_roots, faulty_rows
+from llamactl import repair as repair_module
 from oracle import ALL_OPTIONS, Options, ask
 from roads import BARE, LOGS, Case, Log, copies, make_case
 from servers import Server
+from sessions import session, settings_for
 
 Insert = Callable[[Any], None]
 Tool = Callable[[str], Path]
@@ -220,6 +222,38 @@ def test_a_young_row_keeps_what_it_holds_too(database: str, connection: Connecti
     )
     assert document(repair(database, "--overwrite"))["written"] == 0
     assert document(repair(database, "--overwrite", "--grace", "0s"))["written"] == 1
+
+
+@pytest.mark.usefixtures("faulty")
+def test_what_comes_while_a_person_thinks_is_seen(database: str, connection: Connection) -> None:
+    """Nobody is kept out meanwhile, and the answer is to what is there then."""
+    asked: list[str] = []
+
+    def think(question: str) -> bool:
+        asked.append(question)
+        insert = """INSERT INTO "LlamaLog" ("operation", "category", "status", "job_id", "parent_job_id")
+            VALUES ('x', 'CREATED', 'SUCCESS', 'gone', 'a')"""
+        connection.execute(insert.encode())
+        assert document(repair(database, "--dry-run"))["missing"] == FILLED + 1
+        return True
+
+    with session(database) as opened:
+        report = repair_module.run(
+            opened,
+            settings_for(database),
+            dry_run=False,
+            overwrite=False,
+            grace_ms=0,
+            retries=0,
+            confirm=think,
+            note=lambda _: None,
+            progress=lambda _: None,
+        )
+    assert len(asked) == 1
+    assert f"fill {FILLED:,} rows" in asked[0]
+    assert report.written == FILLED + 1
+    below = connection.execute("""SELECT "root_job_id" FROM "LlamaLog" WHERE "job_id" IN ('gone', 'q')""")
+    assert below.fetchall() == [("a",), ("a",)]
 
 
 # --- refused ----------------------------------------------------------------------------------------------

@@ -232,9 +232,8 @@ def _carry_out(
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
     shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     counts = last.projected.counts
-    return replace(
-        report, counts=counts, steps=shown, notes=(*report.notes, *notes, *_notes(first, last, options))
-    )
+    notes += _notes(first, last, options, guard.look(session, relation, names).enabled)
+    return replace(report, counts=counts, steps=shown, notes=(*report.notes, *notes))
 
 
 def _recorded(session: Session, table: Table, step: PlannedStep) -> str:
@@ -305,7 +304,7 @@ def _validate_check(work: Work) -> list[str]:
     return ["The self-parent CHECK is left out: a row that violates it came in meanwhile"]
 
 
-def _notes(first: Round, last: Round, options: OnlineOptions) -> list[str]:
+def _notes(first: Round, last: Round, options: OnlineOptions, guarded: bool) -> list[str]:
     notes = []
     came = last.projected.counts.conflicts - first.projected.counts.conflicts
     if came > 0:
@@ -323,5 +322,9 @@ def _notes(first: Round, last: Round, options: OnlineOptions) -> list[str]:
             "parent: `llamactl repair` fills them later"
         )
     if options.keep_guard:
-        notes.append("The guard stays on the table: `llamactl guard remove` takes it off")
+        notes.append(
+            "The guard stays on the table: `llamactl guard remove` takes it off"
+            if guarded
+            else "The guard stays, but its trigger is disabled: new rows get no root (llamactl guard status)"
+        )
     return notes

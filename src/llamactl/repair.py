@@ -1,7 +1,8 @@
 """repair: fills the roots that are missing, and with `overwrite` corrects those that disagree, in batches.
 
-1. Claim the table, as a migration does.
-2. Work out the lineage from one snapshot, and with it which rows are to be written. A dry run ends here.
+1. For a dry run, and before asking a person: work out the lineage, and with it which rows are to be written,
+   READ ONLY.
+2. Claim the table, as a migration does, and work them out for the batches.
 3. Write them in batches (backfill/rounds.py); again, until a round finds nothing to write.
 
 Rows whose chain leaves the log and that are younger than the grace are left alone: their parent's row may be
@@ -53,19 +54,21 @@ def run(
     obstacles.refuse_unreadable(relation)
     if not dry_run:
         state.refuse_unrecordable(session)
-        state.claim(session, relation, note)
     rules = Rules(overwrite, grace_ms)
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
-    first = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=dry_run)
-    before = _report(dry_run, overwrite, first, first, written=0, cleared=0)
-    if dry_run:
-        return before
+    if dry_run or confirm:
+        seen = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=True)
+        if dry_run:
+            return _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
+        if confirm and seen.pending.any_rows and not confirm(_question(session, names, seen)):
+            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    # Only now: whoever asks may wait long for an answer, and what was seen grows old.
+    state.claim(session, relation, note)
+    first = rounds.work_out(session, settings, relation, names, rules, retries, note)
     if not first.pending.any_rows:
         if state.cut_steps(session, names, "repair"):
             Run.begin(session, names, "repair").end()  # what was cut is complete
-        return before
-    if confirm and not confirm(_question(session, names, first)):
-        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+        return _report(dry_run, overwrite, first, first, written=0, cleared=0)
     return _write(session, settings, relation, names, rules, first, retries, note, progress)
 
 
