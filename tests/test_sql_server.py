@@ -189,7 +189,8 @@ class Log:
         known |= {"command": "migrate", "client": "host:1", "name": "fill"}
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
-        known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0}
+        known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
+        known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
         query = queries.load(path, self.names)
