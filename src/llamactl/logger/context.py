@@ -8,6 +8,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice, takewhile
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict, Unpack
 
@@ -42,6 +43,10 @@ class JobContext(TypedDict, total=False):
     user_id: str
     """Where it is known; and so with the next."""
     triggered_by: str
+    retry_count: int
+    """Where the queue told it: the attempts before this one."""
+    above: list[JobContext]
+    """The jobs above it that have no row yet, the nearest first, so that the other side can open them."""
 
 
 class Recorder(Protocol):
@@ -136,6 +141,13 @@ class Job:
     @property
     def context(self) -> JobContext:
         """What resume() takes on the other side of a queue; JSON-able."""
+        context = self._described()
+        unlogged = takewhile(lambda job: not job.recorded, islice(self.upward(), 1, None))
+        if above := [job._described() for job in unlogged]:
+            context["above"] = above
+        return context
+
+    def _described(self) -> JobContext:
         entity_type, entity_id = self.entity
         context: JobContext = {
             "job_id": self.job_id,

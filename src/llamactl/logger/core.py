@@ -91,6 +91,12 @@ class LoggerCore(ABC):
 
         Raises LlamactlError (usage) as job() does.
         """
+        above: Job | None = None
+        for outer in reversed(context.get("above", [])):
+            above = self._resumed(outer, above)
+        return self._resumed(context, above)
+
+    def _resumed(self, context: JobContext, above: Job | None) -> Job:
         ids = place(context.get("job_id", ""), context.get("parent_job_id"), context.get("root_job_id"))
         entity = (context.get("entity_type", ""), context.get("entity_id"))
         defaults: JobValues = {}
@@ -98,8 +104,10 @@ class LoggerCore(ABC):
             defaults["user_id"] = context["user_id"]
         if "triggered_by" in context:
             defaults["triggered_by"] = context["triggered_by"]
+        if "retry_count" in context:
+            defaults["retry_count"] = context["retry_count"]
         operation, logged = context.get("operation", ""), context.get("logged", False)
-        return Job(self, ids, operation, entity, defaults=defaults, logged=logged)
+        return Job(self, ids, operation, entity, parent=above, defaults=defaults, logged=logged)
 
     # --- rows -----------------------------------------------------------------------------------------------
 

@@ -214,7 +214,7 @@ def described(
     if entity_id is not None:
         entity_id = str(entity_id)
     row: dict[str, Any] = {**_DEFAULTS, "operation": operation, **values}
-    row["entity_type"], row["entity_id"] = entity_type, entity_id
+    row["entity_type"], row["entity_id"] = entity_type or None, entity_id
     if "id" not in row:
         row["id"] = new_id()
     if "created_at" not in row:
