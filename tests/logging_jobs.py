@@ -7,22 +7,35 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import psycopg
+from psycopg import sql
 
-from llamactl.logger import AsyncLlamaLogger, Counters, LlamaLogger
+from llamactl.logger import AsyncLlamaLogger, Counters, Entity, LlamaLogger
 from llamactl.names import Names
 from oracle import Row, ask
 
 ADD_ROOT = 'ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)'
 ADD_LINKED = """ALTER TYPE "LlamaLogCategory" ADD VALUE 'LINKED'"""
 ROWS = 'SELECT * FROM "LlamaLog" ORDER BY "created_at", ctid'
+ALBUM = Entity("ALBUM", UUID(int=1))
+ARTIST = Entity("ARTIST", UUID(int=2))
+TRACK = Entity("TRACK", UUID(int=3))
 SOME_ID = "00000000-0000-0000-0000-00000000000a"
 
 
 async def settled(value: Any) -> Any:
     """The value, awaited where it is to be."""
     return await value if inspect.isawaitable(value) else value
+
+
+def add_music(connection: psycopg.Connection[Any]) -> None:
+    """Migrates an empty log, and adds an album, an artist and a track."""
+    connection.execute(ADD_LINKED)
+    connection.execute(ADD_ROOT)
+    for table, (_, id_) in zip(("albums", "artists", "tracks"), (ALBUM, ARTIST, TRACK), strict=True):
+        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(sql.Identifier(table)), [id_])
 
 
 class Either:
@@ -102,4 +115,17 @@ def wrong_roots(dsn: str, names: Names = Names()) -> list[tuple[Any, ...]]:
     ]
 
 
-__all__ = ["ADD_LINKED", "ADD_ROOT", "SOME_ID", "Either", "LlamaLogger", "rows_of", "run_with", "wrong_roots"]
+__all__ = [
+    "ADD_LINKED",
+    "ADD_ROOT",
+    "ALBUM",
+    "ARTIST",
+    "SOME_ID",
+    "TRACK",
+    "Either",
+    "LlamaLogger",
+    "add_music",
+    "rows_of",
+    "run_with",
+    "wrong_roots",
+]

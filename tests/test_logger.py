@@ -15,22 +15,28 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from cutting import migrate_here, run_here
 from llamactl.logger import AsyncLlamaLogger, Entity, LlamaLogger, current_job
 from llamactl.model import ErrorCode
 from llamactl.names import Names
-from logging_jobs import ADD_LINKED, ADD_ROOT, Either, rows_of, run_with, settled, wrong_roots
+from logging_jobs import (
+    ALBUM,
+    ARTIST,
+    TRACK,
+    Either,
+    add_music,
+    rows_of,
+    run_with,
+    settled,
+    wrong_roots,
+)
 from odd_names import ODD_NAMES, rename
 from pages import every_block
 from roles import new_role
 from sessions import refused
 
-ALBUM = Entity("ALBUM", UUID(int=1))
-ARTIST = Entity("ARTIST", UUID(int=2))
-TRACK = Entity("TRACK", UUID(int=3))
 UNKNOWN = Entity("ALBUM", UUID(int=99))
 
 
@@ -42,10 +48,7 @@ def kind(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def music(connection: psycopg.Connection[Any], database: str) -> str:
     """A migrated log, with an album, an artist and a track: its conninfo."""
-    connection.execute(ADD_LINKED)
-    connection.execute(ADD_ROOT)
-    for table, (_, id_) in zip(("albums", "artists", "tracks"), (ALBUM, ARTIST, TRACK), strict=True):
-        connection.execute(sql.SQL("INSERT INTO {} VALUES (%s)").format(sql.Identifier(table)), [id_])
+    add_music(connection)
     return database
 
 
@@ -164,6 +167,28 @@ def test_a_context_is_taken_up_on_the_other_side(kind: type[Any], music: str) ->
     assert sorted(row["category"] for row in rows) == ["CACHED", "CREATED", "CREATED", "ENRICHED"]
     assert len({row["root_job_id"] for row in rows}) == 1
     assert {(row["user_id"], row["triggered_by"]) for row in rows} == {(UUID(int=7), "api")}
+    assert wrong_roots(music) == []
+
+
+def test_a_context_tells_of_the_jobs_above_that_have_no_row(kind: type[Any], music: str) -> None:
+    async def sender(log: Either) -> None:
+        chart = log.logger.root("chart:import", UNKNOWN, user_id=UUID(int=7))
+        assert "above" not in chart.context
+        chart.enriched(("ALBUM", None))
+        enrichment = chart.child("album:import", ALBUM).child("album:enrich", ALBUM)
+        queue.append(json.dumps(enrichment.child("track:create", TRACK).context))
+
+    async def receiver(log: Either) -> None:
+        context = json.loads(queue[0])
+        assert [above["operation"] for above in context["above"]] == ["album:enrich", "album:import"]
+        log.logger.resume(context).created()
+
+    queue: list[str] = []
+    run_with(kind, music, sender)
+    run_with(kind, music, receiver)
+    rows = rows_of(music)
+    assert [row["status"] for row in rows] == ["SUCCESS", "SKIPPED", "SKIPPED", "SUCCESS"]
+    assert {(row["root_job_id"], row["user_id"]) for row in rows} == {(rows[0]["job_id"], UUID(int=7))}
     assert wrong_roots(music) == []
 
 
