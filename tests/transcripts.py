@@ -109,7 +109,9 @@ class Stage:
         for path in (self.bin, self.home):
             path.mkdir(parents=True)
         self._program("llamactl", [sys.executable, "-m", "llamactl"])
-        (self.home / "benchmarks").symlink_to(CHECKOUT / "benchmarks")
+        self._program("python", [sys.executable])
+        for place in ("benchmarks", "examples"):
+            (self.home / place).symlink_to(CHECKOUT / place)
         self._program("psql", [str(self.psql), "--no-psqlrc", "--quiet"])
 
     def _program(self, name: str, command: Sequence[str]) -> None:
