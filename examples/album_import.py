@@ -157,7 +157,7 @@ def import_all(dsn: str, releases: tuple[Release, ...]) -> None:
 
 
 def llamactl(dsn: str, *words: str, show: bool = True) -> int:
-    """Runs the command as one would type it; returns its exit code. Not shown, it is quiet unless it fails."""
+    """Runs the command as one types it; returns its exit code. Not shown, it is quiet unless it fails."""
     if show:
         print(f"\n$ llamactl {' '.join(words)}", flush=True)
     command = [sys.executable, "-m", "llamactl", *words, "--dsn", dsn]

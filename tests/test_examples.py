@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
 import pytest
 
+from album_import import RELEASES, UNIQUE_KEYS, import_all
 from conftest import every_bin
 from cutting import migrate_here, run_here
-from llamactl.logger import Entity, LlamaLogger
 from logging_jobs import rows_of, wrong_roots
 from pages import CHECKOUT
 
-sys.path.append(str(CHECKOUT / "examples"))
-from album_import import RELEASES, UNIQUE_KEYS, import_all, import_artist
-
+EXAMPLES = CHECKOUT / "examples"
 PROCESSES, ARTISTS = 8, 1000
 
 
@@ -87,7 +85,7 @@ def test_the_program_shows_what_an_album_caused() -> None:
         pytest.skip("there are no binaries for a private server")
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT / "src"), "NO_COLOR": "1"}
     done = subprocess.run(
-        [sys.executable, str(CHECKOUT / "examples" / "album_import.py")],
+        [sys.executable, str(EXAMPLES / "album_import.py")],
         capture_output=True,
         text=True,
         env=environment,
@@ -101,24 +99,39 @@ def test_the_program_shows_what_an_album_caused() -> None:
     assert "OK: 11 checks." in done.stdout
 
 
-def import_chart(dsn: str, number: int, start: Any) -> None:
-    """Imports all artists of a chart, as the example does: a process's work."""
-    with psycopg.connect(dsn, autocommit=True) as connection, LlamaLogger(dsn) as logger:
-        start.wait()
-        with logger.root("chart:import", Entity("ALBUM"), job_id=f"chart-{number}") as chart:
-            for artist in range(ARTISTS):
-                import_artist(logger, connection, f"Artist {artist}", chart, chart.entity)
+CHART = """
+import sys
+
+import psycopg
+
+from album_import import import_artist
+from llamactl.logger import Entity, LlamaLogger
+
+dsn, number, artists = sys.argv[1:]
+with psycopg.connect(dsn, autocommit=True) as connection, LlamaLogger(dsn) as logger:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with logger.root("chart:import", Entity("ALBUM"), job_id=f"chart-{number}") as chart:
+        for artist in range(int(artists)):
+            import_artist(logger, connection, f"Artist {artist}", chart, chart.entity)
+"""
 
 
 def test_of_8_workers_that_import_the_same_artists_one_creates_each(shop: str) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    start = spawn.Barrier(PROCESSES)
-    workers = [spawn.Process(target=import_chart, args=(shop, number, start)) for number in range(PROCESSES)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-    assert [worker.exitcode for worker in workers] == [0] * PROCESSES
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT / 'src'}:{EXAMPLES}"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}
+    with ExitStack() as stack:
+        workers = [
+            stack.enter_context(
+                subprocess.Popen([sys.executable, "-c", CHART, shop, str(number), str(ARTISTS)], **pipes)
+            )
+            for number in range(PROCESSES)
+        ]
+        assert {worker.stdout.readline() for worker in workers} == {"ready\n"}
+        for worker in workers:
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        assert [worker.wait(120) for worker in workers] == [0] * PROCESSES
     assert in_table(shop, "artists") == ARTISTS
     rows = rows_of(shop)
     created = [row["entity_id"] for row in rows if row["category"] == "CREATED"]
