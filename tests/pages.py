@@ -8,7 +8,7 @@ What is checked or made has a comment on the line above it, `<!-- kind argument 
     catalogue PREFIX        table: the findings and checks whose ids begin so
     rows                    table: rows of a log, with the root that each is to hold
     sql NAME                sql: a test of that name runs it
-    logger                  python: a test of the logger runs it
+    logger, bullmq          python: a test of the logger runs it
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from ast import PyCF_ALLOW_TOP_LEVEL_AWAIT
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from llamactl.logger import AsyncLlamaLogger, LlamaLogger, context_from_bullmq, flow_for_bullmq
 from llamactl.model import ErrorCode
 from logging_jobs import ALBUM, ARTIST, TRACK, Either, add_music, rows_of, run_with, wrong_roots
+from pages import every_block
 from sessions import refused
 
 Handler = Callable[[Any], Awaitable[None]]
@@ -263,6 +265,26 @@ def test_without_a_context_the_root_is_looked_up(
     assert parent is not None
     assert root is None
     assert f"Job {parent!r} is not in the log" in caplog.text
+
+
+def test_the_example_of_the_documentation(music: str, bull: Bull) -> None:
+    """What stands in docs/logger.md, in a producer and in a worker."""
+    (block,) = every_block("bullmq")
+
+    async def body(log: Either) -> None:
+        from bullmq import FlowProducer
+
+        producer = FlowProducer(opts=bull.options)
+        names = {"producer": producer, "logger": log.logger}
+        names |= {"album_id": str(ALBUM.id), "track_id": str(TRACK.id)}
+        await eval(compile(block.text, block.where, "exec", PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+        await producer.close()
+        await bull.work(lambda job: names["process"](job, ""), tracks=1)
+
+    run_with(AsyncLlamaLogger, music, body)
+    facts = [(row["operation"], row["entity_type"], row["status"]) for row in rows_of(music)]
+    assert facts == [("album:import", "ALBUM", "SKIPPED"), ("track:import", "TRACK", "SUCCESS")]
+    assert wrong_roots(music) == []
 
 
 def job(**facts: Any) -> Any:

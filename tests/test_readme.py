@@ -23,7 +23,7 @@ CHECKED = {
     "text": {"output"},
     "sql": {"sql"},
     "toml": {"toml"},
-    "python": {"logger"},
+    "python": {"logger", "bullmq"},
     "yaml": {"workflow"},
     "prisma": {"prisma"},
     "sh": {""},
