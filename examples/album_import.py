@@ -49,15 +49,15 @@ def find_or_create_artist(connection: Connection, name: str) -> tuple[UUID, bool
     Of those who ask at once for one that is new, the first inserts it, and the others wait for its commit.
     Call it in a transaction of its own: two that hold several artists each could wait for each other.
     """
+    select = 'SELECT "id" FROM "artists" WHERE lower("name") = lower(%s)'
     insert = (
         'INSERT INTO "artists" ("name") VALUES (%s) ON CONFLICT (lower("name")) DO NOTHING RETURNING "id"'
     )
-    select = 'SELECT "id" FROM "artists" WHERE lower("name") = lower(%s)'
     while True:
-        if created := connection.execute(insert, [name]).fetchone():
-            return created[0], True
         if found := connection.execute(select, [name]).fetchone():
             return found[0], False
+        if created := connection.execute(insert, [name]).fetchone():
+            return created[0], True
 
 
 def insert(connection: Connection, statement: str, *values: object) -> UUID:

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from bullmq import FlowProducer, Queue, Worker
 
 from llamactl.logger import AsyncLlamaLogger, LlamaLogger, context_from_bullmq, flow_for_bullmq
 from llamactl.model import ErrorCode
@@ -60,16 +61,12 @@ class Bull:
         self.options = {"connection": connection, "prefix": prefix}
 
     async def add_flow(self, flow: dict[str, Any]) -> Any:
-        from bullmq import FlowProducer
-
         producer = FlowProducer(opts=self.options)
         tree = await producer.add(flow)
         await producer.close()
         return tree["job"]
 
     async def add(self, queue_name: str, name: str, data: dict[str, Any], **options: Any) -> Any:
-        from bullmq import Queue
-
         queue = Queue(queue_name, self.options)
         job = await queue.add(name, data, options)
         await queue.close()
@@ -78,8 +75,6 @@ class Bull:
     @asynccontextmanager
     async def worker(self, queue_name: str, handle: Handler) -> AsyncIterator[list[str]]:
         """Yields the list of the ids of jobs that ended for good, as they do."""
-        from bullmq import Worker
-
         ended: list[str] = []
 
         async def processor(job: Any, token: str) -> None:
@@ -272,8 +267,6 @@ def test_the_example_of_the_documentation(music: str, bull: Bull) -> None:
     (block,) = every_block("bullmq")
 
     async def body(log: Either) -> None:
-        from bullmq import FlowProducer
-
         producer = FlowProducer(opts=bull.options)
         names = {"producer": producer, "logger": log.logger}
         names |= {"album_id": str(ALBUM.id), "track_id": str(TRACK.id)}
@@ -331,7 +324,7 @@ def test_what_bullmq_says_goes_before_what_the_data_says() -> None:
         "retry_count": 2,
         "above": [],
     }
-    for data in (None, "text", {"llamactl": "text"}, {"llamactl": None}):
+    for data in (None, "text", {"llamactl": "text"}, {"llamactl": None}, {"llamactl": {"job_id": None}}):
         assert context_from_bullmq(job(data=data)).get("root_job_id") is None
 
 

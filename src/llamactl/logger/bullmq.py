@@ -37,14 +37,14 @@ def context_from_bullmq(job: BullJob, entity: EntityLike | None = None) -> JobCo
     job_id = str(job.id or "")
     given = job.data.get(KEY) if isinstance(job.data, Mapping) else None
     context = cast(JobContext, dict(given)) if isinstance(given, Mapping) else JobContext()
-    if context.get("job_id", job_id) != job_id:
+    if str(context.get("job_id") or job_id) != job_id:
         context = _below(context)
     context["job_id"] = job_id
     context.setdefault("operation", str(job.name))
     context["retry_count"] = int(job.attemptsMade or 0)
     if parent := _parent_id(job):
         context["parent_job_id"] = parent
-    if [above["job_id"] for above in context.get("above", [])[:1]] != [context.get("parent_job_id")]:
+    if [above.get("job_id") for above in context.get("above", [])[:1]] != [context.get("parent_job_id")]:
         context["above"] = []  # its parent is another one, of which nothing is known
     if entity is not None:
         entity_type, entity_id = entity
