@@ -340,5 +340,9 @@ def test_a_flow_is_not_changed_and_keeps_what_it_has() -> None:
     assert [above["entity_type"] for above in context["above"]] == ["ALBUM", "ALBUM"]
     assert context["parent_job_id"] == enrichment["opts"]["jobId"] == enrichment["data"]["llamactl"]["job_id"]
     assert context["root_job_id"] == described["opts"]["jobId"]
+    below = flow_for_bullmq({**album_flow({}), "opts": {"parent": {"id": "17", "queue": "bull:charts"}}})
+    assert below["data"]["llamactl"]["parent_job_id"] == "17"
+    roots = {node["data"]["llamactl"].get("root_job_id") for node in (below, *below["children"])}
+    assert roots == {None}, "it is that of job 17, which the log knows"
     with refused(ErrorCode.USAGE, "'track:import' cannot hold its context"):
         flow_for_bullmq(album_flow({"data": ["a list"]}))

@@ -47,11 +47,8 @@ def context_from_bullmq(job: BullJob, entity: EntityLike | None = None) -> JobCo
     if [above.get("job_id") for above in context.get("above", [])[:1]] != [context.get("parent_job_id")]:
         context["above"] = []  # its parent is another one, of which nothing is known
     if entity is not None:
-        entity_type, entity_id = entity
-        context["entity_type"], context["entity_id"] = (
-            entity_type,
-            None if entity_id is None else str(entity_id),
-        )
+        context["entity_type"] = entity[0]
+        context["entity_id"] = None if entity[1] is None else str(entity[1])
     return context
 
 
@@ -66,7 +63,9 @@ def flow_for_bullmq(flow: Mapping[str, Any], cause: JobContext | None = None) ->
 
 
 def _node(flow: Mapping[str, Any], place: JobContext) -> dict[str, Any]:
-    options, data = dict(flow.get("opts") or {}), flow.get("data") or {}
+    options, data = dict(flow.get("opts") or {}), flow.get("data")
+    if data is None:
+        data = {}
     if not isinstance(data, Mapping):
         message = f"The data of job {flow.get('name')!r} cannot hold its context: it is no object"
         raise LlamactlError(ErrorCode.USAGE, message, "Put it into an object")
@@ -74,7 +73,10 @@ def _node(flow: Mapping[str, Any], place: JobContext) -> dict[str, Any]:
     context = JobContext(operation=str(flow.get("name") or ""), **place)
     context.update(data.get(KEY) or {})
     context["job_id"] = job_id
-    context.setdefault("root_job_id", job_id)
+    if parent := options.get("parent"):  # a flow that is put below a job that is there
+        context["parent_job_id"] = str(parent["id"])
+    if not context.get("parent_job_id"):
+        context.setdefault("root_job_id", job_id)
     node = {**flow, "opts": options, "data": {**data, KEY: context}}
     if children := flow.get("children"):
         node["children"] = [_node(child, _below(context)) for child in children]
