@@ -33,6 +33,7 @@ LINEAGE = [*CREATED, *(path for path, _ in lineage.RESOLVE)]
 RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
     *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows", "stats/roots"),
+    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted"),
     *("verify/local", "verify/local_sample", "verify/rows"),
 ]
 # Of the migration, but no part of a step.
@@ -187,7 +188,7 @@ class Log:
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1}
         known |= {"command": "migrate", "client": "host:1", "name": "fill"}
-        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
+        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None, "since": 0}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
