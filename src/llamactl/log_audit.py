@@ -90,7 +90,7 @@ def _unrooted(session: Session, settings: Settings, relation: Relation, names: N
 
 
 def _migrated_since(session: Session, relation: Relation) -> datetime | None:
-    """Returns the day on which the root column's comment says that it was migrated; None where it says none."""
+    """Returns the day of the migration, from the comment of the root column; None where it says none."""
     if relation.root is None:
         return None
     query = queries.load("preflight/migrated", Names())
