@@ -1,10 +1,10 @@
 -- The rows since the migration that name a parent and hold no root, once lineage is resolved.
--- Parameters: since (seconds since 1970), sample.
+-- Parameters: since_epoch (seconds since 1970), sample.
 -- Returns one row: rows, computable (those of them whose root can be computed), sample (row ids, the newest first).
 -- Lock: ACCESS SHARE (reads every row).
-\if :{?since}
+\if :{?since_epoch}
 \else
-\set since 0
+\set since_epoch 0
 \endif
 \if :{?sample}
 \else
@@ -16,7 +16,7 @@ WITH unrooted AS MATERIALIZED (
   LEFT JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)
-  WHERE entry.root IS NULL AND entry.parent IS NOT NULL AND entry.created_epoch >= :'since'::numeric
+  WHERE entry.root IS NULL AND entry.parent IS NOT NULL AND entry.created_epoch >= :'since_epoch'::numeric
 )
 SELECT count(*) AS rows, count(*) FILTER (WHERE computable) AS computable,
   ARRAY(

@@ -83,7 +83,7 @@ def _unrooted(session: Session, settings: Settings, relation: Relation, names: N
     if since is None or "created_at" not in relation.columns:
         return
     query = queries.load("preflight/unrooted", names)
-    found = session.row(query, Unrooted, since=since.timestamp(), sample=settings.sample)
+    found = session.row(query, Unrooted, since_epoch=since.timestamp(), sample=settings.sample)
     if found.rows:
         day, computable = f"{since:%Y-%m-%d}", found.computable
         yield findings.make("LL123", found.rows, found.sample, day=day, computable=computable)
