@@ -184,25 +184,12 @@ class Log:
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
-        known |= {
-            "sample": 10,
-            "depth": 2,
-            "since_epoch": 0,
-            "numbers": [1, 2],
-            "max_length": "100",
-            "bound": None,
-        }
+        known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
+        known |= {"since_epoch": 0}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1}
         known |= {"command": "migrate", "client": "host:1", "name": "fill"}
-        known |= {
-            "rows": 1,
-            "total": 2,
-            "rows_per_second": 1.5,
-            "relfilenode": 1,
-            "reason": None,
-            "since_epoch": 0,
-        }
+        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
