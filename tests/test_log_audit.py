@@ -203,6 +203,25 @@ def test_a_row_of_a_track_is_no_summary(database: str, insert: Insert) -> None:
     assert line == f"{row_id(5)}: tells of 12 tracks, job enrich has rows of 1"
 
 
+def test_columns_of_the_users_own(database: str, connection: Connection, insert: Insert) -> None:
+    insert([("album", None), summary({"trackCount": 2})])
+    own = (
+        "keys",
+        "key",
+        "value",
+        "track",
+        "job",
+        "parent",
+        "row_id",
+        "kind",
+        "entity",
+        "root",
+        "told_tracks",
+    )
+    connection.execute(f'ALTER TABLE "LlamaLog" {", ".join(f"ADD {name} date" for name in own)}'.encode())
+    assert set(found(database)) == {"LL124"}
+
+
 def test_columns_that_are_not_there(database: str, connection: Connection, insert: Insert) -> None:
     insert([("album", None), summary({"trackCount": 2})])
     connection.execute('ALTER TABLE "LlamaLog" DROP track_id, DROP entity_type')

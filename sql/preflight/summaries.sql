@@ -18,9 +18,9 @@ WITH told AS MATERIALIZED (
            coalesce(pg_temp.present(log."job_id"::text), pg_temp.present(log."parent_job_id"::text)) AS job,
            (SELECT max(CASE jsonb_typeof(value) WHEN 'array' THEN jsonb_array_length(value) WHEN 'number' THEN trunc(value::numeric) END)
             FROM jsonb_each(CASE jsonb_typeof(log."metadata") WHEN 'object' THEN log."metadata" END)
-            WHERE key = ANY (keys)) AS told_tracks
+            WHERE key = ANY (absent.keys)) AS told_tracks
     FROM "public"."LlamaLog" AS log
-    WHERE log."metadata" ?| keys
+    WHERE log."metadata" ?| absent.keys
       AND "track_id" IS NULL AND NOT (upper("entity_type"::text) = 'TRACK' AND "entity_id" IS NOT NULL) IS TRUE
   ) AS counting
   WHERE told_tracks > 0 AND job IS NOT NULL
