@@ -33,6 +33,7 @@ LINEAGE = [*CREATED, *(path for path, _ in lineage.RESOLVE)]
 RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
     *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows", "stats/roots"),
+    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted"),
     *("verify/local", "verify/local_sample", "verify/rows"),
 ]
 # Of the migration, but no part of a step.
@@ -184,6 +185,7 @@ class Log:
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
         known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
+        known |= {"since_epoch": 0}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1}
         known |= {"command": "migrate", "client": "host:1", "name": "fill"}

@@ -86,6 +86,7 @@ class _ColumnRow:
             bytewise=self.bytewise,
             not_null=self.not_null,
             generated=self.generated,
+            readable=self.readable,
         )
 
 

@@ -15,6 +15,7 @@ from llamactl import (
     catalog,
     findings,
     lineage,
+    log_audit,
     obstacles,
     plan,
     queries,
@@ -130,6 +131,7 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             *_of_rows(told),
             *row_obstacles.find(session, settings, relation, names, around, needs),
             *_conflicts(session, settings, names, counts),
+            *log_audit.find(session, settings, relation, names, counts, missing),
         ]
     return Read(counts, missing, cycles, total, tuple(found))
 

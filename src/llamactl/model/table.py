@@ -35,6 +35,8 @@ class Column:
     not_null: bool
     generated: bool
     """GENERATED or IDENTITY ALWAYS: cannot be written."""
+    readable: bool
+    """The role may SELECT it."""
 
     @property
     def max_length(self) -> int | None:

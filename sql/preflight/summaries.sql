@@ -1,0 +1,61 @@
+-- Rows whose metadata counts or lists tracks, and that name no track, where fewer tracks are logged; once lineage is resolved.
+-- Logged for a job are the tracks of its own rows, of the jobs directly below it, and, where it is a root, of all below it. A track row
+-- without an id, such as a failure, stands for a track of its own. Rows without job and parent are left out.
+-- Parameters: sample. Returns one row: rows, sample. Lock: ACCESS SHARE (reads every row; once more where metadata counts tracks).
+\if :{?sample}
+\else
+\set sample 10
+\endif
+WITH told AS MATERIALIZED (
+  SELECT row_id, job, told_tracks
+  FROM (
+    SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id",
+           ARRAY['track_count', 'tracks_count', 'total_tracks', 'num_tracks', 'tracks_created', 'track_ids',
+                 'trackCount', 'tracksCount', 'totalTracks', 'numTracks', 'tracksCreated', 'trackIds', 'tracks'] AS keys
+  ) AS absent
+  CROSS JOIN LATERAL (
+    SELECT log."id"::text AS row_id,
+           coalesce(pg_temp.present(log."job_id"::text), pg_temp.present(log."parent_job_id"::text)) AS job,
+           (SELECT max(CASE jsonb_typeof(value) WHEN 'array' THEN jsonb_array_length(value) WHEN 'number' THEN trunc(value::numeric) END)
+            FROM jsonb_each(CASE jsonb_typeof(log."metadata") WHEN 'object' THEN log."metadata" END)
+            WHERE key = ANY (absent.keys)) AS told_tracks
+    FROM "public"."LlamaLog" AS log
+    WHERE log."metadata" ?| absent.keys
+      AND "track_id" IS NULL AND NOT (upper("entity_type"::text) = 'TRACK' AND "entity_id" IS NOT NULL) IS TRUE
+  ) AS counting
+  WHERE told_tracks > 0 AND job IS NOT NULL
+), track AS MATERIALIZED (
+  SELECT job, parent, track
+  FROM (SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id") AS absent
+  CROSS JOIN LATERAL (
+    SELECT log."id"::text AS row_id,
+           pg_temp.present(log."job_id"::text) AS job,
+           pg_temp.present(log."parent_job_id"::text) AS parent,
+           coalesce("track_id"::text, "entity_id"::text, log."id"::text) COLLATE "C" AS track
+    FROM "public"."LlamaLog" AS log
+    WHERE ("track_id" IS NOT NULL OR upper("entity_type"::text) = 'TRACK')
+      AND (SELECT count(*) FROM told) > 0  -- else the log is not read again
+  ) AS entry
+  WHERE row_id NOT IN (SELECT row_id FROM told)
+), belonging AS (
+  SELECT job, track FROM track
+  UNION ALL
+  SELECT parent, track FROM track
+  UNION ALL
+  SELECT lineage.root, track FROM track JOIN pg_temp.lineage ON lineage.job = coalesce(track.job, track.parent)
+), logged AS (
+  SELECT job, count(DISTINCT track) AS tracks
+  FROM belonging
+  WHERE job IN (SELECT job FROM told)
+  GROUP BY job
+), summary AS MATERIALIZED (
+  SELECT told.row_id, told.job, told.told_tracks, coalesce(logged.tracks, 0) AS logged_tracks
+  FROM told
+  LEFT JOIN logged ON logged.job = told.job
+  WHERE told.told_tracks > coalesce(logged.tracks, 0)
+)
+SELECT count(*) AS rows,
+  ARRAY(
+    SELECT format('%s: tells of %s tracks, job %s has rows of %s', row_id, told_tracks, job, logged_tracks) FROM summary
+    ORDER BY row_id COLLATE "C" LIMIT :'sample'::integer) AS sample
+FROM summary;

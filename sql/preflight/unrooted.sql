@@ -1,0 +1,25 @@
+-- The rows since the migration that name a parent and hold no root, once lineage is resolved.
+-- Parameters: since_epoch (seconds since 1970), sample.
+-- Returns one row: rows, computable (those of them whose root can be computed), sample (row ids, the newest first).
+-- Lock: ACCESS SHARE (reads every row).
+\if :{?since_epoch}
+\else
+\set since_epoch 0
+\endif
+\if :{?sample}
+\else
+\set sample 10
+\endif
+WITH unrooted AS MATERIALIZED (
+  SELECT entry.row_id, entry.created_epoch, graded.root IS NOT NULL AS computable
+  FROM pg_temp.entry
+  LEFT JOIN pg_temp.graded
+    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
+   AND (graded.job IS NULL) = (entry.job IS NULL)
+  WHERE entry.root IS NULL AND entry.parent IS NOT NULL AND entry.created_epoch >= :'since_epoch'::numeric
+)
+SELECT count(*) AS rows, count(*) FILTER (WHERE computable) AS computable,
+  ARRAY(
+    SELECT row_id FROM unrooted
+    ORDER BY created_epoch DESC, row_id COLLATE "C" LIMIT :'sample'::integer) AS sample
+FROM unrooted;
