@@ -46,6 +46,7 @@ _END = "\x1e"
 _VARIABLE = [
     (re.compile(r"%2F\S*%2Fs:\d+"), "HOST"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "UUID"),
+    (re.compile(r"\b[0-9a-f]{8}…"), "UUID…"),
     (re.compile(r"\bpid \d+"), "pid N"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?=\)\.)"), "DATE"),
     (re.compile(r"Postgres \d+(\.\d+)*"), "Postgres N"),
