@@ -76,7 +76,7 @@ def test_defaults_of_role_and_database_do_not_count(database: str):
     odd = {
         "default_transaction_read_only": "on",
         "default_transaction_isolation": "serializable",
-        "statement_timeout": "1",
+        "statement_timeout": "25",  # long enough for the first statement, which sets another
         "lock_timeout": "1",
         "idle_in_transaction_session_timeout": "1",
         "jit": "on",
