@@ -117,6 +117,7 @@ with psycopg.connect(dsn, autocommit=True) as connection, LlamaLogger(dsn) as lo
 """
 
 
+@pytest.mark.slow
 def test_of_8_workers_that_import_the_same_artists_one_creates_each(shop: str) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT / 'src'}:{EXAMPLES}"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "env": environment}

@@ -173,7 +173,7 @@ def test_targets_of_make() -> None:
 
 def test_lines_for_a_shell() -> None:
     """Those that no other test runs are known: make, llamactl with its options, and a few more."""
-    known = ("make ", "python3 -m venv ", "~/llamactl/bin/", ".venv/bin/python scripts/", "export LLAMACTL_")
+    known = ("make ", "python3 -m venv ", "~/llamactl/bin/", ".venv/bin/python ", "export LLAMACTL_")
     for page in PAGES:
         for block in blocks(page):
             for line in block.lines if block.language == "sh" else ():

@@ -202,6 +202,7 @@ def chain(length: int) -> Tree:
     return Tree("job-0", length, length, nodes, depth=length - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("screen", [PIPE, TERMINAL])
 def test_a_chain_of_100_000_jobs_has_lines_of_bounded_length(screen: Screen) -> None:
     begun = perf_counter()

@@ -95,7 +95,7 @@ def test_from_any_state(stage: str, log: Log) -> None:
     log.as_it_was()
 
 
-@pytest.mark.parametrize("own_column", [False, True])
+@pytest.mark.parametrize("own_column", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_guard_that_was_installed(own_column: bool, log: Log) -> None:
     if own_column:
         log.run(ADD_COLUMN)
