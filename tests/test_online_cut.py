@@ -357,7 +357,7 @@ def test_cut_inside(course: Course, stoppers: Sequence[Stopper], statement: str,
 # --- other ways on -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(3, marks=pytest.mark.slow)])
 def test_undone(course: Course, stoppers: Sequence[Stopper], every: int) -> None:
     """From where a run was cut: schema and rows are as they were, but for the label of the enum type."""
     with course.copied() as dsn:
@@ -378,7 +378,7 @@ def without_label(course: Course, dsn: str) -> tuple[str, Any]:
     return re.sub(r",\n    'LINKED'", "", dump(course.pg_dump, dsn, "-s")), rows
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [8, pytest.param(3, marks=pytest.mark.slow)])
 def test_completed_in_one_transaction(course: Course, stoppers: Sequence[Stopper], every: int) -> None:
     def check(stopper: Stopper, number: int) -> None:
         with course.cut(stopper, number, kill) as (dsn, _):
