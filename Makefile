@@ -14,7 +14,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 help:
 	@echo "make demo       the whole migration on a private Postgres, narrated"
-	@echo "make test       the tests (under 5 minutes)"
+	@echo "make test       the tests (5 to 6 minutes on 2 processors)"
 	@echo "make test-slow  the tests that run for minutes"
 	@echo "make bench      the benchmark"
 	@echo "make lint       ruff, mypy, import contracts"
