@@ -65,7 +65,7 @@ def shown(
     browser: Browser, file: Path, *, width: int = 1280, height: int = 800, scheme: str = "light"
 ) -> Iterator[Opened]:
     """The file in a window of its own, once it is ready."""
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     opened = Opened(page)
     page.add_init_script(WATCH)
     page.on("request", lambda request: opened.requests.append(request.url))

@@ -41,7 +41,7 @@ def row(job: str, at: float = 0, **values: object) -> LogRow:
     plain = LogRow(
         f"row-{job}", "track:created", "CREATED", "SUCCESS", "TRACK", f"e-{job}", 1200, None, created
     )
-    return replace(plain, **values)  # type: ignore[arg-type]
+    return replace(plain, **values)
 
 
 def failure(job: str, at: float = 0, error: str = "503 from musicbrainz after 3 tries") -> LogRow:
@@ -72,7 +72,7 @@ def tree(nodes: Sequence[Node], **values: object) -> Tree:
         began_at=min(moments).isoformat() if moments else None,
         ended_at=max(moments).isoformat() if moments else None,
     )
-    return replace(whole, **values)  # type: ignore[arg-type]
+    return replace(whole, **values)
 
 
 SMALL = tree(
@@ -172,7 +172,7 @@ def evil(ids: Sequence[str]) -> Iterator[WholeRow]:
 
 
 def pieces(report: Tree | Timeline, read: object = whole) -> Iterable[str]:
-    return html.File(report, read, MADE).pieces()  # type: ignore[arg-type]
+    return html.File(report, read, MADE).pieces()
 
 
 def written(report: Tree | Timeline, folder: Path, read: object = whole) -> Path:

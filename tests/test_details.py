@@ -38,7 +38,7 @@ def row_of(database: str, job: str = "a", **settings: Any) -> dict[str, tuple[st
     assert row.id == found[0]
     return {
         name: values for name, *values in zip(row.names, row.texts, row.sizes, row.structured, strict=True)
-    }  # type: ignore[misc]
+    }
 
 
 def test_all_columns_in_the_tables_order(

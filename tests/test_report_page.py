@@ -35,8 +35,8 @@ def opened(browser: Browser, tmp_path: Path) -> Iterator[Open]:
 
         def open_(report: Tree | Timeline, **how: object) -> Opened:
             read = {"read": how.pop("read")} if "read" in how else {}
-            file = written(report, tmp_path, **read)  # type: ignore[arg-type]
-            windows.append(stack.enter_context(shown(browser, file, **how)))  # type: ignore[arg-type]
+            file = written(report, tmp_path, **read)
+            windows.append(stack.enter_context(shown(browser, file, **how)))
             return windows[-1]
 
         yield open_

@@ -6,14 +6,14 @@ goes on below its line.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import SubjectKind, Timeline, TimelineRow
 from llamactl.render import safe
 from llamactl.render.console import Screen
 from llamactl.render.tree import words
-from llamactl.render.tree.flow import Piece, columns, flow, shortened
+from llamactl.render.tree.flow import Lines, Piece, columns, shortened
 from llamactl.render.tree.signs import ASCII, UNICODE
 from llamactl.render.words import plural
 
@@ -71,10 +71,10 @@ def job_id(row: TimelineRow) -> str:
     return row.job_id or f"(no job id, row {row.id})"
 
 
-class _Writer:
+class _Writer(Lines):
     def __init__(self, timeline: Timeline, screen: Screen) -> None:
         self._timeline = timeline
-        self._screen = screen
+        super().__init__(screen)
         self._signs = UNICODE if screen.unicode else ASCII
         self._used: set[str] = set()
         """Signs and marks that may need a word."""
@@ -165,25 +165,9 @@ class _Writer:
         entries += [(f"[{mark}]", word) for mark, word in LEGEND.items() if mark in self._used]
         if self._texts_cut:
             entries.append((f"{self._signs.cut} +N", "N more characters: --format json"))
-        if entries:
-            yield "\n"
-        width = max((columns(sign) for sign, _ in entries), default=0) + 2
-        for sign, word in entries:
-            yield from self._words(word, sign + " " * (width - columns(sign)), " " * width)
+        yield from self._explained(entries)
 
     # Text ------------------------------------------------------------------------------------------------
-
-    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
-        """Lines of pieces; off a terminal it is one."""
-        if self._screen.terminal:
-            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
-                yield line + "\n"
-        else:
-            yield lead + gap.join([text for text, _ in pieces]) + "\n"
-
-    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
-        """Lines of words."""
-        return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
 
     def _safe(self, text: str) -> str:
         visible = safe.visible(text)
@@ -196,6 +180,3 @@ class _Writer:
         shown, cut = shortened(text, room, self._signs.cut)
         self._texts_cut |= cut
         return shown
-
-    def _styled(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text

@@ -5,9 +5,11 @@ Columns are counted as the terminal does: a wide character takes two, a combinin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from rich import cells
+
+from llamactl.render.console import Screen
 
 Piece = tuple[str, str]
 """A text that stays whole, and its style."""
@@ -63,3 +65,33 @@ def shortened(text: str, room: int, sign: str) -> tuple[str, bool]:
     if columns(kept) + columns(end) >= columns(text):
         return text, False
     return kept + end, True
+
+
+class Lines:
+    """Writes lines for a screen: on a terminal they fit it, elsewhere none is broken."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
+        """Lines of pieces; off a terminal it is one."""
+        if self._screen.terminal:
+            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
+                yield line + "\n"
+        else:
+            yield lead + gap.join([text for text, _ in pieces]) + "\n"
+
+    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
+        """Lines of words."""
+        return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
+
+    def _explained(self, entries: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """Signs, each with what it means."""
+        if entries:
+            yield "\n"
+        width = max((columns(sign) for sign, _ in entries), default=0) + 2
+        for sign, word in entries:
+            yield from self._words(word, sign + " " * (width - columns(sign)), " " * width)
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text

@@ -10,14 +10,14 @@ Indentation is capped: on a terminal by its width, elsewhere at INDENTED levels,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
 from llamactl.render.console import Screen
 from llamactl.render.tree import words
 from llamactl.render.tree.cells import Cells, Reader, is_asked
-from llamactl.render.tree.flow import Piece, columns, flow, shortened
+from llamactl.render.tree.flow import Lines, columns, shortened
 from llamactl.render.tree.signs import LEGEND, MARKS
 
 INDENTED = 40
@@ -41,10 +41,10 @@ def render(tree: Tree, screen: Screen) -> Iterator[str]:
     return _Writer(tree, screen).lines()
 
 
-class _Writer:
+class _Writer(Lines):
     def __init__(self, tree: Tree, screen: Screen) -> None:
         self._tree = tree
-        self._screen = screen
+        super().__init__(screen)
         self._reader = Reader(tree, screen)
         self._signs = self._reader.signs
         self._kinds: set[MarkKind] = set()
@@ -188,25 +188,9 @@ class _Writer:
         if self._absent:
             names = ", ".join(NAMES[at] for at in sorted(self._absent))
             entries.append((f"({len(self._absent)})", f"no room for {names}: --format json"))
-        if entries:
-            yield "\n"
-        width = max((columns(sign) for sign, _ in entries), default=0) + 2
-        for sign, word in entries:
-            yield from self._words(word, sign + " " * (width - columns(sign)), " " * width)
+        yield from self._explained(entries)
 
     # Text ------------------------------------------------------------------------------------------------
-
-    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
-        """Lines of pieces; off a terminal it is one."""
-        if self._screen.terminal:
-            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
-                yield line + "\n"
-        else:
-            yield lead + gap.join([text for text, _ in pieces]) + "\n"
-
-    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
-        """Lines of words."""
-        return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
 
     def _fitted(self, text: str, room: int) -> str:
         """The text; on a terminal what there is room for, and how much more there is."""
@@ -215,9 +199,6 @@ class _Writer:
         shown, cut = shortened(text, room, self._signs.cut)
         self._texts_cut |= cut
         return shown
-
-    def _styled(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if style and self._screen.colour else text
 
 
 def _most(widths: Sequence[int]) -> int:
