@@ -1,7 +1,8 @@
 -- Who holds or waits for a lock on a relation, ours excepted; prepared transactions included.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns: pid (NULL for a prepared transaction), user_name, application, state, mode (the strongest), granted,
---   age_seconds (of the transaction), wait_seconds, query. What the role may not see of a session is NULL.
+--   age_seconds (of the transaction), wait_seconds (NULL too in the first moments of a wait), query. What the role
+--   may not see of a session is NULL.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -18,7 +19,7 @@ SELECT
   bool_and(locks.granted) AS granted,
   extract(epoch FROM clock_timestamp() - coalesce(session.xact_start, prepared.prepared))::float8 AS age_seconds,
   CASE WHEN NOT bool_and(locks.granted)
-    THEN extract(epoch FROM clock_timestamp() - session.state_change)::float8 END AS wait_seconds,
+    THEN extract(epoch FROM clock_timestamp() - min(locks.waitstart))::float8 END AS wait_seconds,
   session.query AS query
 FROM pg_catalog.pg_locks AS locks
 LEFT JOIN pg_catalog.pg_stat_activity AS session ON session.pid = locks.pid
@@ -31,5 +32,5 @@ WHERE locks.locktype IN ('relation', 'tuple', 'page', 'extend')
   AND locks.relation = :'relation'::regclass
   AND locks.pid IS DISTINCT FROM pg_backend_pid()
 GROUP BY locks.pid, locks.virtualtransaction, session.usename, prepared.owner, session.application_name,
-  prepared.gid, session.state, session.xact_start, prepared.prepared, session.state_change, session.query
+  prepared.gid, session.state, session.xact_start, prepared.prepared, session.query
 ORDER BY age_seconds DESC NULLS LAST, locks.pid;

@@ -14,7 +14,8 @@ from llamactl.db import Session
 from llamactl.db_errors import LOCK_ERRORS
 from llamactl.model import ErrorCode, LlamactlError, Note
 from llamactl.names import Names
-from llamactl.wording import duration, listed, shortened
+from llamactl.redaction import redacted
+from llamactl.wording import duration, listed
 
 T = TypeVar("T")
 
@@ -42,6 +43,10 @@ class LockHolder:
     """Of its transaction; None where the role may not see it."""
     wait_seconds: float | None
     query: str | None
+    """As redacted() shows it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "query", redacted(self.query))
 
     def sentence(self) -> str:
         """Returns one line: who, since when, which lock, which query."""
@@ -54,7 +59,7 @@ class LockHolder:
         if not self.granted:
             waited = f" for {duration(self.wait_seconds)}" if self.wait_seconds is not None else ""
             holds = f" waits{waited} for {self.mode}"
-        query = f": {shortened(self.query)}" if self.query else ""
+        query = f": {self.query}" if self.query else ""
         return f"{who}{by}{program}{':' if state or age else ''}{state}{age}{holds}{query}"
 
 

@@ -16,7 +16,8 @@ from llamactl.db import Session
 from llamactl.locks import look_again
 from llamactl.model import Relation
 from llamactl.names import Names
-from llamactl.wording import duration, shortened
+from llamactl.redaction import redacted
+from llamactl.wording import duration
 
 
 class Verdict(StrEnum):
@@ -53,15 +54,19 @@ class SnapshotHolder:
     state: str | None
     age_seconds: float | None
     query: str | None
+    """As redacted() shows it."""
     holds: bool
     """False: the role may not see the session."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "query", redacted(self.query))
 
     def sentence(self) -> str:
         """Returns one line: who, since when, which query."""
         program = f" ({self.application})" if self.application else ""
         state = f", {self.state}" if self.state else ""
         age = f", in a transaction for {duration(self.age_seconds)}" if self.age_seconds is not None else ""
-        query = f": {shortened(self.query)}" if self.query else ""
+        query = f": {self.query}" if self.query else ""
         return f"pid {self.pid} {self.user_name}{program}{state}{age}{query}"
 
 
