@@ -159,9 +159,6 @@ def contenders(bench: Bench) -> dict[str, Callable[[], Measured]]:
         "dry run": lambda: bench.measure("dry run", bench.command("migrate", "--dry-run")),
         "preflight": lambda: bench.measure("preflight", bench.command("preflight")),
         "update": lambda: bench.measure("update", bench.command("migrate", "--yes")),
-        "rewrite": lambda: bench.measure(
-            "rewrite", bench.command("migrate", "--yes", "--strategy", "rewrite")
-        ),
         "online": lambda: bench.measure("online", bench.command("migrate", "--online", "--yes")),
         "verify": lambda: bench.measure("verify", bench.command("verify"), bench.vacuumed("update")),
     }

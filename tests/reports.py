@@ -22,8 +22,6 @@ from llamactl.model import (
     PreflightReport,
     Severity,
     Step,
-    Strategy,
-    StrategyName,
     TableInfo,
     Tree,
     VerifyReport,
@@ -128,24 +126,14 @@ def _steps(*, ran: bool) -> tuple[Step, ...]:
         step("add_column", ADD_COLUMN, "AccessExclusiveLock", Blocks.ALL, 0.004),
         step("add_check_not_valid", "ALTER TABLE ...;", "AccessExclusiveLock", Blocks.ALL, 1210.5),
         step("add_label", "ALTER TYPE ... ADD VALUE 'LINKED';", "", Blocks.ALL, 0.001),
-        step("vacuum", "VACUUM ...;", "ShareUpdateExclusiveLock", Blocks.NONE, 12.0),
+        step("create_guard", "CREATE TRIGGER ...;", "ShareRowExclusiveLock", Blocks.WRITES, 12.0),
     )
 
 
-UNSOUND = Strategy(
-    StrategyName.UPDATE,
-    False,
-    (
-        "pid 4711 app (web): idle in transaction, in a transaction for 12 s",
-        "note: a rewrite takes about half",
-    ),
-)
-DRY_RUN = MigrationReport(
-    True, PLANNED, UNSOUND, _steps(ran=False), ("create_index", "comment"), ("mind the gap",)
-)
-MIGRATED = MigrationReport(False, PLANNED, Strategy(StrategyName.REWRITE, True, ()), _steps(ran=True), ())
-NOTHING_TO_DO = MigrationReport(False, PLANNED, UNSOUND, (_steps(ran=False)[0],), ("add_column",))
-UNMET = MigrationReport(False, FAULTY, UNSOUND, (), (), unmet=("expected 1567 filled, computed 1034567",))
+DRY_RUN = MigrationReport(True, PLANNED, _steps(ran=False), ("create_index", "comment"), ("mind the gap",))
+MIGRATED = MigrationReport(False, PLANNED, _steps(ran=True), ())
+NOTHING_TO_DO = MigrationReport(False, PLANNED, (_steps(ran=False)[0],), ("add_column",))
+UNMET = MigrationReport(False, FAULTY, (), (), unmet=("expected 1567 filled, computed 1034567",))
 
 
 def _checks(failing: dict[str, tuple[int, tuple[str, ...]]]) -> tuple[Check, ...]:

@@ -38,7 +38,7 @@ def failing(capsys: pytest.CaptureFixture[str]) -> Callable[..., Mapping[str, st
         assert main([*arguments, "--format", "json"]) == code, capsys.readouterr()
         out, err = capsys.readouterr()
         document = json.loads(out)
-        assert document["schema_version"] == 1
+        assert document["schema_version"] == 2
         assert document["command"] == arguments[0]
         errors = [line for line in err.splitlines() if line.startswith("error: ")]
         assert len(errors) == 1

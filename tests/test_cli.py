@@ -34,7 +34,7 @@ OUTPUT = {"--format", "--no-color", "-v", "--verbose"}
 OPTIONS = {
     "preflight": {*TABLE, *OUTPUT, "--fail-on"},
     "migrate": {
-        *(*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries", "--strategy", "--check"),
+        *(*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries", "--check"),
         *("--expect-filled", "--expect-orphans", "--online", "--guard", "--no-guard", "--grace"),
     },
     "verify": {*TABLE, *OUTPUT, "--grace", "--fail-on"},
@@ -103,7 +103,7 @@ def document(done: Done | subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """stdout as one JSON document."""
     assert "Traceback" not in done.stderr
     parsed: dict[str, Any] = json.loads(done.stdout)
-    assert parsed["schema_version"] == 1
+    assert parsed["schema_version"] == 2
     return parsed
 
 
@@ -187,7 +187,9 @@ WRONG_USAGE = [
     ["migrate", "--dsn", NOWHERE],
     ["migrate", "--yes", "--retries", "-1"],
     ["migrate", "--dry-run", "--expect-filled", "all"],
-    ["migrate", "--dry-run", "--strategy", "fast"],
+    ["migrate", "--dry-run", "--strategy", "update"],
+    ["migrate", "--strategy", "rewrite"],
+    ["migrate", "--online", "--strategy="],
     ["migrate", "--dry-run", "--check", "yes"],
     ["tree"],
     ["tree", "job", "--depth", "-1"],

@@ -62,19 +62,17 @@ def holding(dsn: str, *statements: str) -> Iterator[Connection]:
         yield other
 
 
-@pytest.mark.parametrize("strategy", ["update", "rewrite"])
 @pytest.mark.usefixtures("faulty")
 def test_every_fault_gets_its_true_root(
-    strategy: str, migrate: Migrate, connection: Connection, run_cli: Cli, database: str
+    migrate: Migrate, connection: Connection, run_cli: Cli, database: str
 ) -> None:
-    code, document = migrate("--strategy", strategy)
+    code, document = migrate()
     assert code == 0
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
     assert document["counts"]["total"] == TOTAL
     assert document["counts"]["filled"] == FILLED
     assert document["counts"]["orphans_by"] == {"untracked": 2, "cyclic": 8, "ambiguous": 3, "dangling": 0}
     assert document["counts"]["dangling"] == 3
-    assert document["strategy"]["name"] == strategy
     assert verified(run_cli, database) == (0, set())
 
 
@@ -202,15 +200,14 @@ def test_again_on_a_migrated_table_does_nothing(
     assert state(psql, pg_tool, database) == before
 
 
-@pytest.mark.parametrize("strategy", ["update", "rewrite"])
 @pytest.mark.usefixtures("faulty")
 def test_only_what_is_missing_and_never_overwritten(
-    strategy: str, migrate: Migrate, connection: Connection, run_cli: Cli, database: str
+    migrate: Migrate, connection: Connection, run_cli: Cli, database: str
 ) -> None:
     connection.execute('ALTER TABLE "LlamaLog" ADD COLUMN "root_job_id" varchar(100)')
     connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = 'a' WHERE "job_id" = 'c'""")
     connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = 'wrong' WHERE "job_id" IN ('d', 'x')""")
-    code, document = migrate("--strategy", strategy)
+    code, document = migrate()
     assert code == 0
     assert (document["counts"]["already_set"], document["counts"]["conflicts"]) == (2, 2)
     assert document["counts"]["filled"] == FILLED
@@ -258,7 +255,7 @@ def test_a_dangling_parent_that_does_not_fit(
     # An assignment would cut the spaces without a word.
     insert([("a", "x" * 100 + "  "), ("b", None)])
     before = state(psql, pg_tool, database)
-    for arguments in ([], ["--strategy", "rewrite"], ["--dry-run"]):
+    for arguments in ([], ["--dry-run"]):
         code, document = migrate(*arguments)
         assert (code, document["error"]["code"]) == (2, "config")
         assert "does not fit" in document["error"]["message"]
@@ -408,12 +405,10 @@ def test_empty_table(migrate: Migrate, run_cli: Cli, database: str) -> None:
         ('varchar(20) COLLATE "C"', "text", [("ä", None, "ä"), ("b", "ä", "ä"), ("c", "Ä", "Ä")]),
     ],
 )
-@pytest.mark.parametrize("strategy", ["update", "rewrite"])
 def test_other_types_and_names(
     job_type: str,
     parent_type: str,
     values: list[tuple[str, str | None, str]],
-    strategy: str,
     new_database: Callable[..., str],
     run_cli: Cli,
 ) -> None:
@@ -431,7 +426,7 @@ def test_other_types_and_names(
             *("--schema", 'of "odd" names', "--table", "job logs; 100%", "--column", "job_id=the job"),
             *("--column", "parent_job_id=it's parent", "--column", "root_job_id=Root $1 %s"),
         )
-        done = run_cli("migrate", "--yes", "--strategy", strategy, "--dsn", dsn, *named)
+        done = run_cli("migrate", "--yes", "--dsn", dsn, *named)
         assert done.returncode == 0, done.stderr
         roots = connection.execute(f'SELECT "Root $1 %s"::text FROM {table} ORDER BY n'.encode())
         assert [row[0].replace("-", "") for row in roots] == [root for *_, root in values]

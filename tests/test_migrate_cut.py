@@ -53,7 +53,7 @@ class Cutter:
     """A log with every fault, to be cut, and what an undisturbed migration sends and gives."""
 
     dsn: str
-    strategy: str
+    partly_filled: bool
     pg_dump: Path
     statements: list[str]
     expected: Any
@@ -70,12 +70,12 @@ class Cutter:
         self.connection.close()
 
     def points(self) -> list[int]:
-        """The statements to cut before, by number. Up to the first write both strategies send the same."""
-        first = 1 if self.strategy == "update" else self.statements.index("CREATE SCHEMA llamactl") + 1
+        """The statements to cut before, by number. Where a dry run comes first, from the first write on."""
+        first = self.statements.index("CREATE SCHEMA llamactl") + 1 if self.partly_filled else 1
         return list(range(first, len(self.statements) + 1))
 
     def run(self, number: int, action: Callable[[Statement], object]) -> Done:
-        return migrate_here(self.dsn, "--strategy", self.strategy, *CHECK, before=at(number, action))
+        return migrate_here(self.dsn, *CHECK, before=at(number, action))
 
     def nothing_changed(self, number: int, *, files: bool = True) -> None:
         nothing_left(self.connection, files=files)
@@ -84,20 +84,20 @@ class Cutter:
     def finish(self) -> None:
         """Nothing has changed at all, and an ordinary run succeeds."""
         assert dump(self.pg_dump, self.dsn) == self.dump
-        done = migrate_here(self.dsn, "--strategy", self.strategy, *CHECK)
+        done = migrate_here(self.dsn, *CHECK)
         assert done.code == 0, done.err
         assert outcome(self.pg_dump, self.dsn) == self.expected
 
 
-@pytest.fixture(params=["update", "rewrite"])
-def strategy(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.param
+@pytest.fixture(params=[False, True], ids=["bare", "partly filled"])
+def partly_filled(request: pytest.FixtureRequest) -> bool:
+    chosen: bool = request.param
     return chosen
 
 
 CHECK = ["--check", "not-valid"]
 FROM_BARE = ["CREATE SCHEMA", "UPDATE", "ADD COLUMN", "CREATE INDEX", "ADD CONSTRAINT", "COMMIT"]
-WITH_INDEX = ["DROP INDEX", "ALTER COLUMN", "CREATE INDEX", "ADD VALUE", "COMMENT", "ANALYZE", "COMMIT"]
+WITH_INDEX = ["DROP INDEX", "UPDATE", "CREATE INDEX", "ADD VALUE", "COMMENT", "ANALYZE", "COMMIT"]
 """Some of the statements that a test must cut at."""
 
 
@@ -111,7 +111,7 @@ def fill_in_part(dsn: str) -> None:
         """)
 
 
-MakeCutter = Callable[[Server, str], Cutter]
+MakeCutter = Callable[[Server, bool], Cutter]
 
 
 @pytest.fixture
@@ -120,19 +120,19 @@ def make_cutter(
 ) -> Iterator[MakeCutter]:
     with ExitStack() as stack:
 
-        def make(server: Server, strategy: str) -> Cutter:
+        def make(server: Server, partly_filled: bool) -> Cutter:
             databases = [server.create(server.template), server.create(server.template)]
             dsn, other = map(server.conninfo, databases)
             for name in databases:
                 stack.callback(server.drop, name)
                 insert_into(server.conninfo(name), dated_rows())
-                if strategy == "rewrite":
+                if partly_filled:
                     fill_in_part(server.conninfo(name))
-            statements = statements_of(other, "--strategy", strategy, *CHECK)
+            statements = statements_of(other, *CHECK)
             expected = outcome(pg_tool("pg_dump"), other)
-            taken = WITH_INDEX if strategy == "rewrite" else FROM_BARE
+            taken = WITH_INDEX if partly_filled else FROM_BARE
             assert all(any(words in sent for sent in statements) for words in taken)
-            cutter = Cutter(dsn, strategy, pg_tool("pg_dump"), statements, expected)
+            cutter = Cutter(dsn, partly_filled, pg_tool("pg_dump"), statements, expected)
             stack.callback(cutter.close)
             return cutter
 
@@ -140,8 +140,8 @@ def make_cutter(
 
 
 @pytest.fixture
-def cutter(strategy: str, server: Server, make_cutter: MakeCutter) -> Cutter:
-    return make_cutter(server, strategy)
+def cutter(partly_filled: bool, server: Server, make_cutter: MakeCutter) -> Cutter:
+    return make_cutter(server, partly_filled)
 
 
 def test_terminated_before_each_statement(cutter: Cutter) -> None:
@@ -190,7 +190,7 @@ def stopper() -> Iterator[Stopper]:
 @pytest.mark.slow
 def test_killed_before_each_statement(cutter: Cutter, stopper: Stopper) -> None:
     for number in cutter.points():
-        pid = stopper.stopped(cutter.dsn, "--strategy", cutter.strategy, *CHECK, number=number)
+        pid = stopper.stopped(cutter.dsn, *CHECK, number=number)
         os.kill(pid, signal.SIGKILL)
         cutter.nothing_changed(number)
     cutter.finish()
@@ -198,9 +198,9 @@ def test_killed_before_each_statement(cutter: Cutter, stopper: Stopper) -> None:
 
 @pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["last", "each"])
 def test_server_stopped_before_each_statement(
-    strategy: str, own_server: Server, make_cutter: MakeCutter, every: bool
+    partly_filled: bool, own_server: Server, make_cutter: MakeCutter, every: bool
 ) -> None:
-    cutter = make_cutter(own_server, strategy)
+    cutter = make_cutter(own_server, partly_filled)
     private = own_server.private
     assert private
     for number in cutter.points() if every else cutter.points()[-1:]:
@@ -210,7 +210,7 @@ def test_server_stopped_before_each_statement(
         assert done.code == 3, done.err
         assert len(done.errors) == 1
         cutter.connect()
-        # A crash leaves the files of a rewrite: preflight tells of them.
+        # A crash leaves the files of a new index: preflight reports them.
         cutter.nothing_changed(number, files=False)
     cutter.finish()
 
@@ -240,29 +240,27 @@ CUTS = {
     "cancelled": (lambda sleeper: sleeper.call("pg_cancel_backend"), 3, "cancelled our statement"),
 }
 STATEMENTS = {
-    "clear parents": ("update", 'SET "parent_job_id" = NULL'),
-    "fill": ("update", 'SET "root_job_id" = CAST'),
-    "analyze": ("update", 'ANALYZE "public"'),
-    "rewrite": ("rewrite", 'ALTER COLUMN "root_job_id" TYPE'),
+    "clear parents": 'SET "parent_job_id" = NULL',
+    "fill": 'SET "root_job_id" = CAST',
+    "analyze": 'ANALYZE "public"',
 }
-COMMON = {("fill", "SIGINT"), ("fill", "SIGKILL"), ("rewrite", "SIGTERM"), ("rewrite", "SIGKILL")}
+COMMON = {("fill", "SIGINT"), ("fill", "SIGKILL"), ("analyze", "SIGTERM")}
 INSIDE = [
-    pytest.param(*STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}")
+    pytest.param(STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}")
     if (statement, cut) in COMMON
-    else pytest.param(*STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}", marks=pytest.mark.slow)
+    else pytest.param(STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}", marks=pytest.mark.slow)
     for statement in STATEMENTS
     for cut in CUTS
 ]
 
 
-@pytest.mark.parametrize(("strategy", "statement", "cut", "code", "told"), INSIDE)
+@pytest.mark.parametrize(("statement", "cut", "code", "told"), INSIDE)
 def test_inside_a_statement(
     database: str,
     connection: Connection,
     insert: Callable[[Any], None],
     pg_tool: Callable[[str], Path],
     start_cli: StartCli,
-    strategy: str,
     statement: str,
     cut: Callable[[Sleeper], None],
     code: int,
@@ -273,7 +271,7 @@ def test_inside_a_statement(
     name = connection.info.dbname
     connection.execute(f"ALTER DATABASE {name} SET test.nap = '%{statement}%'".encode())
     before = dump(pg_tool("pg_dump"), database), quick_look(connection)
-    with start_cli("migrate", "--yes", "--strategy", strategy, "--dsn", database) as process:
+    with start_cli("migrate", "--yes", "--dsn", database) as process:
         wait_until(connection, ASLEEP)
         cut(Sleeper(process, connection))
         out, err = process.communicate(timeout=30)
@@ -284,7 +282,7 @@ def test_inside_a_statement(
     nothing_left(connection)
     assert (dump(pg_tool("pg_dump"), database), quick_look(connection)) == before
     connection.execute(f"ALTER DATABASE {name} RESET test.nap".encode())
-    assert migrate_here(database, "--strategy", strategy).code == 0
+    assert migrate_here(database).code == 0
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
 
 
@@ -344,7 +342,6 @@ def seconds_of(report: str) -> float:
 
 @pytest.mark.slow
 def test_at_any_moment(
-    strategy: str,
     new_database: Callable[..., str],
     insert_into: Callable[[str, Any], None],
     start_cli: StartCli,
@@ -360,18 +357,15 @@ def test_at_any_moment(
 
     with ExitStack() as stack:
         dsn, *_ = filled()
-        seconds = seconds_of(migrate_here(dsn, "--strategy", strategy, "--format", "json").out)
+        seconds = seconds_of(migrate_here(dsn, "--format", "json").out)
         dsn, connection, before = filled()
         outcomes = Counter[bool]()
         for number in range(MOMENTS):
             cut, *_ = list(CUTS.values())[number % len(CUTS)]
-            with start_cli("migrate", "--yes", "--strategy", strategy, "--dsn", dsn) as process:
-                while process.poll() is None and not connection.execute(LOCKED.encode()).fetchall():
+            with start_cli("migrate", "--yes", "--dsn", dsn) as process:
+                while not connection.execute(LOCKED.encode()).fetchall():
+                    assert process.poll() is None
                     time.sleep(0.01)
-                if process.poll() is not None:  # a rewrite is refused beside a snapshot, an autovacuum's too
-                    _, err = process.communicate()
-                    assert (process.returncode, "snapshot" in err) == (3, True), err
-                    continue
                 time.sleep(seconds * number / MOMENTS)
                 cut(Sleeper(process, connection))
                 _, err = process.communicate(timeout=30)
@@ -385,5 +379,5 @@ def test_at_any_moment(
                 assert run_here("verify", "--dsn", dsn, "--grace", "0").code == 0
                 dsn, connection, before = filled()
         assert outcomes[False] > MOMENTS / 3
-        assert migrate_here(dsn, "--strategy", strategy).code == 0
+        assert migrate_here(dsn).code == 0
         assert run_here("verify", "--dsn", dsn, "--grace", "0").code == 0

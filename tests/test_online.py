@@ -274,7 +274,7 @@ def flagged_with_a_parent(connection: Connection) -> list[Any]:
 # --- what is shown and left --------------------------------------------------------------------------------
 
 KEYS = {
-    *("schema_version", "command", "dry_run", "counts", "strategy", "steps", "skipped", "notes", "unmet"),
+    *("schema_version", "command", "dry_run", "counts", "steps", "skipped", "notes", "unmet"),
 }
 STEPS = [
     *("claim", "resolve", "create_state", "add_column", "add_label", "create_job_index", "create_guard"),
@@ -310,8 +310,6 @@ def test_what_a_run_shows_and_leaves(database: str, connection: Connection) -> N
     assert found.keys() == KEYS
     assert [step["name"] for step in found["steps"]] == [*STEPS, "analyze"]
     assert all(step.keys() == {"name", "sql", "lock", "blocks", "seconds"} for step in found["steps"])
-    assert found["strategy"]["name"] == "update"
-    assert "never online" in found["strategy"]["reasons"][0]
     assert any("guard stays" in note for note in found["notes"])
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
     assert left_by_the_guard(connection) == (True, True, True)
@@ -411,7 +409,6 @@ def test_met_expectations(database: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--online", "--strategy", "rewrite"], "--strategy rewrite"),
         (["--guard"], "--online only"),
         (["--no-guard"], "--online only"),
         (["--grace", "1m"], "--online only"),

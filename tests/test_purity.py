@@ -16,7 +16,6 @@ from roles import Role, new_role
 
 COMMANDS = [
     ["migrate", "--dry-run"],
-    ["migrate", "--dry-run", "--strategy", "rewrite"],
     ["migrate", "--online", "--dry-run"],
     ["preflight", "--fail-on", "never"],
     ["verify", "--fail-on", "never"],
@@ -132,18 +131,15 @@ def test_they_wait_for_no_writer(log: str) -> None:
                 succeeds([*words, "--lock-timeout", "100ms"], log)
 
 
-@pytest.mark.parametrize("strategy", ["update", "rewrite"])
 @pytest.mark.parametrize(
     "options", [[], ["--dangling", "null"], ["--no-trust-root-flag"]], ids=["default", "null", "untrusted"]
 )
-def test_counts_are_what_migrate_then_commits(
-    log: str, connection: Connection, strategy: str, options: list[str]
-) -> None:
+def test_counts_are_what_migrate_then_commits(log: str, connection: Connection, options: list[str]) -> None:
     held = held_roots(connection)
-    planned = succeeds(["migrate", "--dry-run", "--strategy", strategy, *options], log)
+    planned = succeeds(["migrate", "--dry-run", *options], log)
     early = succeeds(["preflight", "--fail-on", "never", *options], log)
     assert early["counts"] == planned["counts"]
-    done = migrate_here(log, "--strategy", strategy, "--format", "json", *options)
+    done = migrate_here(log, "--format", "json", *options)
     assert done.code == 0
     report = json.loads(done.out)
     assert report["counts"] == planned["counts"]

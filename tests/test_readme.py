@@ -111,7 +111,7 @@ def test_keys_of_json(block: Block, stage: Stage) -> None:
     for command in commands.split("; "):
         words = command.split()[1:]
         document: dict[str, Any] = json.loads(run_here(*words, *where).out)
-        assert document.pop("schema_version") == 1
+        assert document.pop("schema_version") == 2
         assert document.pop("command") == words[0]
         found.update(paths(document[below] if below else document))
     keys = [row[0].strip("`") for row in block.cells()]

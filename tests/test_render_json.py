@@ -25,7 +25,7 @@ def document(report: Any, command: str, screen: Screen = PIPE) -> dict[str, Any]
     text = "".join(lines(report, command, OutputFormat.JSON, screen))
     assert text.endswith("}\n")
     parsed: dict[str, Any] = json.loads(text)
-    assert (parsed["schema_version"], parsed["command"]) == (1, command)
+    assert (parsed["schema_version"], parsed["command"]) == (2, command)
     return parsed
 
 
@@ -46,10 +46,8 @@ def test_preflight() -> None:
 
 def test_migrate() -> None:
     planned = document(DRY_RUN, "migrate")
-    assert {"dry_run", "counts", "strategy", "steps", "skipped"} <= set(planned)
+    assert {"dry_run", "counts", "steps", "skipped"} <= set(planned)
     assert planned["dry_run"] is True
-    assert set(planned["strategy"]) == {"name", "rewrite_sound", "reasons"}
-    assert planned["strategy"]["name"] == "update"
     assert set(planned["steps"][0]) == {"name", "sql", "lock", "blocks", "estimate_seconds"}
     assert planned["steps"][0]["blocks"] == "all"
     assert planned["skipped"] == ["create_index", "comment"]
@@ -90,7 +88,7 @@ def test_sql_and_explain() -> None:
     assert document("SELECT 1;\n", "sql")["sql"] == "SELECT 1;\n"
     kind = FINDINGS["V02"]
     assert document(kind, "explain") == {
-        "schema_version": 1,
+        "schema_version": 2,
         "command": "explain",
         "id": "V02",
         "severity": "error",
@@ -104,7 +102,7 @@ def test_errors(command: str | None) -> None:
     problem = LlamactlError(ErrorCode.LOCK, f"locked {NASTY}", "wait")
     error = json.loads(failure(problem, command, OutputFormat.JSON, PIPE))
     assert error == {
-        "schema_version": 1,
+        "schema_version": 2,
         "command": command,
         "error": {"code": "lock", "message": f"locked {NASTY}", "hint": "wait"},
     }

@@ -17,7 +17,7 @@ import pytest
 from faults import expected_roots, faulty_rows
 from llamactl import catalog, lineage, plan, queries, undo_plan
 from llamactl.db import Session
-from llamactl.model import CheckPolicy, StrategyName
+from llamactl.model import CheckPolicy
 from llamactl.names import Names
 from llamactl.plan import Needs, PlannedStep
 from llamactl.settings import Settings
@@ -84,7 +84,7 @@ ALL_NEEDED = Needs(
 
 Told = dict[tuple[str, str], Any]
 """Stage and file -> what it returned, told in the default names."""
-ONE_BY_ONE = ("before", "after", "logger", "vacuum", "guard", "online", "not valid", "valid")
+ONE_BY_ONE = ("before", "after", "logger", "guard", "online", "not valid", "valid")
 # What they return is no property of the table.
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
@@ -122,18 +122,18 @@ class Log:
         """Runs a statement that is written against the default names."""
         self.session.run(queries.parse("test", statement, self.names))
 
-    def steps(self, strategy: StrategyName) -> list[PlannedStep]:
+    def steps(self) -> list[PlannedStep]:
         """Those that are taken where the rows ask for all of them."""
         self.look()
         present = plan.look(self.session, self.relation, self.names)
-        steps = plan.steps(self.relation, present, self.names, strategy, CheckPolicy.AUTO)
+        steps = plan.steps(self.relation, present, self.names, CheckPolicy.AUTO)
         return [step for step in steps if step.taken(ALL_NEEDED)]
 
     def stages(self) -> Iterator[tuple[str, list[str]]]:
         """Yields groups of files; those of ONE_BY_ONE run each by itself, the others in one transaction."""
         yield "before", ALONE
         yield "snapshot", [*LINEAGE, *RESOLVED]
-        yield "update", paths(self.steps(StrategyName.UPDATE), inside=True)
+        yield "update", paths(self.steps())
         yield "after", ALONE
         yield "logger", LOGGER
         yield "recorded", RECORDED
@@ -142,8 +142,7 @@ class Log:
         self.change("DROP VIEW IF EXISTS pg_temp.target;")
         self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
         self.change('COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS NULL;')
-        yield "rewrite", paths(self.steps(StrategyName.REWRITE), inside=True)
-        yield "vacuum", paths(self.steps(StrategyName.REWRITE), inside=False)
+        yield "update again", paths(self.steps())
         yield "guard", GUARD
         yield "online", ONLINE
         self.change('ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";')
@@ -206,8 +205,8 @@ class Log:
             return dict(self.session.tuples(query))
 
 
-def paths(steps: Iterable[PlannedStep], *, inside: bool) -> list[str]:
-    return [path for step in steps if step.inside is inside for path in step.paths]
+def paths(steps: Iterable[PlannedStep]) -> list[str]:
+    return [path for step in steps for path in step.paths]
 
 
 @pytest.fixture
@@ -235,7 +234,7 @@ def test_in_psql_as_they_stand(filled: str, psql: Path) -> None:
             else:
                 run_in_psql(psql, filled, *files, before="BEGIN", after="COMMIT")
             ran.update(files)
-            if stage in ("update", "round", "rewrite"):
+            if stage in ("update", "round", "update again"):
                 assert log.roots() == ROOTS
     assert ran == set(PATHS)
 
@@ -298,7 +297,7 @@ def told_by(dsn: str, names: Names) -> Told:
         for stage, files in log.stages():
             for path, rows in run_stage(log, stage, files):
                 told[stage, path] = in_default_names(path, rows, log.names)
-            if stage in ("update", "round", "rewrite"):
+            if stage in ("update", "round", "update again"):
                 assert log.roots() == ROOTS
                 told[stage, "saved"] = saved(dsn, names)
     assert {path for _, path in told} == {*PATHS, "saved"}
@@ -307,7 +306,7 @@ def told_by(dsn: str, names: Names) -> Told:
 
 def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any]]:
     """Yields each file with its rows, or with its row count."""
-    if stage in ("vacuum", "guard", "online"):
+    if stage in ("guard", "online"):
         for path in files:
             yield path, log.session.autocommit_run(queries.load(path, log.names))
         return
@@ -363,7 +362,7 @@ def test_locks(filled: str) -> None:
     with session(filled) as opened:
         log = Log(opened, settings_for(filled))
         for stage, files in log.stages():
-            planned += [(stage, step) for name in StrategyName if name == stage for step in log.steps(name)]
+            planned += [(stage, step) for step in log.steps() if stage.startswith("update")]
             if stage == "undo":
                 standing = undo_plan.look(opened, log.settings, log.relation)
                 planned += [(stage, step) for step in undo_plan.steps(standing) if {*step.paths} <= {*files}]
@@ -374,7 +373,6 @@ def test_locks(filled: str) -> None:
                     found[stage, path] = lock
     assert found == {(stage, path): said_lock(path) for stage, path in found}
     for stage, step in planned:
-        stage = stage if step.inside else "vacuum"
         assert max((found[stage, path] for path in step.paths), key=MODES.index) == step.lock, step.name
 
 

@@ -71,7 +71,7 @@ def written(dsn: str, count: int, days: str, root: str = "r", parent: str | None
 def test_the_document(database: str, insert: Insert) -> None:
     insert(chain(3))
     code, found = stats(database)
-    assert (code, found["ok"], found["schema_version"], found["command"]) == (0, True, 1, "stats")
+    assert (code, found["ok"], found["schema_version"], found["command"]) == (0, True, 2, "stats")
     assert [monitor["id"] for monitor in found["monitors"]] == ["depth", "size", "timeline", "unrooted"]
     for monitor in found["monitors"]:
         assert set(monitor) == {"id", "title", "ok", "value", "threshold", "unit", "detail"}

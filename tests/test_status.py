@@ -110,7 +110,7 @@ def seen(dsn: str, *arguments: str) -> dict[str, Any]:
     done = run_here("status", "--dsn", dsn, "--format", "json", *arguments)
     assert done.code == 0, done.err
     document: dict[str, Any] = json.loads(done.out)
-    assert (document["schema_version"], document["command"]) == (1, "status")
+    assert (document["schema_version"], document["command"]) == (2, "status")
     return document
 
 

@@ -564,7 +564,7 @@ def test_a_million_rows_are_not_scanned(
 def test_the_command(history: str, run_cli: Callable[..., Any]) -> None:
     done = run_cli("timeline", "--album", ALBUM, "--dsn", history, "--format", "json", "--limit", "2")
     document = json.loads(done.stdout)
-    assert (done.returncode, document["schema_version"], document["command"]) == (0, 1, "timeline")
+    assert (done.returncode, document["schema_version"], document["command"]) == (0, 2, "timeline")
     assert document["of"] == {"kind": "album", "id": ALBUM, "name": "Blue Train"}
     assert (document["total"], document["omitted"]) == (5, {"--limit": 3})
     assert [one["operation"] for one in document["rows"]] == ["old", "created"]

@@ -1,2 +1,2 @@
--- The view depends on the root column, which could not be altered under it. Lock: none.
+-- lineage/entry makes the view anew after the fill, with the root column. Lock: none.
 DROP VIEW pg_temp.entry;

@@ -1,4 +1,4 @@
--- What stands on the table, or in the way of the names that the migration gives. Reads catalogs only.
+-- What stands on the table, would stop or accompany the fill, or takes the names that the migration gives. Reads catalogs only.
 -- Parameters: relation (oid, or a name as regclass reads it), job, parent, root (its columns), index, check (the new names).
 -- Returns: subject, name, detail. Subjects:
 --   job index, parent index, root index   a valid index that leads with the column, for every row that has a value
@@ -7,6 +7,12 @@
 --   constraint name   something else has the CHECK's name; detail says what
 --   policy            row security, whether in force or not
 --   ddl trigger       an event trigger on DDL
+--   typed table       the table takes no column of its own, and has no root column
+--   replacing rule    it takes the place of UPDATE
+--   replica identity  a publication that carries updates, though the table has none
+--   dependent         an object that uses the root column
+--   publication, slot (a logical one of this database), trigger (or rule, which an UPDATE of root or parent fires),
+--   unvalidated check (NOT VALID)
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -47,7 +53,32 @@ WITH wanted AS (
   JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
   LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
   WHERE i.indrelid = :'relation'::regclass
-), root AS (SELECT attnum FROM wanted WHERE subject = 'root')
+), root AS (
+  SELECT attnum FROM wanted WHERE subject = 'root'
+), log AS (
+  SELECT c.*, (SELECT root.attnum FROM root) AS root,
+    (SELECT wanted.attnum FROM wanted WHERE wanted.subject = 'parent') AS parent
+  FROM pg_catalog.pg_class AS c
+  WHERE c.oid = :'relation'::regclass
+), published AS (
+  SELECT t.pubname, p.pubupdate
+  FROM log
+  JOIN pg_catalog.pg_namespace AS n ON n.oid = log.relnamespace
+  JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname AND t.tablename = log.relname
+  JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
+), dependent AS (
+  SELECT DISTINCT CASE WHEN def.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
+                       ELSE pg_describe_object('pg_class'::regclass, def.adrelid, def.adnum) END AS name
+  FROM log
+  JOIN pg_catalog.pg_depend AS d
+    ON d.refclassid = 'pg_class'::regclass AND d.refobjid = log.oid AND d.refobjsubid = log.root
+  LEFT JOIN pg_catalog.pg_attrdef AS def ON d.classid = 'pg_attrdef'::regclass AND def.oid = d.objid
+  WHERE (def.adrelid = log.oid AND def.adnum = log.root) IS NOT TRUE  -- its own default
+    AND (d.classid IN ('pg_rewrite'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass, 'pg_attrdef'::regclass,
+        'pg_proc'::regclass, 'pg_publication_rel'::regclass)
+      -- A generated column, as Postgres 14 has it.
+      OR d.classid = 'pg_class'::regclass AND d.objid = log.oid AND d.objsubid > 0)
+)
 SELECT wanted.subject || ' index' AS subject, indexed.relname::text AS name,
   pg_get_indexdef(indexed.indexrelid) AS detail
 FROM wanted
@@ -88,4 +119,47 @@ WHERE e.evtenabled NOT IN ('D', 'R') AND e.evtevent IN ('ddl_command_start', 'dd
   AND (e.evttags IS NULL
     OR e.evttags && ARRAY['ALTER TABLE', 'CREATE INDEX', 'ALTER TYPE', 'COMMENT', 'CREATE SCHEMA', 'CREATE TABLE',
       'CREATE FUNCTION', 'CREATE VIEW', 'DROP INDEX', 'DROP VIEW', 'DROP FUNCTION'])
+UNION ALL
+SELECT 'typed table', log.relname::text, log.reloftype::regtype::text
+FROM log
+WHERE log.reloftype <> 0 AND log.root IS NULL
+UNION ALL
+SELECT CASE WHEN r.is_instead THEN 'replacing rule' ELSE 'trigger' END, r.rulename::text, pg_get_ruledef(r.oid)
+FROM log
+JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = log.oid
+WHERE r.ev_type = '2' AND r.ev_enabled NOT IN ('D', 'R')
+UNION ALL
+SELECT 'trigger', t.tgname::text, pg_get_triggerdef(t.oid)
+FROM log
+JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = log.oid
+WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype::integer & 16 <> 0
+  AND (t.tgattr::text = '' OR log.root = ANY (t.tgattr::int2[]) OR log.parent = ANY (t.tgattr::int2[]))
+  -- The guard, which lets llamactl's writes pass.
+  AND NOT (t.tgname = 'zz_llamactl_guard' AND EXISTS (
+    SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE p.oid = t.tgfoid AND n.nspname = 'llamactl'))
+UNION ALL
+SELECT 'replica identity', published.pubname::text, log.relreplident::text
+FROM log
+CROSS JOIN published
+WHERE published.pubupdate AND log.relreplident <> 'f'
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index AS i
+    WHERE i.indrelid = log.oid AND i.indisvalid AND i.indimmediate
+      AND CASE log.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
+UNION ALL
+SELECT 'dependent', dependent.name, ''
+FROM dependent
+UNION ALL
+SELECT 'publication', published.pubname::text, ''
+FROM published
+UNION ALL
+SELECT 'slot', s.slot_name::text, s.plugin::text
+FROM pg_catalog.pg_replication_slots AS s
+WHERE s.slot_type = 'logical' AND s.database = current_database() AND s.wal_status IS DISTINCT FROM 'lost'
+UNION ALL
+SELECT 'unvalidated check', k.conname::text, pg_get_constraintdef(k.oid)
+FROM log
+JOIN pg_catalog.pg_constraint AS k ON k.conrelid = log.oid
+WHERE k.contype = 'c' AND NOT k.convalidated
 ORDER BY 1, 2;

@@ -1,19 +1,18 @@
--- The other sessions of this database that hold a snapshot, and those that the role may not see. Run
--- catalog/look_again.sql before it. Nothing tells a snapshot that lasts (REPEATABLE READ) from a statement's own.
--- Returns: pid, user_name, application, state, age_seconds (of the transaction), query, holds (a snapshot).
---   A session that is not the role's to see may hold one unseen: then holds is false, and all but the names is NULL.
+-- The other sessions of this database that hold a snapshot. Run catalog/look_again.sql before it. Nothing tells a snapshot
+-- that lasts (REPEATABLE READ) from a statement's own.
+-- Returns: pid, user_name, application, state, age_seconds (of the transaction), query.
+--   Of a session that is not the role's to see, state, age and query are NULL.
 SELECT
   other.pid,
   other.usename::text AS user_name,
   coalesce(other.application_name, '') AS application,
   other.state,
   extract(epoch FROM clock_timestamp() - other.xact_start)::float8 AS age_seconds,
-  CASE WHEN other.backend_type IS NOT NULL THEN other.query END AS query,
-  other.backend_xmin IS NOT NULL AS holds
+  CASE WHEN other.backend_type IS NOT NULL THEN other.query END AS query
 FROM pg_catalog.pg_stat_activity AS other
 WHERE other.datname = current_database()
   AND other.usesysid IS NOT NULL  -- autovacuum, which reads nothing without its lock, has no user
   AND other.pid <> pg_backend_pid()
   AND other.leader_pid IS NULL  -- a parallel worker shares its leader's snapshot
-  AND (other.backend_xmin IS NOT NULL OR other.backend_type IS NULL)
+  AND other.backend_xmin IS NOT NULL
 ORDER BY age_seconds DESC NULLS LAST, other.pid;

@@ -5,14 +5,12 @@ Measured by `make bench` on two cores (1 M rows, 11 indexes); other machines dif
 
 from __future__ import annotations
 
-from llamactl.model import Relation, StrategyName
+from llamactl.model import Relation
 from llamactl.plan import Present
 
 RESOLVE_SECONDS_PER_ROW = 9e-6
 UPDATE_SECONDS_PER_ROW = 8e-6
 UPDATE_SECONDS_PER_ROW_AND_INDEX = 4e-6
-REWRITE_SECONDS_PER_ROW = 6e-6
-REWRITE_SECONDS_PER_ROW_AND_INDEX = 1.2e-6
 INDEX_SECONDS_PER_ROW = 1.5e-6
 SCAN_SECONDS_PER_ROW = 0.4e-6
 
@@ -27,7 +25,6 @@ def rows_of(relation: Relation) -> int:
 
 def estimate(
     step: str,
-    strategy: StrategyName,
     relation: Relation,
     present: Present,
     missing: int,
@@ -41,19 +38,10 @@ def estimate(
         "clear_parents": SCAN_SECONDS_PER_ROW,
         "create_index": INDEX_SECONDS_PER_ROW,
         "add_check": SCAN_SECONDS_PER_ROW,
-        "vacuum": SCAN_SECONDS_PER_ROW,
     }
     if step == "resolve" and resolve_seconds is not None:
         return round(resolve_seconds, 2)
     if step == "fill":
-        return fill_seconds(strategy, present, rows, missing)
+        row = UPDATE_SECONDS_PER_ROW + UPDATE_SECONDS_PER_ROW_AND_INDEX * present.index_count
+        return round(missing * row, 2)
     return round(rows * per_row.get(step, 0.0), 2)
-
-
-def fill_seconds(strategy: StrategyName, present: Present, rows: int, missing: int) -> float:
-    """Returns how long the fill takes: an UPDATE writes the missing rows, a rewrite all."""
-    if strategy is StrategyName.UPDATE:
-        per_row = UPDATE_SECONDS_PER_ROW + UPDATE_SECONDS_PER_ROW_AND_INDEX * present.index_count
-        return round(missing * per_row, 2)
-    per_row = REWRITE_SECONDS_PER_ROW + REWRITE_SECONDS_PER_ROW_AND_INDEX * present.index_count
-    return round(rows * per_row, 2)

@@ -18,7 +18,7 @@ from llamactl.locks import LockHolder, lock_holders, with_lock_retries
 from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.plan import MAINTENANCE_MEMORY
-from llamactl.soundness import SnapshotHolder, snapshot_holders
+from llamactl.snapshots import SnapshotHolder, snapshot_holders
 from llamactl.wording import listed, qualified
 
 LONG_SECONDS = 5

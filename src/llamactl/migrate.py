@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llamactl import catalog, lineage, obstacles, plan, projection, queries, soundness
+from llamactl import catalog, lineage, obstacles, plan, projection, queries
 from llamactl.backfill import state
 from llamactl.db import Session
 from llamactl.estimates import estimate, rows_of
@@ -25,14 +25,11 @@ from llamactl.model import (
     MigrationReport,
     Note,
     Relation,
-    Strategy,
-    StrategyName,
 )
 from llamactl.names import Names
 from llamactl.plan import PlannedStep, timed
 from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
-from llamactl.soundness import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,6 @@ def run(
     settings: Settings,
     *,
     dry_run: bool,
-    strategy: StrategyName,
     check: CheckPolicy,
     retries: int,
     expect_filled: int | None,
@@ -69,36 +65,31 @@ def run(
     `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where the
     table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
     """
-    options = Options(strategy, check, retries, expect_filled, expect_orphans)
+    options = Options(check, retries, expect_filled, expect_orphans)
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=check, writing=not dry_run)
-    judged = soundness.judge(session, names, relation)
-    chosen = Strategy(strategy, not judged.against_rewrite, judged.reasons)
     if dry_run or relation.root is not None:
         # A table that was migrated before may need nothing: that is found out without keeping anybody out.
-        report = projection.dry_run(session, settings, relation, names, options, chosen, note)
+        report = projection.dry_run(session, settings, relation, names, options, note)
         if dry_run or report.unmet:
             return replace(report, dry_run=dry_run)
         if all(step.name in plan.HOUSEKEEPING for step in report.steps):
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped)
-    if strategy is StrategyName.REWRITE:
-        _refuse_unsound(judged)
     if confirm and not confirm(_question(session, relation, names, options)):
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     try:
-        report = with_lock_retries(
+        return with_lock_retries(
             session,
             [relation.oid],
-            lambda: _attempt(session, settings, relation, names, chosen, options, note),
+            lambda: _attempt(session, settings, relation, names, options, note),
             retries,
             note,
         )
     except _Unmet as unmet:
         return unmet.report
-    return _after_commit(session, names, report, note)
 
 
 def _attempt(
@@ -106,7 +97,6 @@ def _attempt(
     settings: Settings,
     relation: Relation,
     names: Names,
-    strategy: Strategy,
     options: Options,
     note: Note,
 ) -> MigrationReport:
@@ -116,13 +106,12 @@ def _attempt(
         seconds = {"lock": timed(lambda: session.run(queries.load("migrate/lock", names)))}
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
-            return _under_lock(session, settings, strategy, options, seconds, note)
+            return _under_lock(session, settings, options, seconds, note)
 
 
 def _under_lock(
     session: Session,
     settings: Settings,
-    strategy: Strategy,
     options: Options,
     seconds: dict[str, float],
     note: Note,
@@ -132,27 +121,23 @@ def _under_lock(
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=options.check)
-    if options.strategy is StrategyName.REWRITE:
-        _refuse_unsound(soundness.judge(session, names, relation))
     session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
     lineage.prepare(session, names)
     projected = projection.project(session, settings, relation, names, writing=True)
     seconds["resolve"] = projected.seconds
     present = plan.look(session, relation, names)
     taken, skipped = projection.choose(relation, present, names, projected, options)
-    report = projection.report(False, settings, options, strategy, projected, (), skipped, taken)
+    report = projection.report(False, settings, options, projected, (), skipped, taken)
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
     # From here on the user's triggers may be fired: under their own settings.
     session.set_local(**lineage.DEFAULT, **{"llamactl.filling": "on"})  # the guard lets these writes pass
     session.restore_path()
     for step in taken:
-        if step.inside and step.name not in seconds:
+        if step.name not in seconds:
             note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
             seconds[step.name] = timed(partial(_take, session, names, step, projected))
     state.end_runs(session, names)
-    if options.strategy is StrategyName.REWRITE:
-        _refuse_waiting_snapshots(session, relation)
     return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
 
 
@@ -192,57 +177,13 @@ def _meddled(what: str) -> LlamactlError:
     )
 
 
-def _refuse_unsound(judged: Judgement) -> None:
-    """Raises where a rewrite is not sound: config for what lasts, busy for sessions that will be gone."""
-    if judged.against_rewrite:
-        raise LlamactlError(
-            ErrorCode.CONFIG if judged.lasting else ErrorCode.BUSY,
-            f"A rewrite is not sound here: {'; '.join(judged.against_rewrite)}; nothing was changed",
-            "Leave out --strategy rewrite: an UPDATE is right under all of this",
-        )
-
-
-def _refuse_waiting_snapshots(session: Session, relation: Relation) -> None:
-    """Raises where somebody, one who waits for the table above all, would then see it empty."""
-    waiting = [holder.sentence() for holder in soundness.snapshot_holders(session)]
-    if waiting:
-        raise LlamactlError(
-            ErrorCode.BUSY,
-            "Sessions hold a snapshot older than the rewrite's commit, and would see the table empty: "
-            f"{'; '.join(waiting)}; rolled back, nothing was changed",
-            "Try again when they are done, or leave out --strategy rewrite",
-        )
-
-
 def _question(session: Session, relation: Relation, names: Names, options: Options) -> str:
     present = plan.look(session, relation, names)
     rows = rows_of(relation)
-    steps = [
-        s
-        for s in plan.steps(relation, present, names, options.strategy, options.check)
-        if s.inside and s.when is not False
-    ]
-    seconds = sum(estimate(step.name, options.strategy, relation, present, rows) for step in steps)
-    text = (
+    steps = [s for s in plan.steps(relation, present, names, options.check) if s.when is not False]
+    seconds = sum(estimate(step.name, relation, present, rows) for step in steps)
+    return (
         f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
         f"about {rows:,} rows? "
         f"Nobody can read or write it for about {max(seconds, 1):.0f} s."
     )
-    if options.strategy is StrategyName.REWRITE:
-        text += " A transaction or pg_dump that begins meanwhile may see it empty."
-    return text
-
-
-def _after_commit(session: Session, names: Names, report: MigrationReport, note: Note) -> MigrationReport:
-    """VACUUM after a rewrite, whose commit no autovacuum follows."""
-    if not any(step.name == "vacuum" for step in report.steps):
-        return report
-    note("Committed; setting the visibility map ...")
-    try:
-        seconds = timed(lambda: session.autocommit_run(queries.load("migrate/vacuum", names)))
-    except LlamactlError as exc:
-        # The migration stands: that this did not run is no reason to call it failed.
-        left = f"VACUUM did not run ({exc.message}): VACUUM {names.quoted_table()};"
-        return replace(report, notes=(*report.notes, left))
-    steps = (replace(step, seconds=seconds) if step.name == "vacuum" else step for step in report.steps)
-    return replace(report, steps=tuple(steps))

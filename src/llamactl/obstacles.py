@@ -16,7 +16,6 @@ from llamactl.db import Session
 from llamactl.model import CheckPolicy, Column, ErrorCode, Finding, IdKind, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import LABEL
-from llamactl.soundness import Reason, Verdict, catalog_reasons
 from llamactl.wording import ident, listed, qualified
 
 RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017")
@@ -58,7 +57,6 @@ class Around:
 
     rights: Rights
     attached: Sequence[Attached]
-    reasons: Sequence[Reason]
 
     def named(self, subject: str) -> list[str]:
         """Returns the names of what stands on the table, of one subject of attached.sql."""
@@ -71,7 +69,7 @@ def find(session: Session, relation: Relation, names: Names, around: Around) -> 
         *_rights(session, relation, names, around),
         *shape(relation),
         *_names_taken(relation, around.attached),
-        *_unsound(relation, around.reasons),
+        *_unwritable(relation, around.attached),
     ]
 
 
@@ -134,7 +132,7 @@ def look(session: Session, relation: Relation, names: Names) -> Around:
         index=names.index,
         check=names.check,
     )
-    return Around(rights, attached, catalog_reasons(session, names, relation))
+    return Around(rights, attached)
 
 
 def shape(relation: Relation) -> Iterator[Finding]:
@@ -237,15 +235,15 @@ def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[F
             yield findings.make("LL012", 1, [one.name], constraint=ident(one.name), what=one.detail)
 
 
-_REFUSED = {"kind": "LL013", "rule": "LL015", "replica identity": "LL016"}
+_UNWRITABLE = {"typed table": "LL013", "replacing rule": "LL015", "replica identity": "LL016"}
 
 
-def _unsound(relation: Relation, reasons: Sequence[Reason]) -> Iterator[Finding]:
-    """Yields what makes both ways of filling impossible; one finding a subject."""
+def _unwritable(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
+    """Yields what makes it impossible to add the column, or to fill it; one finding a subject."""
     table = qualified(relation.schema, relation.name)
-    refused = [r for r in reasons if r.verdict == Verdict.REFUSE and r.subject in _REFUSED]
-    for subject, group in groupby(refused, key=lambda reason: reason.subject):
-        # A view and its like were told from their kind already.
-        if subject != "kind" or not unsupported(relation):
-            found = [reason.name for reason in group]
-            yield findings.make(_REFUSED[subject], len(found), found, table=table, kind="a typed table")
+    stopping = [one for one in attached if one.subject in _UNWRITABLE]
+    for subject, group in groupby(stopping, key=lambda one: one.subject):
+        # A view and its like were reported by their kind already.
+        if subject != "typed table" or not unsupported(relation):
+            found = [one.name for one in group]
+            yield findings.make(_UNWRITABLE[subject], len(found), found, table=table, kind="a typed table")

@@ -33,8 +33,6 @@ from llamactl.model import (
     Note,
     Progress,
     Relation,
-    Strategy,
-    StrategyName,
 )
 from llamactl.names import Names
 from llamactl.online_steps import steps
@@ -44,8 +42,6 @@ from llamactl.settings import Settings
 
 HOUSEKEEPING = frozenset({"claim", "resolve", "create_state", "last_pass"})
 """Steps that change nothing of the user's: where only these are taken, there is nothing to do."""
-
-STRATEGY = Strategy(StrategyName.UPDATE, False, ("a rewrite keeps everybody out: it is never online",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ class OnlineOptions:
 
     @property
     def common(self) -> Options:
-        return Options(StrategyName.UPDATE, self.check, self.retries, self.expect_filled, self.expect_orphans)
+        return Options(self.check, self.retries, self.expect_filled, self.expect_orphans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ def run(
     first = rounds.work_out(session, settings, table.relation, table.names, rules, options.retries, note)
     cut = state.cut_steps(session, table.names, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
-    report = projection.report(False, settings, options.common, STRATEGY, first.projected, (), skipped, taken)
+    report = projection.report(False, settings, options.common, first.projected, (), skipped, taken)
     if report.unmet:
         return replace(report, notes=())
     if all(step.name in HOUSEKEEPING for step in taken) and not first.pending.any_rows:
@@ -182,13 +178,11 @@ def _dry_run(
         step.shown(
             names,
             settings,
-            estimate_seconds=estimate(
-                step.name, StrategyName.UPDATE, relation, present, projected.missing, projected.seconds
-            ),
+            estimate_seconds=estimate(step.name, relation, present, projected.missing, projected.seconds),
         )
         for step in taken
     )
-    return projection.report(True, settings, options.common, STRATEGY, projected, shown, skipped, taken)
+    return projection.report(True, settings, options.common, projected, shown, skipped, taken)
 
 
 def _question(session: Session, table: Table) -> str:

@@ -118,7 +118,7 @@ _RESOLVE = (
 def _step(
     name: str, lock: str, blocks: Blocks, paths: list[str] | tuple[str, ...], when: Condition = True
 ) -> PlannedStep:
-    return PlannedStep(name, paths, lock, when, inside=False, blocks=blocks)
+    return PlannedStep(name, paths, lock, when, blocks=blocks)
 
 
 def _quiet(name: str, *paths: str, lock: str = "", when: Condition = True) -> PlannedStep:

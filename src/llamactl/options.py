@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from llamactl.model import CheckPolicy, DanglingPolicy, FailOn, StrategyName
+from llamactl.model import CheckPolicy, DanglingPolicy, FailOn
 
 Plain = Annotated[Literal["text", "json"], typer.Option("--format", help="Of stdout.")]
 Pictured = Annotated[
@@ -99,7 +99,6 @@ FailOnOption = Annotated[FailOn, typer.Option("--fail-on", help="Exit with 1 fro
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; show counts and plan.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Retries = Annotated[int, typer.Option(min=0, metavar="N", help="How often to try again for a lock.")]
-StrategyOption = Annotated[StrategyName, typer.Option("--strategy", help="How to fill the column.")]
 CheckOption = Annotated[CheckPolicy, typer.Option("--check", help="The CHECK against self-parents.")]
 ExpectFilled = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Else change nothing, and exit with 1.")

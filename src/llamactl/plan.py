@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from llamactl import lineage, queries
 from llamactl.db import Session
-from llamactl.model import Blocks, CheckPolicy, Relation, Step, StrategyName
+from llamactl.model import Blocks, CheckPolicy, Relation, Step
 from llamactl.names import Names
 from llamactl.settings import Settings
 
@@ -21,7 +21,7 @@ USERS_INDEX = "drop_users_index"
 """What an online run records the dropping of the index on the root column as, where that was the user's."""
 
 MAINTENANCE_MEMORY = "256MB"
-"""For building indexes; under the server's default of 64MB a rewrite's sorts spill."""
+"""For building indexes; under the server's default of 64MB the sort spills."""
 
 Condition = bool | str
 """A string names a column of needs.sql: what the rows ask for is known only once they were read."""
@@ -64,10 +64,8 @@ class PlannedStep:
     """The strongest lock that its statements take on the user's table by themselves."""
     when: Condition = True
     parameters: Mapping[str, object] = field(default_factory=dict)
-    inside: bool = True
-    """Inside the transaction, whose first lock keeps everybody out until its end."""
-    blocks: Blocks | None = None
-    """Whom it keeps waiting; None: as `inside` says."""
+    blocks: Blocks = Blocks.ALL
+    """Whom it keeps waiting; all, where the transaction's first lock keeps everybody out until its end."""
 
     def taken(self, needs: Needs) -> bool:
         return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
@@ -94,8 +92,7 @@ class PlannedStep:
         statements = [
             text.written(values) for path in self.paths for text in queries.load(path, names).statements
         ]
-        blocks = self.blocks or (Blocks.ALL if self.inside else Blocks.NONE)
-        return Step(self.name, "\n".join(statements), self.lock, blocks, estimate_seconds, seconds)
+        return Step(self.name, "\n".join(statements), self.lock, self.blocks, estimate_seconds, seconds)
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -122,28 +119,9 @@ def look_at_rows(session: Session, names: Names) -> Needs:
     return session.row(queries.load("migrate/needs", names), Needs)
 
 
-def steps(
-    relation: Relation, present: Present, names: Names, strategy: StrategyName, check: CheckPolicy
-) -> list[PlannedStep]:
+def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here."""
     owner = {"schema": names.schema, "table": names.table}
-    rewrite = strategy is StrategyName.REWRITE
-    fill = (
-        PlannedStep(
-            "fill",
-            ["migrate/create_exception", "migrate/fill_exception", "migrate/close_entry", "migrate/rewrite"],
-            "AccessExclusiveLock",
-            "fill",
-        )
-        if rewrite
-        # What an UPDATE leaves to deferred triggers would stop the statements that follow.
-        else PlannedStep(
-            "fill",
-            ["migrate/close_entry", "migrate/fill", "migrate/settle_constraints"],
-            "RowExclusiveLock",
-            "fill",
-        )
-    )
     missing_check = not present.check_present
     # An index of the user's that is built anew stays the user's.
     unmarked = present.index_ours and not present.index_marked
@@ -180,7 +158,13 @@ def steps(
             "AccessExclusiveLock",
             "refill" if present.index_ours else False,
         ),
-        fill,
+        # What an UPDATE leaves to deferred triggers would stop the statements that follow.
+        PlannedStep(
+            "fill",
+            ["migrate/close_entry", "migrate/fill", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            "fill",
+        ),
         PlannedStep("prove", ["lineage/entry", "migrate/prove"], "AccessShareLock", "fill"),
         PlannedStep(
             "create_index",
@@ -214,13 +198,6 @@ def steps(
             relation.root is not None and not present.comment_present,
         ),
         PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
-        PlannedStep(
-            "vacuum",
-            ["migrate/vacuum"],
-            "ShareUpdateExclusiveLock",
-            "fill" if rewrite else False,
-            inside=False,
-        ),
     ]
 
 

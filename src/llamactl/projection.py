@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llamactl import lineage, obstacles, plan, row_obstacles
 from llamactl.db import Session
-from llamactl.estimates import estimate, fill_seconds
+from llamactl.estimates import estimate
 from llamactl.locks import reading
 from llamactl.model import (
     CheckPolicy,
@@ -18,21 +18,16 @@ from llamactl.model import (
     Note,
     Relation,
     Step,
-    Strategy,
-    StrategyName,
 )
 from llamactl.names import Names
 from llamactl.plan import Needs, PlannedStep, Present
 from llamactl.settings import Settings
-
-WORTH_TELLING_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What migrate's own flags ask for."""
 
-    strategy: StrategyName
     check: CheckPolicy
     retries: int
     expect_filled: int | None
@@ -56,7 +51,6 @@ def dry_run(
     relation: Relation,
     names: Names,
     options: Options,
-    strategy: Strategy,
     note: Note,
 ) -> MigrationReport:
     """Returns the report of a dry run: one snapshot, READ ONLY, no lock that anybody would wait for."""
@@ -73,27 +67,11 @@ def dry_run(
         step.shown(
             names,
             settings,
-            estimate_seconds=estimate(
-                step.name, options.strategy, relation, present, projection.missing, projection.seconds
-            ),
+            estimate_seconds=estimate(step.name, relation, present, projection.missing, projection.seconds),
         )
         for step in taken
     )
-    reported = report(True, settings, options, strategy, projection, steps, skipped, taken)
-    saving = _saving(options, strategy, projection, present)
-    return replace(reported, notes=(*reported.notes, saving)) if saving else reported
-
-
-def _saving(options: Options, strategy: Strategy, projection: Projection, present: Present) -> str | None:
-    """Returns what a rewrite would save, where it would be sound and is worth telling."""
-    if options.strategy is StrategyName.REWRITE or not strategy.rewrite_sound:
-        return None
-    rows, missing = projection.counts.total, projection.missing
-    update = fill_seconds(StrategyName.UPDATE, present, rows, missing)
-    rewrite = fill_seconds(StrategyName.REWRITE, present, rows, missing)
-    if update < WORTH_TELLING_SECONDS or rewrite > update / 2:
-        return None
-    return f"--strategy rewrite would fill in about {rewrite:.0f} s, not {update:.0f} s; read its risks first"
+    return report(True, settings, options, projection, steps, skipped, taken)
 
 
 def project(
@@ -118,7 +96,7 @@ def choose(
     relation: Relation, present: Present, names: Names, projection: Projection, options: Options
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
     """Returns the steps that are taken, and the names of the others."""
-    steps = plan.steps(relation, present, names, options.strategy, options.check)
+    steps = plan.steps(relation, present, names, options.check)
     taken = [step for step in steps if step.taken(projection.needs)]
     return taken, tuple(step.name for step in steps if step not in taken)
 
@@ -139,7 +117,6 @@ def report(
     dry_run: bool,
     settings: Settings,
     options: Options,
-    strategy: Strategy,
     projection: Projection,
     steps: tuple[Step, ...],
     skipped: tuple[str, ...],
@@ -148,7 +125,6 @@ def report(
     return MigrationReport(
         dry_run=dry_run,
         counts=projection.counts,
-        strategy=strategy,
         steps=steps,
         skipped=skipped,
         notes=tuple(_notes(settings, options, projection, {step.name for step in taken})),
@@ -165,10 +141,6 @@ def _notes(settings: Settings, options: Options, projection: Projection, taken: 
     if "add_column" in taken:
         notes.append(
             "A prepared SELECT * of the application fails once after the new column, then works again"
-        )
-    if options.strategy is StrategyName.REWRITE:
-        notes.append(
-            "A transaction that took its snapshot before the commit sees the table empty; so does a pg_dump"
         )
     if options.check is CheckPolicy.AUTO and projection.needs.check_broken:
         notes.append(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from llamactl import catalog, lineage, obstacles, plan, queries
 from llamactl.db import PINNED_PATH, Session
-from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation, StrategyName
+from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import PlannedStep
 from llamactl.settings import Settings
@@ -30,7 +30,7 @@ def run(session: Session, settings: Settings) -> str:
             "llamactl migrate does it, or change the columns to text",
         )
     present = plan.look(session, relation, names)
-    steps = plan.steps(relation, present, names, StrategyName.UPDATE, CheckPolicy.AUTO)
+    steps = plan.steps(relation, present, names, CheckPolicy.AUTO)
     return "\n".join([*_head(session, settings, relation, names), *_body(steps, names), "COMMIT;", ""])
 
 
@@ -77,7 +77,7 @@ def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str
 
 def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
     for step in steps:
-        if step.when is False or not step.inside or step.name == "prove":
+        if step.when is False or step.name == "prove":
             continue
         yield f"\n-- Step: {step.name}"
         if isinstance(step.when, str):

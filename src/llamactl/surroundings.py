@@ -11,7 +11,7 @@ from llamactl.locks import LockHolder, lock_holders
 from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation
 from llamactl.names import DEFAULT_COLUMNS, Names
 from llamactl.obstacles import Around
-from llamactl.soundness import Verdict, snapshot_holders
+from llamactl.snapshots import snapshot_holders
 from llamactl.wording import duration, folded, ident, qualified, size
 
 OLD_SNAPSHOT_SECONDS = 60
@@ -74,18 +74,14 @@ def of_the_fill(relation: Relation, around: Around, missing: int | None, total: 
     changed = (relation.bytes - relation.toast_bytes) * share
     disk, wal = int(changed * DISK_PER_BYTE), int(changed * WAL_PER_BYTE)
     table = qualified(relation.schema, relation.name)
-    by_subject: dict[str, list[str]] = {}
-    for reason in around.reasons:
-        by_subject.setdefault(reason.subject, []).append(reason.name)
-    yield from _some("LL109", by_subject.get("trigger", ()))
-    yield from _some("LL110", by_subject.get("publication", ()))
-    yield from _some("LL111", by_subject.get("slot", ()), wal=size(wal))
-    yield from _some("LL113", by_subject.get("dependent", ()))
+    yield from _some("LL109", around.named("trigger"))
+    yield from _some("LL110", around.named("publication"))
+    yield from _some("LL111", around.named("slot"), wal=size(wal))
+    yield from _some("LL113", around.named("dependent"))
     if disk + wal >= MUCH_DISK:
         yield findings.make("LL117", 1, [], disk=size(disk), wal=size(wal))
-    yield from _some("LL120", by_subject.get("unvalidated check", ()), table=table)
+    yield from _some("LL120", around.named("unvalidated check"), table=table)
     yield from _some("LL121", around.named("ddl trigger"))
-    yield from _some("LL205", [reason.why for reason in around.reasons if reason.verdict != Verdict.REWRITE])
 
 
 def sessions(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:
@@ -95,7 +91,7 @@ def sessions(session: Session, relation: Relation, around: Around) -> Iterator[F
     old = [
         holder.sentence()
         for holder in snapshot_holders(session)
-        if holder.holds and (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
+        if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     yield from _some("LL114", old)
     lockers = [h.sentence() for h in lock_holders(session, relation.oid) if _in_the_way(h)]

@@ -22,7 +22,7 @@ from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.projection import Projection
 from llamactl.settings import Settings
-from llamactl.soundness import snapshot_holders
+from llamactl.snapshots import snapshot_holders
 from llamactl.wording import listed
 
 OLD_SNAPSHOT_SECONDS = 10
@@ -240,7 +240,7 @@ def _warn_of_old_snapshots(work: Work) -> None:
     old = [
         holder.sentence()
         for holder in snapshot_holders(work.session)
-        if holder.holds and (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
+        if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     if old:
         work.note(f"Old snapshots keep room from being used again, so the table grows: {listed(old)}")

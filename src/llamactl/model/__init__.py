@@ -20,7 +20,6 @@ from llamactl.model.change import (
     RefusedBy,
     RepairReport,
     Step,
-    Strategy,
     UndoReport,
 )
 from llamactl.model.counts import (
@@ -43,7 +42,6 @@ from llamactl.model.options import (
     GuardAction,
     OutputFormat,
     Severity,
-    StrategyName,
 )
 from llamactl.model.outcome import (
     EXIT_CODES,
@@ -84,7 +82,7 @@ from llamactl.model.tree import (
     Tree,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 __all__ = [
     "EXIT_CODES",
@@ -133,8 +131,6 @@ __all__ = [
     "StatsReport",
     "StatusReport",
     "Step",
-    "Strategy",
-    "StrategyName",
     "Subject",
     "SubjectKind",
     "TableInfo",

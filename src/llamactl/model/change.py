@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from llamactl.model.counts import Counts
-from llamactl.model.options import GuardAction, StrategyName
+from llamactl.model.options import GuardAction
 
 
 class Blocks(StrEnum):
@@ -33,22 +33,11 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Strategy:
-    """How the column is filled, and whether the other way would be sound here."""
-
-    name: StrategyName
-    rewrite_sound: bool
-    reasons: tuple[str, ...]
-    """Why a rewrite is not sound; also what else weighs (starts with `note: `)."""
-
-
-@dataclass(frozen=True, slots=True)
 class MigrationReport:
     """What migrate did, or in a dry run would do."""
 
     dry_run: bool
     counts: Counts
-    strategy: Strategy
     steps: tuple[Step, ...]
     skipped: tuple[str, ...]
     """Names of the steps that were not needed, because it is there already or nothing asks for it."""

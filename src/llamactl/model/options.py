@@ -38,15 +38,6 @@ class CheckPolicy(StrEnum):
     """Never."""
 
 
-class StrategyName(StrEnum):
-    """How migrate fills the column."""
-
-    UPDATE = "update"
-    """An UPDATE: replicated, fires triggers, right under every snapshot."""
-    REWRITE = "rewrite"
-    """ALTER COLUMN ... TYPE ... USING: faster, no bloat; older snapshots see an empty table."""
-
-
 class GuardAction(StrEnum):
     """What `guard` is asked for."""
 

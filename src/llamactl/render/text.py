@@ -17,8 +17,6 @@ from llamactl.model import (
     PreflightReport,
     RepairReport,
     Severity,
-    Strategy,
-    StrategyName,
     VerifyReport,
 )
 from llamactl.render import steps_text
@@ -128,9 +126,10 @@ def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
         _counts(page, report.counts),
     ]
     if ran or report.dry_run:
-        sections += [_strategy(page, report.strategy), steps_text.table(page, report.steps, report.dry_run)]
-    if sections[2:]:
-        sections += [steps_text.skipped(page, report.skipped)]
+        sections += [
+            steps_text.table(page, report.steps, report.dry_run),
+            steps_text.skipped(page, report.skipped),
+        ]
     if report.dry_run:
         script = ("-- `llamactl sql` prints the whole, resolving the chains included", "dim")
         sections += [*steps_text.statements(page, report.steps), [page.line(script)]]
@@ -143,14 +142,6 @@ def _headline(report: MigrationReport, ran: bool) -> Part:
     if report.dry_run:
         return ("Dry run: nothing was changed.", "bold")
     return ("Migrated." if ran else "Nothing to do: the table is migrated already.", "bold green")
-
-
-def _strategy(page: Page, strategy: Strategy) -> Iterator[str]:
-    sound = "" if strategy.rewrite_sound else "not "
-    other = "" if strategy.name is StrategyName.REWRITE else f"; a rewrite would {sound}be sound here"
-    yield page.line(("strategy ", "bold"), strategy.name, other)
-    for reason in strategy.reasons:
-        yield from page.hanging(["  - "], reason)
 
 
 def repaired(report: RepairReport, screen: Screen) -> Iterator[str]:

@@ -14,7 +14,6 @@ from llamactl.model import (
     FailOn,
     GuardAction,
     LlamactlError,
-    StrategyName,
 )
 from llamactl.options import (
     CheckOption,
@@ -26,7 +25,6 @@ from llamactl.options import (
     Plain,
     Reporting,
     Retries,
-    StrategyOption,
     Yes,
     table_options,
 )
@@ -49,7 +47,6 @@ def migrate(
     dry_run: DryRun = False,
     yes: Yes = False,
     retries: Retries = 5,
-    strategy: StrategyOption = StrategyName.UPDATE,
     check: CheckOption = CheckPolicy.AUTO,
     expect_filled: ExpectFilled = None,
     expect_orphans: ExpectOrphans = None,
@@ -66,10 +63,6 @@ def migrate(
 ) -> ExitCode:
     """Add the root column and fill it. One transaction, all or nothing; --online: beside the application."""
     if online:
-        if strategy is StrategyName.REWRITE:
-            raise LlamactlError(
-                ErrorCode.USAGE, "--online does not go with --strategy rewrite, which keeps everybody out"
-            )
         options = (check, retries, expect_filled, expect_orphans, guard is not False)
         return _migrate_online(call, dry_run, yes, milliseconds("--grace", grace or "10m"), *options)
     if guard is not None or grace is not None:
@@ -82,7 +75,6 @@ def migrate(
             session,
             settings,
             dry_run=dry_run,
-            strategy=strategy,
             check=check,
             retries=retries,
             expect_filled=expect_filled,
