@@ -19,8 +19,7 @@ from psycopg.types.json import Jsonb
 from rich.console import Console
 from rich.table import Table
 
-from llamactl.logger import LlamaLogger
-from llamactl.logger.rules import RowValues
+from llamactl.logger import LlamaLogger, RowValues
 
 Connection = psycopg.Connection[Any]
 

@@ -117,7 +117,7 @@ def import_album(logger: LlamaLogger, connection: Connection, release: Release) 
         if release.artist:
             import_artist(logger, connection, release.artist, job, album)
         else:
-            job.missing("ARTIST", "The release names no artist")
+            job.missing(Entity("ARTIST"), "The release names no artist")
         with job.child("album:enrich", album, sources=["MUSICBRAINZ"]) as enrichment:
             enrichment.enriched(
                 fields_enriched=["label"], data_quality_before="LOW", data_quality_after="HIGH"

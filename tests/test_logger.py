@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +18,9 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
+import llamactl.logger
 from cutting import migrate_here, run_here
-from llamactl.logger import AsyncLlamaLogger, Entity, LlamaLogger, current_job
+from llamactl.logger import AsyncLlamaLogger, Entity, LlamaLogger, LoggerError, current_job, flow_for_bullmq
 from llamactl.model import ErrorCode
 from llamactl.names import Names
 from logging_jobs import (
@@ -68,7 +70,7 @@ def test_each_kind_of_row(kind: type[Any], music: str) -> None:
         job.corrected(reason="typo", user_id=UUID(int=7))
         job.cached(operation="cover", api_call_count=2, duration_ms=1.5, retry_count=1)
         job.failed(ValueError("no title"), ("TRACK", None), attempted={"title": ""})
-        job.missing("ARTIST", "Album has no artist")
+        job.missing(Entity("ARTIST"), "Album has no artist")
         job.log(operation="cache:cover", status="SKIPPED", created_at=datetime(2026, 1, 2, tzinfo=UTC))
 
     counters = run_with(kind, music, body)
@@ -488,7 +490,7 @@ def test_a_job_that_was_rolled_back_is_opened_for_its_children(kind: type[Any], 
 def test_before_during_and_after_the_migration(
     kind: type[Any], database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("llamactl.logger.writing._LOOK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("llamactl.logger._writing._LOOK_AGAIN_SECONDS", 0.0)
 
     async def body(log: Either) -> None:
         job = log.logger.root("o", ("ALBUM", None))
@@ -768,6 +770,66 @@ def test_connection_strings_that_cannot_be_read_are_not_quoted() -> None:
         LlamaLogger("host=x s3cret")
     with refused(ErrorCode.CONFIG, "no column"):
         LlamaLogger("host=x", columns={"jobid": "x"})
+
+
+def test_missing_is_of_an_entity_as_any_row(kind: type[Any], music: str) -> None:
+    async def body(log: Either) -> None:
+        job = log.logger.root("o", ALBUM)
+        job.missing(("TRACK", None), "no track", reason="1", sources=["MUSICBRAINZ"])
+        job.missing(ARTIST, "no biography", reason="2")
+        job.missing(None, "no cover", reason="3")
+
+    run_with(kind, music, body)
+    rows = [(row["entity_type"], row["entity_id"], row["error_message"]) for row in rows_of(music)]
+    assert rows == [
+        ("TRACK", None, "no track"),
+        ("ARTIST", ARTIST.id, "no biography"),
+        ("ALBUM", ALBUM.id, "no cover"),
+    ]
+
+
+def test_what_the_library_raises_is_its_own() -> None:
+    logger = LlamaLogger("host=/nowhere")
+    for wrong in (
+        lambda: LlamaLogger("host=x s3cret"),
+        lambda: LlamaLogger("host=x", columns={"jobid": "x"}),
+        lambda: LlamaLogger("host=x", table=""),
+        lambda: logger.job("o", ALBUM, job_id=" "),
+        lambda: logger.root("o", ALBUM, job_id="a").child("o", ALBUM, job_id="a"),
+        lambda: logger.resume({}),
+        lambda: flow_for_bullmq({"name": "a", "data": "text"}),
+    ):
+        with pytest.raises(LoggerError):
+            wrong()
+
+
+def test_what_is_not_exported_has_an_underscore() -> None:
+    public = set(llamactl.logger.__all__)
+    modules = {path.stem for path in Path(llamactl.logger.__file__).parent.glob("*.py")}
+    assert all(name.startswith("_") for name in modules)
+    assert {name for name in vars(llamactl.logger) if not name.startswith("_")} == public
+    job = LlamaLogger("host=/nowhere").root("o", ALBUM)
+    rows = {"log", "created", "linked", "enriched", "corrected", "cached", "failed", "missing"}
+    place = {"job_id", "parent_job_id", "root_job_id", "operation", "entity"}
+    assert {name for name in dir(job) if not name.startswith("_")} == rows | place | {
+        "child",
+        "context",
+        "elapsed_ms",
+    }
+    calls = {
+        "root",
+        "child",
+        "job",
+        "resume",
+        "for_entity",
+        "transaction",
+        "hold",
+        "flush",
+        "close",
+        "counters",
+    }
+    for kind in (LlamaLogger, AsyncLlamaLogger):
+        assert {name for name in dir(kind) if not name.startswith("_")} == calls
 
 
 def test_it_imports_little() -> None:

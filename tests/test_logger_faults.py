@@ -20,7 +20,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from cutting import migrate_here, run_here
-from llamactl.logger import AsyncLlamaLogger, LlamaLogger, sync, writing
+from llamactl.logger import AsyncLlamaLogger, LlamaLogger, _sync, _writing
 from logging_jobs import ADD_ROOT, Either, rows_of, run_with, wrong_roots
 from servers import Server
 
@@ -212,8 +212,8 @@ def test_a_commit_whose_answer_is_lost(kind: type[Any], own_database: str) -> No
 def test_the_writer_waits_for_nobody_for_ever(
     log_here: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    quick = writing.SETTINGS.replace(b"10s", b"50ms")
-    monkeypatch.setattr(sync, "SETTINGS", quick)
+    quick = _writing.SETTINGS.replace(b"10s", b"50ms")
+    monkeypatch.setattr(_sync, "SETTINGS", quick)
     with LlamaLogger(log_here) as logger, psycopg.connect(log_here) as other:
         other.execute('LOCK TABLE "LlamaLog"')
         begun = time.monotonic()

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.logger import Category, Status
-from llamactl.logger.encoding import cut, encode, loosened, unlinked, with_root
-from llamactl.logger.rules import (
+from llamactl.logger._encoding import cut, encode, loosened, unlinked, with_root
+from llamactl.logger._rules import (
     Ids,
     described,
     failure,

@@ -3,12 +3,12 @@
 docs/logger.md says how, and what is lost when.
 """
 
-from llamactl.logger.aio import AsyncLlamaLogger
-from llamactl.logger.buffer import Counters
-from llamactl.logger.bullmq import context_from_bullmq, flow_for_bullmq
-from llamactl.logger.context import Job, JobContext, current_job
-from llamactl.logger.rules import Category, Entity, RowValues, Status
-from llamactl.logger.sync import LlamaLogger
+from llamactl.logger._aio import AsyncLlamaLogger
+from llamactl.logger._buffer import Counters
+from llamactl.logger._bullmq import context_from_bullmq, flow_for_bullmq
+from llamactl.logger._context import Job, JobContext, current_job
+from llamactl.logger._rules import Category, Entity, LoggerError, RowValues, Status
+from llamactl.logger._sync import LlamaLogger
 
 __all__ = [
     "AsyncLlamaLogger",
@@ -18,6 +18,7 @@ __all__ = [
     "Job",
     "JobContext",
     "LlamaLogger",
+    "LoggerError",
     "RowValues",
     "Status",
     "context_from_bullmq",

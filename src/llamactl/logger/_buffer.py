@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from llamactl.logger.context import Job
+    from llamactl.logger._context import Job
 
 _LOG = logging.getLogger("llamactl.logger")
 

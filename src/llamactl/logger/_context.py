@@ -12,13 +12,14 @@ from itertools import islice, takewhile
 from types import TracebackType
 from typing import Any, Protocol, Self, TypedDict, Unpack
 
-from llamactl.logger.rules import (
+from llamactl.logger._rules import (
     Category,
     Entity,
     EntityLike,
     Id,
     Ids,
     JobValues,
+    LoggerError,
     RowValues,
     Status,
     failure,
@@ -26,7 +27,7 @@ from llamactl.logger.rules import (
     new_id,
     place,
 )
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.model import ErrorCode
 
 
 class JobContext(TypedDict, total=False):
@@ -52,7 +53,7 @@ class JobContext(TypedDict, total=False):
 class Recorder(Protocol):
     """What a job needs of its logger."""
 
-    def record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
+    def _record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
         """Takes a row; never raises."""
 
 
@@ -103,35 +104,35 @@ class Job:
         logged: bool = False,
     ) -> None:
         self._log = log
-        self.ids = ids
+        self._ids = ids
         self.operation = operation
         self.entity = Entity(*entity)
-        self.parent = parent
-        self.defaults: JobValues = defaults or {}
-        self.logged = logged
+        self._parent = parent
+        self._defaults: JobValues = defaults or {}
+        self._logged = logged
         """The log holds a row of it, or will before any row that is recorded later."""
-        self.recorded = logged
+        self._recorded = logged
         """The same, were its transaction committed."""
-        self.found_root: str | None = None
+        self._found_root: str | None = None
         """What was looked up in the log."""
         known = ids.root_job_id is not None or parent is None
-        self.origin: Job = self if known or parent is None else parent.origin
+        self._origin: Job = self if known or parent is None else parent._origin
         """The topmost job whose root this one shares, where no root was given."""
-        self.begun = datetime.now(UTC)
+        self._begun_at = datetime.now(UTC)
         self._begun = time.monotonic()
 
     @property
     def job_id(self) -> str:
-        return self.ids.job_id
+        return self._ids.job_id
 
     @property
     def parent_job_id(self) -> str | None:
-        return self.ids.parent_job_id
+        return self._ids.parent_job_id
 
     @property
     def root_job_id(self) -> str | None:
         """None as long as it is not known."""
-        return self.ids.root_job_id or self.origin.ids.root_job_id or self.origin.found_root
+        return self._ids.root_job_id or self._origin._ids.root_job_id or self._origin._found_root
 
     @property
     def elapsed_ms(self) -> int:
@@ -142,7 +143,7 @@ class Job:
     def context(self) -> JobContext:
         """What resume() takes on the other side of a queue; JSON-able."""
         context = self._described()
-        unlogged = takewhile(lambda job: not job.recorded, islice(self.upward(), 1, None))
+        unlogged = takewhile(lambda job: not job._recorded, islice(self._upward(), 1, None))
         if above := [job._described() for job in unlogged]:
             context["above"] = above
         return context
@@ -156,12 +157,12 @@ class Job:
             "operation": self.operation,
             "entity_type": entity_type,
             "entity_id": None if entity_id is None else str(entity_id),
-            "logged": self.recorded,
+            "logged": self._recorded,
         }
-        if "user_id" in self.defaults:
-            context["user_id"] = str(self.defaults["user_id"])
-        if "triggered_by" in self.defaults:
-            context["triggered_by"] = self.defaults["triggered_by"]
+        if "user_id" in self._defaults:
+            context["user_id"] = str(self._defaults["user_id"])
+        if "triggered_by" in self._defaults:
+            context["triggered_by"] = self._defaults["triggered_by"]
         return context
 
     def child(
@@ -175,28 +176,28 @@ class Job:
         """Returns a job below this one. `defaults` are values of all its rows; the user is inherited, and
         what triggered it.
 
-        Raises LlamactlError (usage) where the job id is this job's own, or that of one above it.
+        Raises LoggerError (usage) where the job id is this job's own, or that of one above it.
         """
         if job_id is None:
             ids = Ids(new_id(), self.job_id, self.root_job_id)
-        elif str(job_id) in {self.root_job_id, *(job.job_id for job in self.upward())}:
-            raise LlamactlError(
+        elif str(job_id) in {self.root_job_id, *(job.job_id for job in self._upward())}:
+            raise LoggerError(
                 ErrorCode.USAGE,
                 f"Job {str(job_id)!r} cannot be below itself",
                 "Give the child another job id, or none",
             )
         else:
             ids = place(job_id, self.job_id, self.root_job_id)
-        if self.defaults:
-            defaults = {**inherited(self.defaults), **defaults}
+        if self._defaults:
+            defaults = {**inherited(self._defaults), **defaults}
         return Job(self._log, ids, operation, entity, parent=self, defaults=defaults)
 
-    def upward(self) -> Iterator[Job]:
+    def _upward(self) -> Iterator[Job]:
         """Yields the job and those above it that this process knows of."""
         job: Job | None = self
         while job:
             yield job
-            job = job.parent
+            job = job._parent
 
     # --- rows -----------------------------------------------------------------------------------------------
 
@@ -204,7 +205,7 @@ class Job:
         """Writes a row: of the job's entity where none is named, SUCCESS where no status is, and of the
         category that operation and status say where none is given. No method that writes a row raises.
         """
-        self._log.record(self, entity or self.entity, values, at_once=False)
+        self._log._record(self, entity or self.entity, values, at_once=False)
 
     def created(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
         """The entity is new."""
@@ -248,16 +249,16 @@ class Job:
         """
         self._fail(error, entity, failure(error, attempted, values), at_once=False)
 
-    def missing(self, entity_type: str, message: str, **values: Unpack[RowValues]) -> None:
-        """The sources have nothing for an entity that should be there; it has no id."""
+    def missing(self, entity: EntityLike | None, message: str, **values: Unpack[RowValues]) -> None:
+        """The sources have nothing for an entity that should be there: mostly one without an id."""
         row: RowValues = {"category": Category.FAILED, "status": Status.NO_DATA_AVAILABLE, **values}
         row["error_message"] = message
-        self.log((entity_type, None), **row)
+        self.log(entity, **row)
 
     def _fail(
         self, error: BaseException | str, entity: EntityLike | None, values: RowValues, *, at_once: bool
     ) -> None:
-        self._log.record(self, entity or self.entity, values, at_once=at_once)
+        self._log._record(self, entity or self.entity, values, at_once=at_once)
         if isinstance(error, BaseException):
             with suppress(AttributeError, TypeError):
                 setattr(error, _LOGGED, True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from llamactl.logger.rules import OWN_COLUMN, Category, storable
+from llamactl.logger._rules import OWN_COLUMN, Category, storable
 
 
 def encode(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, list[str]]:

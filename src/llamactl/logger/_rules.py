@@ -17,6 +17,11 @@ Id: TypeAlias = str | UUID | int
 BLANKS = " \t\n\r\f\x0b"
 
 
+class LoggerError(LlamactlError):
+    """What a logger refuses before anything is recorded: a job that cannot be (code usage), a name or a
+    connection string that cannot be (config). The methods that write rows raise nothing."""
+
+
 class Category(StrEnum):
     """What was done with the entity."""
 
@@ -130,14 +135,14 @@ _BY_OPERATION = (
 def place(job_id: Id, parent_job_id: Id | None = None, root_job_id: Id | None = None) -> Ids:
     """Returns the ids as the log holds them, as strings; a job without a parent is its own root.
 
-    A root that is the job itself, where it has a parent, says nothing: it becomes None. Raises LlamactlError
+    A root that is the job itself, where it has a parent, says nothing: it becomes None. Raises LoggerError
     (usage) for a blank job id, and for a job that would be its own parent.
     """
     job, parent, root = _present(job_id), _present(parent_job_id), _present(root_job_id)
     if job is None:
-        raise LlamactlError(ErrorCode.USAGE, f"A job needs an id that is not blank, not {job_id!r}")
+        raise LoggerError(ErrorCode.USAGE, f"A job needs an id that is not blank, not {job_id!r}")
     if job == parent:
-        raise LlamactlError(
+        raise LoggerError(
             ErrorCode.USAGE, f"Job {job!r} cannot be its own parent", "Give the child another job id, or none"
         )
     if parent is None:
@@ -148,7 +153,7 @@ def place(job_id: Id, parent_job_id: Id | None = None, root_job_id: Id | None = 
 def _present(id_: Id | None) -> str | None:
     text = None if id_ is None else str(id_)
     if text and text != storable(text):
-        raise LlamactlError(ErrorCode.USAGE, f"A job id cannot hold {text!r}", "No NUL, no lone surrogates")
+        raise LoggerError(ErrorCode.USAGE, f"A job id cannot hold {text!r}", "No NUL, no lone surrogates")
     return text if text and text.strip(BLANKS) else None
 
 

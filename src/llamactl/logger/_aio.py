@@ -14,14 +14,13 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import tuple_row
 
-from llamactl.logger.context import Job
-from llamactl.logger.core import LoggerCore
-from llamactl.logger.rules import EntityLike, JobValues
-from llamactl.logger.scope import begin, ended_well, holding
-from llamactl.logger.sync import at_exit, drive
-from llamactl.logger.target import AsyncPool, known, parameters
-from llamactl.logger.writing import SETTINGS, Answer, Call, Steps, backoff_seconds
-from llamactl.model import LlamactlError
+from llamactl.logger._context import Job
+from llamactl.logger._core import LoggerCore
+from llamactl.logger._rules import EntityLike, JobValues, LoggerError
+from llamactl.logger._scope import begin, ended_well, holding
+from llamactl.logger._sync import at_exit, drive
+from llamactl.logger._target import AsyncPool, known, parameters
+from llamactl.logger._writing import SETTINGS, Answer, Call, Steps, backoff_seconds
 
 T = TypeVar("T")
 
@@ -67,10 +66,10 @@ class AsyncLlamaLogger(LoggerCore):
         self._task: asyncio.Task[None] | None = None
         self._batch_ready, self._io = asyncio.Event(), asyncio.Lock()
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         self._pool, self._at_exit = None, False
         self._reset()
-        super().forked()
+        super()._forked()
 
     # --- for the application --------------------------------------------------------------------------------
 
@@ -84,7 +83,7 @@ class AsyncLlamaLogger(LoggerCore):
         """As connection.transaction(): rows recorded inside are released where it commits, and dropped where
         it rolls back. Inside another one it is a savepoint.
 
-        Raises LlamactlError (usage) where the connection is in a transaction that was begun otherwise.
+        Raises LoggerError (usage) where the connection is in a transaction that was begun otherwise.
         """
         begin(self, connection)
         with holding(self, connection) as held:
@@ -106,7 +105,7 @@ class AsyncLlamaLogger(LoggerCore):
             self._adopt()
             async with self._io:
                 ids = await self._drive(self._writer.creator(entity))
-        except (psycopg.Error, LlamactlError) as error:
+        except (psycopg.Error, LoggerError) as error:
             self._cannot_ask(operation, error)
         return self._found_creator(operation, entity, ids, defaults)
 

@@ -9,21 +9,23 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
-from llamactl.logger.buffer import Buffer, Counters, Row, Warnings
-from llamactl.logger.context import Job, JobContext, current_job, inherited
-from llamactl.logger.encoding import encode
-from llamactl.logger.rules import (
+from llamactl.logger._buffer import Buffer, Counters, Row, Warnings
+from llamactl.logger._context import Job, JobContext, current_job, inherited
+from llamactl.logger._encoding import encode
+from llamactl.logger._rules import (
     EntityLike,
     Id,
     Ids,
     JobValues,
+    LoggerError,
     described,
     new_id,
     opening_values,
     place,
 )
-from llamactl.logger.scope import Held, holding, innermost
-from llamactl.logger.writing import Writer
+from llamactl.logger._scope import Held, holding, innermost
+from llamactl.logger._writing import Writer
+from llamactl.model import LlamactlError
 from llamactl.names import Names
 
 
@@ -40,8 +42,11 @@ class LoggerCore(ABC):
         max_bytes: int,
         batch_rows: int,
     ) -> None:
-        names = Names(schema=schema, table=table, columns=columns or {})
-        self.process = os.getpid()
+        try:
+            names = Names(schema=schema, table=table, columns=columns or {})
+        except LlamactlError as error:
+            raise LoggerError(error.code, error.message, error.hint) from None
+        self._process = os.getpid()
         """The process that the rows in the buffer belong to."""
         self._columns = dict(names.columns)
         self._warn = Warnings()
@@ -82,14 +87,14 @@ class LoggerCore(ABC):
         """Returns a job whose ids are known, as from another queue.
 
         A root that is not given is its parent's, looked up in the log when its rows are written. Raises
-        LlamactlError (usage) for a blank job id, and for a job that would be its own parent.
+        LoggerError (usage) for a blank job id, and for a job that would be its own parent.
         """
         return Job(self, place(job_id, parent_job_id, root_job_id), operation, entity, defaults=defaults)
 
     def resume(self, context: JobContext) -> Job:
         """Returns the job that `context` was taken from, on the other side of a queue.
 
-        Raises LlamactlError (usage) as job() does.
+        Raises LoggerError (usage) as job() does.
         """
         above: Job | None = None
         for outer in reversed(context.get("above", [])):
@@ -111,16 +116,16 @@ class LoggerCore(ABC):
 
     # --- rows -----------------------------------------------------------------------------------------------
 
-    def record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
+    def _record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
         """Takes a row: holds it until the commit of the block that this thread or task is in, if any.
 
         Never raises: what goes wrong is a warning, and counted.
         """
         try:
-            row = self._row(job, entity, {**job.defaults, **values} if job.defaults else values)
+            row = self._row(job, entity, {**job._defaults, **values} if job._defaults else values)
             if not self._reserve(row):
                 return
-            job.recorded = True
+            job._recorded = True
             held = None if at_once else innermost(self)
             if held:
                 held.rows.append(row)
@@ -131,14 +136,14 @@ class LoggerCore(ABC):
             self._buffer.refuse()
             self._warn("made", f"{job.operation}: a row could not be made: {error!r}")
 
-    def settle(self, held: Held) -> None:
+    def _settle(self, held: Held) -> None:
         """Releases what was held, passes it on to the block around it, or drops it."""
-        if held.process != self.process:
+        if held.process != self._process:
             return
         if held.dropped:
             self._buffer.drop(held.rows)
             for row in held.rows:
-                row.job.recorded = row.job.logged
+                row.job._recorded = row.job._logged
         elif outer := held.enclosing():
             outer.rows.extend(held.rows)
         else:
@@ -159,7 +164,7 @@ class LoggerCore(ABC):
 
     def _row(self, job: Job, entity: EntityLike, values: Mapping[str, Any]) -> Row:
         root = job.root_job_id
-        described_row = described(job.ids, root, job.operation, entity, values)
+        described_row = described(job._ids, root, job.operation, entity, values)
         text, mended = encode(described_row, self._columns)
         for what in mended:
             self._buffer.count("mended")
@@ -175,21 +180,21 @@ class LoggerCore(ABC):
     def _release(self, row: Row) -> None:
         """Hands a row to the writer, after the rows that its chain needs."""
         job = row.job
-        if not job.logged:
-            job.logged = self._open(job)
+        if not job._logged:
+            job._logged = self._open(job)
         self._buffer.put(row)
 
     def _open(self, job: Job) -> bool:
         """Hands over an opening row for each job above that has none; False where one found no room."""
         closed = [job]
-        while (above := closed[-1].parent) and not above.logged:
+        while (above := closed[-1]._parent) and not above._logged:
             closed.append(above)
         for above in reversed(closed[1:]):
-            values = {**inherited(above.defaults), **opening_values(above.job_id, above.begun)}
+            values = {**inherited(above._defaults), **opening_values(above.job_id, above._begun_at)}
             row = self._row(above, (above.entity.type, None), values)
             if not self._reserve(row):
                 return False
-            above.logged = above.recorded = True
+            above._logged = above._recorded = True
             self._buffer.put(row)
         return True
 
@@ -229,9 +234,9 @@ class LoggerCore(ABC):
         if lost := self._buffer.abandon():
             self._warn("abandoned", f"{lost} rows of the log are lost: they could not be written in time")
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         """Starts anew in a forked child. What the parent had recorded is the parent's to write."""
-        self.process = os.getpid()
+        self._process = os.getpid()
         self._buffer.clear()
         self._writer.forget()
 
@@ -241,7 +246,7 @@ _loggers: weakref.WeakSet[LoggerCore] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for logger in list(_loggers):
-        logger.forked()
+        logger._forked()
 
 
 if hasattr(os, "register_at_fork"):

@@ -14,13 +14,12 @@ from typing import Any, Self, TypeVar, Unpack
 import psycopg
 from psycopg.rows import tuple_row
 
-from llamactl.logger.context import Job
-from llamactl.logger.core import LoggerCore
-from llamactl.logger.rules import EntityLike, JobValues
-from llamactl.logger.scope import begin, ended_well, holding
-from llamactl.logger.target import SyncPool, known, parameters
-from llamactl.logger.writing import SETTINGS, Answer, Call, Steps, backoff_seconds
-from llamactl.model import LlamactlError
+from llamactl.logger._context import Job
+from llamactl.logger._core import LoggerCore
+from llamactl.logger._rules import EntityLike, JobValues, LoggerError
+from llamactl.logger._scope import begin, ended_well, holding
+from llamactl.logger._target import SyncPool, known, parameters
+from llamactl.logger._writing import SETTINGS, Answer, Call, Steps, backoff_seconds
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ class LlamaLogger(LoggerCore):
     connection string, to where the writer opens a connection of its own. The application's connections
     are never used. Recording a row only puts it into the buffer, of at most `max_rows` and `max_bytes`; a
     daemon thread writes every `flush_seconds`, earlier where there are `batch_rows`, and close() and the
-    interpreter's exit write what is left. Raises LlamactlError (config) for names that cannot be.
+    interpreter's exit write what is left. Raises LoggerError (config) for names that cannot be.
     """
 
     def __init__(
@@ -66,11 +65,11 @@ class LlamaLogger(LoggerCore):
         self._starting, self._io = threading.Lock(), threading.Lock()
         self._batch_ready, self._stop = threading.Event(), threading.Event()
 
-    def forked(self) -> None:
+    def _forked(self) -> None:
         # The parent's pool has no threads here, and its connections are the parent's.
         self._pool = None
         self._reset()
-        super().forked()
+        super()._forked()
 
     # --- for the application --------------------------------------------------------------------------------
 
@@ -84,7 +83,7 @@ class LlamaLogger(LoggerCore):
         """As connection.transaction(): rows recorded inside are released where it commits, and dropped where
         it rolls back. Inside another one it is a savepoint.
 
-        Raises LlamactlError (usage) where the connection is in a transaction that was begun otherwise.
+        Raises LoggerError (usage) where the connection is in a transaction that was begun otherwise.
         """
         begin(self, connection)
         with (
@@ -107,7 +106,7 @@ class LlamaLogger(LoggerCore):
         try:
             with self._io:
                 ids = self._drive(self._writer.creator(entity))
-        except (psycopg.Error, LlamactlError) as error:
+        except (psycopg.Error, LoggerError) as error:
             self._cannot_ask(operation, error)
         return self._found_creator(operation, entity, ids, defaults)
 

@@ -17,11 +17,12 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from llamactl import queries
-from llamactl.logger import encoding, rules
-from llamactl.logger.buffer import Buffer, Row, Warnings
-from llamactl.logger.context import Job
-from llamactl.logger.rules import Category, EntityLike, Ids
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.logger import _encoding as encoding
+from llamactl.logger import _rules as rules
+from llamactl.logger._buffer import Buffer, Row, Warnings
+from llamactl.logger._context import Job
+from llamactl.logger._rules import Category, EntityLike, Ids, LoggerError
+from llamactl.model import ErrorCode
 from llamactl.names import Names
 
 T = TypeVar("T")
@@ -108,7 +109,7 @@ class Writer:
             kind = next((row[3] for row in columns if row[0] == self._columns["id"]), None)
             if kind not in ("string", "uuid") or self._columns["job_id"] not in types:
                 message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
-                raise LlamactlError(ErrorCode.CONFIG, message)
+                raise LoggerError(ErrorCode.CONFIG, message)
             category = {"relation": relation, "column": self._columns["category"]}
             enum = yield from self._ask("catalog/enum", category)
             self._shape = Shape(
@@ -127,10 +128,10 @@ class Writer:
         lacking = [row for row in rows if not row.rooted]
         if not lacking or "root_job_id" in shape.absent:
             return
-        origins = {row.job.origin.job_id: row.job.origin for row in lacking if not row.job.root_job_id}
+        origins = {row.job._origin.job_id: row.job._origin for row in lacking if not row.job.root_job_id}
         for origin in origins.values():
-            origin.found_root = self._roots.get(origin.parent_job_id or "")
-        asked = [origin for origin in origins.values() if origin.found_root is None]
+            origin._found_root = self._roots.get(origin.parent_job_id or "")
+        asked = [origin for origin in origins.values() if origin._found_root is None]
         if asked:
             yield from self._look_up(asked)
         column = self._columns["root_job_id"]
@@ -151,9 +152,9 @@ class Writer:
         found: dict[str, str | None] = dict(answer)
         for origin in origins:
             parent = origin.parent_job_id or ""
-            origin.found_root = found.get(parent)
-            if origin.found_root:
-                self._remember(parent, origin.found_root)
+            origin._found_root = found.get(parent)
+            if origin._found_root:
+                self._remember(parent, origin._found_root)
             else:
                 why = "has no one root" if parent in found else "is not in the log"
                 self._warn(why, f"Job {parent!r} {why}: rows of job {origin.job_id!r} go without a root")
@@ -192,7 +193,7 @@ class Writer:
                     refused.append(part[0])
                     self._warn("refused", f"{part[0].job.operation}: a row is refused: {_said(error)}")
         for row in refused:
-            row.job.logged = False  # so that its next child opens it
+            row.job._logged = False  # so that its next child opens it
         return len(refused), mended
 
     def _fitted(self, row: Row, shape: Shape) -> Row:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import psycopg
 from psycopg import conninfo
 
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.logger._rules import LoggerError
+from llamactl.model import ErrorCode
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -31,7 +32,7 @@ _DEFAULTS = {
 def parameters(target: Target) -> dict[str, Any] | None:
     """Returns libpq's parameters for a connection like the target's; None where only a pool knows them.
 
-    Raises LlamactlError (config) for a connection string that cannot be read.
+    Raises LoggerError (config) for a connection string that cannot be read.
     """
     if isinstance(target, psycopg.Connection | psycopg.AsyncConnection):
         found: Mapping[str, Any] = {
@@ -49,9 +50,9 @@ def parameters(target: Target) -> dict[str, Any] | None:
 
 
 def known(parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns them. Raises LlamactlError (config) where only the pool knows them."""
+    """Returns them. Raises LoggerError (config) where only the pool knows them."""
     if parameters is None:
-        raise LlamactlError(
+        raise LoggerError(
             ErrorCode.CONFIG,
             "The pool makes its connection string itself, so the logger has no connection without the pool",
             "Make pool and logger in the process that uses them, and close() the logger before the pool",
@@ -65,7 +66,7 @@ def _read(text: str) -> dict[str, Any]:
     except psycopg.ProgrammingError:
         # Not even as the context of ours: its words may quote a part of the string, the password included.
         pass
-    raise LlamactlError(
+    raise LoggerError(
         ErrorCode.CONFIG,
         "The connection string cannot be read",
         "It is libpq's: postgresql://... or host=...",

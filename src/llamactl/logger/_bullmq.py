@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from llamactl.logger.context import JobContext
-from llamactl.logger.rules import EntityLike, new_id
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.logger._context import JobContext
+from llamactl.logger._rules import EntityLike, LoggerError, new_id
+from llamactl.model import ErrorCode
 
 KEY = "llamactl"
 
@@ -57,7 +57,7 @@ def flow_for_bullmq(flow: Mapping[str, Any], cause: JobContext | None = None) ->
 
     A flow's children run before their parents, so they must know the chain above them beforehand. `cause` is
     the context of the job that adds the flow, if any. What a job's data holds under `llamactl` already, as
-    its entity, stays. Raises LlamactlError (usage) for data that is not an object.
+    its entity, stays. Raises LoggerError (usage) for data that is not an object.
     """
     return _node(flow, _below(cause) if cause else JobContext())
 
@@ -68,7 +68,7 @@ def _node(flow: Mapping[str, Any], place: JobContext) -> dict[str, Any]:
         data = {}
     if not isinstance(data, Mapping):
         message = f"The data of job {flow.get('name')!r} cannot hold its context: it is no object"
-        raise LlamactlError(ErrorCode.USAGE, message, "Put it into an object")
+        raise LoggerError(ErrorCode.USAGE, message, "Put it into an object")
     job_id = options["jobId"] = str(options.get("jobId") or new_id())
     context = JobContext(operation=str(flow.get("name") or ""), **place)
     context.update(data.get(KEY) or {})

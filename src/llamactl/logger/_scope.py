@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.pq import TransactionStatus
 
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.logger._rules import LoggerError
+from llamactl.model import ErrorCode
 
 if TYPE_CHECKING:
-    from llamactl.logger.buffer import Row
-    from llamactl.logger.core import LoggerCore
+    from llamactl.logger._buffer import Row
+    from llamactl.logger._core import LoggerCore
 
 _innermost: ContextVar[Held | None] = ContextVar("llamactl_held", default=None)
 
@@ -27,7 +28,7 @@ class Held:
 
     def __init__(self, core: LoggerCore, connection: Any, outer: Held | None) -> None:
         self.core, self.connection, self.outer = core, connection, outer
-        self.process = core.process
+        self.process = core._process
         self.rows: list[Row] = []
         self.over = False
         self.dropped = False
@@ -47,7 +48,7 @@ class Held:
 def innermost(core: LoggerCore) -> Held | None:
     """Returns the block of this logger that the thread or task is in; one that was left at a fork is none."""
     held = _innermost.get()
-    while held and (held.over or held.core is not core or held.process != core.process):
+    while held and (held.over or held.core is not core or held.process != core._process):
         held = held.outer
     return held
 
@@ -66,20 +67,20 @@ def holding(core: LoggerCore, connection: Any = None) -> Iterator[Held]:
     finally:
         _innermost.set(before)
         held.over = True
-        core.settle(held)
+        core._settle(held)
 
 
 def begin(core: LoggerCore, connection: Any) -> None:
     """Sees that the end of the transaction will be seen.
 
-    Raises LlamactlError (usage) inside a transaction that the logger did not begin: what transaction() makes
+    Raises LoggerError (usage) inside a transaction that the logger did not begin: what transaction() makes
     there is a savepoint, and the commit comes later, unseen.
     """
     held = innermost(core)
     while held and held.connection is not connection:
         held = held.outer
     if held is None and connection.info.transaction_status is not TransactionStatus.IDLE:
-        raise LlamactlError(
+        raise LoggerError(
             ErrorCode.USAGE,
             "The connection is in a transaction already, whose commit the logger would not see",
             "Begin it with logger.transaction(connection), or let logger.hold() enclose its commit",
