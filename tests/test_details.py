@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -228,28 +226,6 @@ def test_a_full_disk(log: str) -> None:
     done = run_here("tree", "a", "--dsn", log, "--format", "html", "-o", "/dev/full")
     assert done.code == 3
     assert "Cannot write /dev/full: No space left on device" in done.err
-
-
-def test_links_modes_and_pipes(log: str, tmp_path: Path, run_cli: Cli) -> None:
-    (tmp_path / "real").mkdir()
-    real, link = tmp_path / "real" / "report.html", tmp_path / "link.html"
-    link.symlink_to(real)
-    old = os.umask(0o027)
-    try:
-        assert run_here("tree", "a", "--dsn", log, "--format", "html", "-o", str(link)).code == 0
-    finally:
-        os.umask(old)
-    assert link.is_symlink()
-    assert real.read_text().startswith("<!doctype html>")
-    assert stat.S_IMODE(real.stat().st_mode) == 0o640
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
-        done = run_cli("tree", "a", "--dsn", log, "--format", "html", "-o", str(pipe))
-        read, _ = reader.communicate(timeout=60)
-    assert done.returncode == 0
-    assert read.endswith(b"</html>\n")
-    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_a_closed_pipe_is_no_failure(log: str, tmp_path: Path, cli_env: dict[str, str]) -> None:

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 Verb = TypeVar("Verb", bound=Callable[..., ExitCode])
 """Takes a Call first."""
 Options = Callable[..., dict[str, Any]]
-Take = Callable[[Iterable[str]], object]
-"""Writes the pieces of a file."""
+Take = Callable[[Iterable[str]], bool]
+"""Writes the pieces of a file; returns whether its reader is still there."""
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Page:
     take: Take
     note: Callable[[str], None]
     told: str = ""
-    """What was written."""
+    """What was written; empty where nobody reads it any more."""
 
     def write(self, report: Tree | Timeline, details: Details) -> ExitCode:
         """Writes the report with its rows' details, and its notes to stderr."""
@@ -52,8 +52,8 @@ class Page:
 
         made = datetime.now(UTC).isoformat(timespec="seconds")
         written = html.File(report, details, f"Made by llamactl {__version__}, {made}, from {details.source}")
-        self.take(written.pieces())
-        self.told = written.told()
+        if self.take(written.pieces()):
+            self.told = written.told()
         for line in (*written.notes(), *report.notes):
             self.note(line)
         return ExitCode.OK
@@ -127,19 +127,15 @@ class Call:
                 "--format html is no text for a terminal",
                 "-o FILE writes a file, -o - to stdout",
             )
-        if output is None or output == "-":
-            take: AbstractContextManager[Take] = nullcontext(self.streams.data)
-        else:
-            from llamactl.render import file
+        from llamactl.render import file
 
-            take = file.replacing(Path(output))
-        with take as taking:
+        # The descriptor: what was printed so far is in the stream's buffer, and a closed pipe is no error.
+        path = None if output is None or output == "-" or file.descriptor(Path(output)) == 1 else Path(output)
+        with nullcontext(self.streams.data) if path is None else file.replacing(path) as taking:
             page = Page(taking, self.note)
             yield page
-        if output not in (None, "-"):
-            self.note(f"Wrote {output}: {page.told}")
-        elif not self.streams.unread:
-            self.note(f"Wrote stdout: {page.told}")
+        if page.told:
+            self.note(f"Wrote {'stdout' if path is None else output}: {page.told}")
 
     def watch(self, reports: Iterator[StatusReport]) -> ExitCode:
         """Shows each report as it comes; the notes of the last one go to stderr."""

@@ -90,22 +90,23 @@ class Streams:
         """Nobody reads stdout any more, or ever did."""
         return self._out is None
 
-    def data(self, chunks: Iterable[str]) -> None:
-        """Writes to stdout, up to where it is closed. Raises LlamactlError where it takes no more."""
-        if self._out is None:
-            return
+    def data(self, chunks: Iterable[str]) -> bool:
+        """Writes to stdout, up to where it is closed; returns whether it is still open.
+
+        Raises LlamactlError where it takes no more.
+        """
+        out = self._out
+        if out is None:
+            return False
         try:
-            for chunk in chunks:
-                self._out.write(chunk)
-            self._out.flush()
-        except BrokenPipeError:
-            _silence(self._out)
-            self._out = None
+            if not write(out, chunks):
+                self._out = None
         except OSError as exc:
-            _silence(self._out)
+            _silence(out)
             self._out = None
             message = f"Cannot write to stdout: {exc.strerror}; what the command did stands"
             raise LlamactlError(ErrorCode.CONNECTION, message) from exc
+        return not self.unread
 
     def note(self, line: str) -> None:
         """Writes a line to stderr."""
@@ -139,6 +140,18 @@ class Streams:
         except OSError:
             _silence(self._err)
             self._err = None
+
+
+def write(stream: TextIO, chunks: Iterable[str]) -> bool:
+    """Writes to the stream; returns whether its reader is still there. Raises OSError."""
+    try:
+        for chunk in chunks:
+            stream.write(chunk)
+        stream.flush()
+    except BrokenPipeError:
+        _silence(stream)
+        return False
+    return True
 
 
 def _silence(stream: TextIO) -> None:

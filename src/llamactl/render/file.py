@@ -1,43 +1,171 @@
-"""A file that is written whole or not at all."""
+"""A file that is written whole or not at all, and that nobody may read who could not before.
+
+1. An open file (/dev/stdout, /dev/fd/63, a process substitution), a pipe or a device is written to as it is.
+2. A new file gets mode 0600, whatever the umask: a report contains every column of the log.
+3. An existing file is replaced in one step by one of the same mode, owner and ACL. A symbolic link stays: its
+   target is replaced.
+4. Where that cannot be (another's file, a second hard link, a mount point, a directory that takes no new
+   file), a temporary file takes the report, and is copied into the existing one once it is whole.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
+import shutil
+import stat
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from errno import EBADF
 from pathlib import Path
 from secrets import token_hex
+from tempfile import mkstemp
+from typing import TextIO, cast
 
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.render.console import write
+
+Take = Callable[[Iterable[str]], bool]
+"""Writes the pieces of a file; returns whether its reader is still there."""
+
+Finish = Callable[[], object]
+"""Puts what was written in its place."""
+
+_DESCRIPTORS = re.compile(rf"/dev/fd|/proc/(?:self|thread-self|{os.getpid()}(?:/task/[0-9]+)?)/fd")
+_MOST_LINKS = 40
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Callable[[Iterable[str]], object]]:
-    """Yields what writes pieces to a file beside `path`, which takes its place once all went well.
+def replacing(path: Path) -> Iterator[Take]:
+    """Yields what writes pieces to the file, which has its new content once all went well.
 
-    A link's target is what is replaced. What is no regular file (a pipe, /dev/null) is written to. Raises
-    LlamactlError: usage where the file cannot be made, connection where it cannot be written.
+    Raises LlamactlError: usage where the file cannot be made, connection where it cannot be written.
     """
+    with ExitStack() as stack:
+        with _refusing(path):
+            stream, finish = _open(path, stack)
+        try:
+            yield lambda pieces: write(stream, pieces)
+            stream.flush()
+            finish()
+        except OSError as exc:
+            message = f"Cannot write {path}: {exc.strerror}; nothing was changed"
+            raise LlamactlError(ErrorCode.CONNECTION, message) from exc
+
+
+def descriptor(path: Path) -> int | None:
+    """Returns the number of our own open file that the path names, by links too; None where it names none."""
+    here = path.absolute()
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(here.parent)
+        if re.fullmatch("[0-9]+", here.name) and _DESCRIPTORS.fullmatch(folder):
+            return int(here.name)
+        here = Path(folder, here.name)
+        if not here.is_symlink():
+            break
+        here = Path(folder, here.readlink())
+    return None
+
+
+def _open(path: Path, stack: ExitStack) -> tuple[TextIO, Finish]:
+    """Returns what is written to, and what follows once that is whole. Raises OSError."""
+    number = descriptor(path)
+    if number is not None:
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(EBADF, os.strerror(EBADF))
+        # Not by its path: that would truncate a file to which the shell appends, and opens no socket.
+        return _text(os.dup(number), "w", stack), _stay
     target = Path(os.path.realpath(path))
-    with _refusing(path):
-        if target.is_dir():
-            raise LlamactlError(ErrorCode.USAGE, f"{path} is a directory", "-o takes the name of a file")
-        special = target.exists() and not target.is_file()
-        beside = target if special else target.with_name(f".llamactl-{token_hex(6)}.tmp")
-        # Not by the tempfile module, which lets nobody else read: the umask is to decide.
-        stream = beside.open("w" if special else "x", encoding="ascii", newline="\n")
+    if target.is_dir():
+        raise LlamactlError(ErrorCode.USAGE, f"{path} is a directory", "-o takes the name of a file")
     try:
-        with stream:
-            yield stream.writelines
-        if not special:
-            beside.replace(target)
+        existing = os.open(target, os.O_WRONLY)
+    except FileNotFoundError:
+        beside, stream = _make_beside(target, stack)
+        return stream, lambda: beside.replace(target)
+    if not stat.S_ISREG(os.fstat(existing).st_mode):
+        return _text(existing, "w", stack), _stay
+    stack.callback(os.close, existing)
+    return _open_existing(path, target, existing, stack)
+
+
+def _open_existing(path: Path, target: Path, existing: int, stack: ExitStack) -> tuple[TextIO, Finish]:
+    try:
+        beside, stream = _make_beside(target, stack)
+    except OSError:
+        number, spool = mkstemp(prefix="llamactl-")
+        Path(spool).unlink()  # it goes when it is closed
+        stream = _text(number, "w+", stack)
+        return stream, lambda: _copy(stream, existing, path)
+
+    def finish() -> None:
+        if _made_alike(stream.fileno(), existing):
+            with suppress(OSError):  # a mount point cannot be replaced
+                beside.replace(target)
+                return
+        _copy(stream, existing, path)
+
+    return stream, finish
+
+
+def _make_beside(target: Path, stack: ExitStack) -> tuple[Path, TextIO]:
+    """Makes a new file in the target's directory, which is gone at the end unless it was renamed."""
+    beside = target.with_name(f".llamactl-{token_hex(6)}.tmp")
+    number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    stack.callback(_quietly, beside.unlink)
+    stream = _text(number, "w+", stack)
+    os.fchmod(number, 0o600)  # a umask can take rights from the owner too
+    return beside, stream
+
+
+def _text(number: int, mode: str, stack: ExitStack) -> TextIO:
+    stream = cast(TextIO, os.fdopen(number, mode, encoding="ascii", newline="\n"))
+    stack.callback(_quietly, stream.close)
+    return stream
+
+
+def _quietly(finally_: Callable[[], object]) -> None:
+    """All is written by then, or an error has been raised."""
+    with suppress(OSError):
+        finally_()
+
+
+def _stay() -> None:
+    """For what needs no place of its own."""
+
+
+def _made_alike(new: int, old: int) -> bool:
+    """Gives the new file the old one's owner, group and mode; returns whether it can take its place then."""
+    before = os.fstat(old)
+    try:
+        os.fchown(new, before.st_uid, before.st_gid)
+        os.fchmod(new, stat.S_IMODE(before.st_mode))
+    except OSError:
+        return False
+    return before.st_nlink == 1 and _attributes(new) == _attributes(old)
+
+
+def _attributes(number: int) -> dict[str, bytes]:
+    """Returns the extended attributes, ACLs among them."""
+    if sys.platform != "linux":
+        return {}
+    with suppress(OSError):
+        return {name: os.getxattr(number, name) for name in os.listxattr(number)}
+    return {}
+
+
+def _copy(stream: TextIO, existing: int, path: Path) -> None:
+    """Overwrites the existing file. Raises LlamactlError (connection) that says what became of it."""
+    stream.buffer.seek(0)
+    try:
+        with os.fdopen(existing, "wb", closefd=False) as out:
+            shutil.copyfileobj(stream.buffer, out)
+            out.truncate()
     except OSError as exc:
-        message = f"Cannot write {path}: {exc.strerror}; nothing was changed"
+        message = f"Cannot write {path}: {exc.strerror}; what it contains now is incomplete"
         raise LlamactlError(ErrorCode.CONNECTION, message) from exc
-    finally:
-        if not special:
-            with suppress(OSError):
-                beside.unlink()
 
 
 @contextmanager
