@@ -1,10 +1,10 @@
 -- The guard's function: a row that comes without a root gets its true one where that can be told at once; else it stays NULL, for
 -- repair. Lock: none on the user's table.
---   1. The row's job (the parent, of a row without a job) is asked for its one parent, then that parent for its own, and so on.
+--   1. The row's job (the parent, of a row without a job) is asked for its one parent, then that parent for its own, and so on. Blank
+--      parents and those that the root flag disregards do not count.
 --   2. A job that no row gives a parent is the root, if the log holds it.
---   3. Several parents, a cycle, a parent that no row carries (its row may be on its way): NULL.
---   4. After 64 steps: the root that a row of the job there holds, if no row gives that one a parent. Nowhere else is it trusted what
---      rows hold, since their jobs may have got other parents.
+--   3. Several parents, a cycle, a parent that no row carries (its row may be on its way), more than 64 steps from job to parent: NULL.
+--   Roots that rows hold are never read: their jobs may have got other parents since.
 -- VOLATILE, to see the earlier rows of its own statement. Not SECURITY DEFINER: who may not read all of the log gets NULL. Whatever
 -- goes wrong in here, the application's write goes on; but a row whose job is its own parent is refused, as by the CHECK.
 -- Its argument says whether the root flag disregards a row's parent; false where the table has no such column.
@@ -25,9 +25,9 @@ DECLARE
   old_id text;             -- of the row that this one takes the place of
   job text;                -- the one that is asked for its parent
   asked record;            -- the same, as job, in the type of its column
+  trusted boolean;         -- the root flag disregards a row's parent
   first_parent text;       -- of those that the job's rows name, in the order of the index
   last_parent text;
-  first_flagged boolean;   -- the root flag disregards the first
   parent text;             -- the job's one parent
   walked text[];
 BEGIN
@@ -49,7 +49,8 @@ BEGIN
       IF TG_OP = 'UPDATE' THEN
         old_id := OLD."id";
       END IF;
-      IF own_job IS NOT NULL AND own_parent IS NOT NULL AND TG_ARGV[0]::boolean THEN
+      trusted := TG_ARGV[0];
+      IF trusted AND own_job IS NOT NULL AND own_parent IS NOT NULL THEN
         IF NEW."is_root_job" THEN
           own_parent := NULL;
         END IF;
@@ -57,7 +58,7 @@ BEGIN
       job := coalesce(own_job, own_parent);
       parent := CASE WHEN own_job IS NOT NULL THEN own_parent END;
 
-      FOR step IN 0 .. 65 LOOP
+      FOR step IN 0 .. 64 LOOP
         EXIT WHEN job IS NULL OR job = ANY (walked);
         walked := walked || job;
         asked.job := job;
@@ -65,13 +66,15 @@ BEGIN
         EXIT WHEN asked.job::text COLLATE "C" <> job;
 
         -- BETWEEN, and both columns in ORDER BY: so that no index will do but one that leads with the job.
-        SELECT lowest.parent, highest.parent, lowest.flag AND TG_ARGV[0]::boolean
-        INTO first_parent, last_parent, first_flagged
+        SELECT lowest.parent, highest.parent
+        INTO first_parent, last_parent
         FROM (SELECT NULL::boolean AS "is_root_job") AS absent
         CROSS JOIN LATERAL (
-          SELECT log."parent_job_id"::text AS parent, "is_root_job" AS flag
+          SELECT log."parent_job_id"::text AS parent
           FROM "public"."LlamaLog" AS log
           WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
+            AND log."parent_job_id" IS NOT NULL AND btrim(log."parent_job_id"::text, guard.blanks) <> ''
+            AND (guard.trusted AND "is_root_job") IS NOT TRUE
           ORDER BY log."job_id", log."parent_job_id"
           LIMIT 1
         ) AS lowest
@@ -79,40 +82,26 @@ BEGIN
           SELECT log."parent_job_id"::text AS parent
           FROM "public"."LlamaLog" AS log
           WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
-            AND log."parent_job_id" IS NOT NULL
+            AND log."parent_job_id" IS NOT NULL AND btrim(log."parent_job_id"::text, guard.blanks) <> ''
+            AND (guard.trusted AND "is_root_job") IS NOT TRUE
           ORDER BY log."job_id" DESC, log."parent_job_id" DESC
           LIMIT 1
         ) AS highest ON true;
-        EXIT WHEN NOT FOUND AND job IS DISTINCT FROM own_job;
-        EXIT WHEN first_parent <> last_parent;
-        IF first_flagged AND last_parent IS NOT NULL THEN
+        IF NOT FOUND AND job IS DISTINCT FROM own_job THEN
           PERFORM
           FROM "public"."LlamaLog" AS log
           WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
-            AND log."parent_job_id" IS NOT NULL AND log."is_root_job" IS NOT TRUE
           ORDER BY log."job_id", log."parent_job_id"
           LIMIT 1;
-          IF NOT FOUND THEN
-            first_parent := NULL;
-          END IF;
+          EXIT WHEN NOT FOUND;
         END IF;
-        IF btrim(first_parent, blanks) <> '' THEN
-          EXIT WHEN first_parent <> parent;
-          parent := first_parent;
-        END IF;
-
+        EXIT WHEN first_parent <> last_parent OR first_parent <> parent;
+        parent := coalesce(first_parent, parent);
         IF parent IS NULL THEN
           NEW."root_job_id" := asked.job;
           EXIT;
-        ELSIF step < 64 THEN
-          job := parent;
-        ELSE
-          SELECT log."root_job_id"::text INTO job
-          FROM "public"."LlamaLog" AS log
-          WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."root_job_id" IS NOT NULL
-          ORDER BY log."job_id", log."parent_job_id"
-          LIMIT 1;
         END IF;
+        job := parent;
         parent := NULL;
       END LOOP;
     END IF;
