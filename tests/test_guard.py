@@ -156,6 +156,82 @@ def test_what_else_is_in_the_schema_stays(log: Connection, call: Call) -> None:
     assert log.execute("SELECT FROM pg_namespace WHERE nspname = 'llamactl'").rowcount == 1
 
 
+# --- one that another version installed --------------------------------------------------------------------
+
+
+@pytest.fixture
+def old_guard(log: Connection, database: str) -> Connection:
+    """A log under the guard of version 0.1, which trusted what rows held."""
+    guard(database)
+    log.execute((Path(__file__).parent / "guard_0_1.sql").read_bytes())
+    return log
+
+
+def test_an_outdated_function_is_told_and_replaced(old_guard: Connection, call: Call, database: str) -> None:
+    """status says so with code 1; install replaces the function, which takes no lock on the table."""
+    make_many(old_guard, 71, "'c' || i", "'c' || nullif(i - 1, 0)", "'c1'")
+    assert insert(old_guard, "new", "c71") == "c1"
+    code, document = call("status")
+    assert (code, document["installed"], document["enabled"], document["up_to_date"]) == (
+        1,
+        True,
+        True,
+        False,
+    )
+    assert "outdated" in document["notes"][0]
+    assert "llamactl guard install" in document["notes"][0]
+    assert "outdated" in run_here("guard", "status", "--dsn", database).out
+    with holding(database, WRITING):
+        code, document = call("install", "--retries", "0")
+    assert (code, document["changed"], document["up_to_date"]) == (0, ["function"], True)
+    assert "repair --overwrite" in document["notes"][0]
+    assert insert(old_guard, "new", "c71") is None
+    assert call("install")[1]["changed"] == []
+
+
+def test_other_commands_tell_of_an_outdated_guard(old_guard: Connection, call: Call, database: str) -> None:
+    """preflight and verify, each of which is silent once it was replaced."""
+    preflight = ("preflight", "--format", "json", "--dsn", database)
+    insert(old_guard, "a")
+    findings = {one["id"]: one for one in json.loads(run_here(*preflight).out)["findings"]}
+    assert findings["LL126"]["severity"] == "warning"
+    assert findings["LL126"]["sample"] == ['llamactl."LlamaLog_guard"']
+    assert "guard install" in findings["LL126"]["hint"]
+    assert "outdated" in run_here("verify", "--dsn", database).err
+    assert call("install")[0] == 0
+    assert "LL126" not in run_here(*preflight).out
+    assert "outdated" not in run_here("verify", "--dsn", database).err
+
+
+@pytest.mark.parametrize("disabled", [False, True], ids=["enabled", "disabled"])
+def test_migrate_online_replaces_an_outdated_guard(
+    old_guard: Connection, call: Call, database: str, disabled: bool
+) -> None:
+    assert run_here("migrate", "--online", "--yes", "--dsn", database).code == 0
+    old_guard.execute((Path(__file__).parent / "guard_0_1.sql").read_bytes())
+    if disabled:
+        old_guard.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER zz_llamactl_guard')
+    dry = run_here("migrate", "--online", "--dry-run", "--format", "json", "--dsn", database)
+    step = {one["name"]: one for one in json.loads(dry.out)["steps"]}["create_guard"]
+    assert ("CREATE OR REPLACE FUNCTION" in step["sql"], "outdated" in dry.err) == (True, True)
+    assert ("TRIGGER zz_llamactl_guard" in step["sql"]) is disabled
+    done = run_here("migrate", "--online", "--yes", "--dsn", database)
+    assert (done.code, "outdated" in done.err) == (0, True)
+    assert call("status")[1]["up_to_date"] is True
+    assert "outdated" not in run_here("migrate", "--online", "--yes", "--dsn", database).err
+
+
+@pytest.mark.parametrize("column", ["job_id", "parent_job_id", "is_root_job", "id"])
+def test_a_guard_from_before_a_column_was_renamed(log: Connection, call: Call, column: str) -> None:
+    call("install")
+    log.execute(f'ALTER TABLE "LlamaLog" RENAME COLUMN {column} TO renamed'.encode())
+    mapped = [] if column == "id" else ["--column", f"{column}=renamed"]
+    code, document = call("status", *mapped)
+    assert (code, document["installed"], document["up_to_date"]) == (1, True, False)
+    assert call("install", *mapped)[1]["changed"] == ["function"]
+    assert call("status", *mapped)[0] == 0
+
+
 # --- what is refused --------------------------------------------------------------------------------------
 
 
@@ -177,6 +253,7 @@ def test_before_the_migration(call: Call, database: str) -> None:
             " is_root_job boolean GENERATED ALWAYS AS (job_id = 'a') STORED",
             "generated",
         ),
+        ("job_id int GENERATED ALWAYS AS (id) STORED, parent_job_id int, root_job_id int", "generated"),
         ("job_id text, parent_job_id text, root_job_id varchar(9)", "another type"),
         ("job_id text, parent_job_id integer, root_job_id text", "cannot be compared"),
     ],

@@ -115,6 +115,7 @@ def test_online_steps_and_their_locks(database: str) -> None:
         CheckPolicy.AUTO,
         job_index=False,
         guarded=False,
+        outdated=False,
         guard_left=True,
         keep_guard=False,
         leftover=True,

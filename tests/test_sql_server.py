@@ -177,7 +177,7 @@ class Log:
                 "root": columns["root_job_id"],
             }
             known |= {"check": self.names.check, "index": self.names.index}
-            known |= {"job_index": self.names.job_index, "guard": self.names.guard}
+            known |= {"job_index": self.names.job_index, "guard": self.names.guard, "body": ""}
             known |= {"function": self.names.guard}
         known |= lineage.parameters(self.settings)
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}

@@ -2,7 +2,7 @@
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns one row a column: name; type_name (length included), bare_type (without), kind (string, integer,
 --   uuid, other), collation (where it is not the type's own), bytewise (no two spellings are equal), not_null,
---   generated (cannot be written), key_position (in the primary key, from 1), alone_unique (some valid unique
+--   generated (cannot be written), computed (by an expression), key_position (in the primary key, from 1), alone_unique (some valid unique
 --   index has this column only, and covers every row), readable.
 \if :{?relation}
 \else
@@ -35,6 +35,7 @@ SELECT
   t.typname <> 'citext' AND coalesce(co.collisdeterministic, true) AS bytewise,
   peeled.not_null AS not_null,
   a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
+  a.attgenerated <> '' AS computed,
   (SELECT array_position(i.indkey::int2[], a.attnum) + 1
    FROM pg_catalog.pg_index AS i
    WHERE i.indrelid = a.attrelid AND i.indisprimary) AS key_position,

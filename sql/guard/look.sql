@@ -1,9 +1,9 @@
 -- What of the guard is there, and what could be made. Reads catalogs only.
--- Parameters: relation (oid, or a name as regclass reads it), job (the column's name), guard (the function's name), check (the
--- constraint's name).
+-- Parameters: relation (oid, or a name as regclass reads it), job (the column's name), guard (the function's name), body (the
+-- function's, as it is to be), check (the constraint's name).
 -- Returns one row: trigger (it is on the table, and calls a function of the schema llamactl), enabled, trust_root_flag (its argument),
---   function (the name of the one that it calls, else of the table's own, where there is one), current (the trigger calls that very
---   one), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
+--   function (the name of the one that it calls, else of the table's own, where there is one), up_to_date (its body is the one that
+--   is to be), current (the trigger calls the function of that name), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
 --   refuses self-parents), schema_present, schema_empty (and the role's to drop), may_create (a function in the schema, or the schema),
 --   function_owned (or not there).
 \if :{?relation}
@@ -17,6 +17,10 @@
 \if :{?guard}
 \else
 \set guard 'LlamaLog_guard'
+\endif
+\if :{?body}
+\else
+\set body ''
 \endif
 \if :{?check}
 \else
@@ -32,7 +36,7 @@ WITH kept AS (
   JOIN kept ON kept.oid = p.pronamespace
   WHERE t.tgrelid = :'relation'::regclass AND t.tgname = 'zz_llamactl_guard'
 ), made AS (
-  SELECT p.proname::text AS name, p.proowner
+  SELECT p.proname::text AS name, p.proowner, p.prosrc = :'body'::text AS up_to_date
   FROM pg_catalog.pg_proc AS p
   JOIN kept ON kept.oid = p.pronamespace
   WHERE p.prorettype = 'trigger'::regtype AND p.proname::text = coalesce((SELECT function FROM standing), :'guard'::text)
@@ -53,6 +57,7 @@ SELECT
   coalesce((SELECT enabled FROM standing), false) AS enabled,
   (SELECT argument = 'true' FROM standing) AS trust_root_flag,
   (SELECT name FROM made) AS function,
+  coalesce((SELECT up_to_date FROM made), false) AS up_to_date,
   coalesce((SELECT function = :'guard'::text FROM standing), false) AS current,
   (SELECT name FROM indexed) AS index,
   coalesce((SELECT ours FROM indexed), false) AS index_ours,

@@ -72,6 +72,7 @@ class _ColumnRow:
     bytewise: bool
     not_null: bool
     generated: bool
+    computed: bool
     key_position: int | None
     alone_unique: bool
     readable: bool
@@ -86,6 +87,7 @@ class _ColumnRow:
             bytewise=self.bytewise,
             not_null=self.not_null,
             generated=self.generated,
+            computed=self.computed,
             readable=self.readable,
         )
 

@@ -15,16 +15,24 @@ What is there already, or is gone already, is left as it is. The work itself is 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from llamactl import catalog, indexes, obstacles, queries
 from llamactl.db import Session
+from llamactl.guard_state import (
+    OUTDATED,
+    REPLACE,
+    GuardState,
+    look,
+    refuse_foreign,
+    refuse_uncreatable,
+    refuse_unfit,
+)
 from llamactl.locks import claim, with_lock_retries
 from llamactl.model import (
     ErrorCode,
     GuardAction,
     GuardReport,
-    IdKind,
     LlamactlError,
     Note,
     RefusedBy,
@@ -32,35 +40,10 @@ from llamactl.model import (
 )
 from llamactl.names import Names
 from llamactl.settings import Settings
-from llamactl.wording import ident, qualified
+from llamactl.wording import qualified
 
 OBSTACLES = ("LL001", "LL005", "LL006", "LL007", "LL008", "LL013", "LL018")
 """Of preflight's findings, those that stand in the guard's way too; LL017 where the index is to be made."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuardState:
-    """What of the guard is there (guard/look.sql)."""
-
-    trigger: bool
-    enabled: bool
-    trust_root_flag: bool | None
-    function: str | None
-    current: bool
-    """The trigger calls the function of this name; else the table was renamed since."""
-    index: str | None
-    """A usable one that leads with the job id."""
-    index_ours: bool
-    checked: bool
-    schema_present: bool
-    schema_empty: bool
-    may_create: bool
-    function_owned: bool
-
-    @property
-    def installed(self) -> bool:
-        """And not merely a trigger that looks for a table of another name."""
-        return self.trigger and self.current
 
 
 def run(
@@ -95,72 +78,6 @@ def run(
     return _report(action, look(session, relation, names), changed)
 
 
-def look(session: Session, relation: Relation, names: Names) -> GuardState:
-    """Returns what of the guard is there. Reads catalogs only."""
-    return session.row(
-        queries.load("guard/look", Names()),
-        GuardState,
-        relation=relation.oid,
-        job=names.columns["job_id"],
-        guard=names.guard,
-        check=names.check,
-    )
-
-
-def refuse_unfit(relation: Relation) -> None:
-    """Raises LlamactlError (config) where the columns are such that the guard could not do its work.
-
-    It compares parents with job ids by an index, and ids byte by byte.
-    """
-    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
-    flag = relation.columns.get("is_root_job")
-    types = f"{ident(job.name)} is {job.type_name}, {ident(parent.name)} {parent.type_name}"
-    blank_padded = [column.bare_type for column in (job, parent)].count("bpchar") == 1
-    if job.kind is not parent.kind or job.kind is IdKind.OTHER or blank_padded:
-        problem = f"no index compares them: {types}"
-    elif job.collation != parent.collation:
-        problem = f"no index compares them: {types}, of another collation"
-    elif not (job.bytewise and parent.bytewise):
-        problem = f"their type takes different ids for equal: {types}"
-    elif parent.generated or (job.generated and job.kind is not IdKind.INTEGER) or (flag and flag.generated):
-        problem = "one of them, or the root flag, is generated, and a trigger comes before that"
-    else:
-        return
-    table = qualified(relation.schema, relation.name)
-    raise LlamactlError(
-        ErrorCode.CONFIG,
-        f"{table} cannot have a guard, for its ids: {problem}; nothing was changed",
-        "`llamactl verify` finds the rows that lack their root, and `llamactl repair` fills them",
-    )
-
-
-def refuse_foreign(session: Session, there: GuardState) -> None:
-    """Raises LlamactlError (permission) where the function is another role's."""
-    if not there.function_owned:
-        raise LlamactlError(
-            ErrorCode.PERMISSION,
-            f"{session.user} does not own the guard's function in schema llamactl; nothing was changed",
-            "Run as the role that installed the guard, or as a member of it",
-        )
-
-
-def refuse_uncreatable(session: Session, there: GuardState) -> None:
-    """Raises LlamactlError (permission), with the GRANT, where the role may not make the function."""
-    if there.may_create:
-        return
-    user = ident(session.user)
-    grant = (
-        f"GRANT ALL ON SCHEMA llamactl TO {user};"
-        if there.schema_present
-        else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-    )
-    raise LlamactlError(
-        ErrorCode.PERMISSION,
-        f"{session.user} may not make the guard's function, in schema llamactl; nothing was changed",
-        grant,
-    )
-
-
 def build_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
     """Builds the index that the guard needs, unless a usable one is there; returns whether it did."""
     if look(session, relation, names).index:
@@ -184,7 +101,10 @@ def left_unmarked(session: Session, relation: Relation, names: Names) -> bool:
 def create(
     session: Session, relation: Relation, names: Names, settings: Settings, retries: int, note: Note
 ) -> list[str]:
-    """Makes the function, and the trigger unless it is there as wanted; returns what was made, in words."""
+    """Makes the function, and the trigger unless it is there as wanted.
+
+    Returns what was made, in words; the function is named where it takes the place of an outdated one.
+    """
     trusted = settings.trust_root_flag and "is_root_job" in relation.columns
 
     def attempt() -> list[str]:
@@ -194,13 +114,14 @@ def create(
             if not there.schema_present:
                 session.run(queries.load("migrate/create_schema", names))
             session.run(queries.load("guard/create_function", names))
+            made = ["function"] if there.current and not there.up_to_date else []
             if there.installed and there.trust_root_flag is trusted:
-                return []
+                return made
             path = "guard/create_trigger" if trusted else "guard/create_trigger_untrusted"
             session.run(queries.load(path, names))
             if there.trigger and not there.current:
                 session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
-            return ["trigger"]
+            return [*made, "trigger"]
 
     return with_lock_retries(session, [relation.oid], attempt, retries, note)
 
@@ -284,6 +205,7 @@ def _report(action: GuardAction, there: GuardState, changed: list[str]) -> Guard
         action=action,
         installed=there.installed,
         enabled=guarding,
+        up_to_date=there.up_to_date if there.installed else None,
         trust_root_flag=there.trust_root_flag if there.installed else None,
         index=there.index,
         self_parents_refused_by=RefusedBy.BOTH if guarding and there.checked else alone,
@@ -298,10 +220,17 @@ def _notes(action: GuardAction, there: GuardState, changed: list[str]) -> list[s
         notes.append("The trigger is disabled: ALTER TABLE ... ENABLE TRIGGER zz_llamactl_guard;")
     if there.trigger and not there.current:
         notes.append("The table was renamed since: rows get no root until `llamactl guard install`")
+    elif there.outdated:
+        notes.append(f"{OUTDATED}; {REPLACE}")
     if there.installed and not there.index:
         notes.append(
             "No index leads with the job id: each insert reads the table; `llamactl guard install` builds one"
         )
-    if action is GuardAction.INSTALL and changed:
+    if "function" in changed:
+        notes.append(
+            "Replaced an outdated function; rows that it filled are left as they are: "
+            "`llamactl verify` finds wrong roots, and `llamactl repair --overwrite` corrects them"
+        )
+    elif action is GuardAction.INSTALL and changed:
         notes.append("Rows from before are left as they are: `llamactl repair` fills what is missing")
     return notes

@@ -15,7 +15,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, guard, indexes, lineage, obstacles, plan, projection, queries
+from llamactl import (
+    catalog,
+    guard,
+    guard_state,
+    indexes,
+    lineage,
+    obstacles,
+    plan,
+    projection,
+    queries,
+)
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
 from llamactl.backfill.rounds import Round, Rules
@@ -90,7 +100,9 @@ def run(
     obstacles.refuse(
         session, table.relation, table.names, check=options.check, writing=not dry_run, passed=passed
     )
-    guard.refuse_unfit(table.relation)
+    guard_state.refuse_unfit(table.relation)
+    if guard_state.look(session, table.relation, table.names).outdated:
+        note(f"{guard_state.OUTDATED}; migrate --online replaces it")
     if dry_run:
         return _dry_run(session, settings, table, options, note)
     _refuse_forbidden(session, table, options)
@@ -120,13 +132,12 @@ def _look(session: Session, settings: Settings) -> Table:
 def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:
     """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
     state.refuse_unrecordable(session)
-    there = guard.look(session, table.relation, table.names)
-    stands = there.installed and there.enabled
-    if options.keep_guard and stands:
+    there = guard_state.look(session, table.relation, table.names)
+    if options.keep_guard and there.guarding:
         return
-    guard.refuse_foreign(session, there)
-    if not stands:
-        guard.refuse_uncreatable(session, there)
+    guard_state.refuse_foreign(session, there)
+    if not there.guarding:
+        guard_state.refuse_uncreatable(session, there)
 
 
 def _index(session: Session, table: Table) -> IndexState:
@@ -145,13 +156,14 @@ def _choose(
     """Returns the steps that are taken, and the names of the others. `cut`: where former runs were."""
     relation, names = table.relation, table.names
     around = obstacles.look(session, relation, names)
-    standing, index = guard.look(session, relation, names), _index(session, table)
+    standing, index = guard_state.look(session, relation, names), _index(session, table)
     planned = steps(
         relation,
         plan.look(session, relation, names),
         options.check,
         job_index=bool(around.named("job index")),
-        guarded=standing.installed and standing.enabled,
+        guarded=standing.guarding,
+        outdated=standing.outdated and standing.installed and standing.enabled,
         guard_left=standing.trigger or standing.index_ours or standing.function is not None,
         keep_guard=options.keep_guard,
         leftover=index.as_wanted and not index.valid,
@@ -226,7 +238,7 @@ def _carry_out(
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
     shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     counts = last.projected.counts
-    notes += _notes(first, last, options, guard.look(session, relation, names).enabled)
+    notes += _notes(first, last, options, guard_state.look(session, relation, names).enabled)
     return replace(report, counts=counts, steps=shown, notes=(*report.notes, *notes))
 
 

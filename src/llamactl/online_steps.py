@@ -18,6 +18,7 @@ def steps(
     *,
     job_index: bool,
     guarded: bool,
+    outdated: bool,
     guard_left: bool,
     keep_guard: bool,
     leftover: bool,
@@ -25,9 +26,9 @@ def steps(
 ) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here.
 
-    `job_index`: some valid index leads with job_id; `guarded`: the guard is there; `guard_left`: something
-    of it is; `keep_guard`: it stays; `leftover`: an INVALID index of our name is there;
-    `cut`: the steps at which former runs were cut.
+    `job_index`: some valid index leads with job_id; `guarded`: the guard is there; `outdated`: it is, but
+    for its function; `guard_left`: something of it is; `keep_guard`: it stays; `leftover`: an INVALID index
+    of our name is there; `cut`: the steps at which former runs were cut.
     """
     # One that does not stay is for the rows that come while others are filled.
     guard_wanted: Condition = True if keep_guard else "fill"
@@ -60,13 +61,7 @@ def steps(
             "guard/mark_job_index",
             when="create_job_index" in cut if job_index else guard_wanted,
         ),
-        _step(
-            "create_guard",
-            "ShareRowExclusiveLock",
-            Blocks.WRITES,
-            ["guard/create_function", "guard/create_trigger"],
-            False if guarded else guard_wanted,
-        ),
+        _guard(outdated, False if guarded else guard_wanted),
         _rows("clear_parents", "migrate/create_cleared_parent", "online/clear_parents", when="save_parents"),
         _rows("fill", "online/fill", "online/checkpoint", when="fill"),
         # Rows that moved or came meanwhile: until nothing is found that could be filled.
@@ -102,6 +97,13 @@ def steps(
         ),
         _shared("analyze", "migrate/analyze", when=bool(cut) or "fill"),
     ]
+
+
+def _guard(outdated: bool, when: Condition) -> PlannedStep:
+    if outdated:
+        return _quiet("create_guard", "guard/create_function", when=when)
+    paths = ["guard/create_function", "guard/create_trigger"]
+    return _step("create_guard", "ShareRowExclusiveLock", Blocks.WRITES, paths, when)
 
 
 _RESOLVE = (

@@ -79,7 +79,10 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
         session.read_only()
         around = obstacles.look(session, relation, names)
         found = obstacles.find(session, relation, names, around)
-        sessions = list(surroundings.sessions(session, relation, around))
+        sessions = [
+            *surroundings.guard(session, relation, names),
+            *surroundings.sessions(session, relation, around),
+        ]
     read = None
     if not _unreadable(found, around):
         note(f"Reading every row of {names.quoted_table()}, in one snapshot")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llamactl import findings, queries
+from llamactl import findings, guard_state, queries
 from llamactl.db import Session
 from llamactl.locks import LockHolder, lock_holders
 from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation
@@ -82,6 +82,13 @@ def of_the_fill(relation: Relation, around: Around, missing: int | None, total: 
         yield findings.make("LL117", 1, [], disk=size(disk), wal=size(wal))
     yield from _some("LL120", around.named("unvalidated check"), table=table)
     yield from _some("LL121", around.named("ddl trigger"))
+
+
+def guard(session: Session, relation: Relation, names: Names) -> Iterator[Finding]:
+    """Yields the guard's trigger where it calls another function than this version installs."""
+    found = guard_state.look(session, relation, names)
+    if found.outdated:
+        yield findings.make("LL126", 1, [f"llamactl.{ident(found.function or '')}"])
 
 
 def sessions(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llamactl import catalog, findings, lineage, obstacles, plan, queries
+from llamactl import catalog, findings, guard_state, lineage, obstacles, plan, queries
 from llamactl.db import Session
 from llamactl.locks import reading
 from llamactl.model import Check, Note, Relation, VerifyReport
@@ -79,7 +79,9 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
         jobs = [_jobs_check(session, names, settings, broken, id_, kind) for id_, kind in _JOBS.items()]
         objects = _objects(session, relation, names)
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
-    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting)
+    outdated = guard_state.look(session, relation, names).outdated
+    notes = (f"{guard_state.OUTDATED}; {guard_state.REPLACE}",) if outdated else ()
+    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting, notes)
 
 
 _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}

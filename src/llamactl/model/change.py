@@ -69,13 +69,15 @@ class GuardReport:
     """The trigger is on the table, and calls the table's function."""
     enabled: bool
     """And fires."""
+    up_to_date: bool | None
+    """Its function is the one that this version of llamactl installs; None where it is not installed."""
     trust_root_flag: bool | None
     """Whether the root flag disregards a row's parent; None where it is not installed."""
     index: str | None
     """A usable one that leads with the job id, whoever made it."""
     self_parents_refused_by: RefusedBy
     changed: tuple[str, ...]
-    """What was made or taken off: `job index`, `trigger`, `schema`."""
+    """What was made or taken off: `job index`, `function`, `trigger`, `schema`."""
     notes: tuple[str, ...] = ()
 
 

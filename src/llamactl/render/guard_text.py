@@ -34,6 +34,8 @@ def render(report: GuardReport, screen: Screen) -> Iterator[str]:
 
 
 def _headline(report: GuardReport) -> Part:
+    if report.enabled and not report.up_to_date:
+        return ("Installed, and outdated: new rows may get a wrong root.", "bold yellow")
     if report.enabled:
         return ("Installed: new rows get their root.", "bold green")
     if report.installed:

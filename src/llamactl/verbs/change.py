@@ -146,7 +146,8 @@ def guard(
     confirm = call.confirmation(needed=not yes and action is not GuardAction.STATUS)
     with call.session() as (session, settings):
         report = guard.run(session, settings, action, retries=retries, confirm=confirm, note=call.note)
-    return call.show(report, found=action is not GuardAction.REMOVE and not report.enabled)
+    fires = report.enabled and report.up_to_date
+    return call.show(report, found=action is not GuardAction.REMOVE and not fires)
 
 
 @verb(app, table_options, Plain)

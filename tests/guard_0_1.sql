@@ -1,0 +1,130 @@
+-- The guard's function: a row that comes without a root gets its true one where that can be told at once; else it stays NULL, for
+-- repair. Lock: none on the user's table.
+--   1. The row's job (the parent, of a row without a job) is asked for its one parent, then that parent for its own, and so on.
+--   2. A job that no row gives a parent is the root, if the log holds it.
+--   3. Several parents, a cycle, a parent that no row carries (its row may be on its way): NULL.
+--   4. After 64 steps: the root that a row of the job there holds, if no row gives that one a parent. Nowhere else is it trusted what
+--      rows hold, since their jobs may have got other parents.
+-- VOLATILE, to see the earlier rows of its own statement. Not SECURITY DEFINER: who may not read all of the log gets NULL. Whatever
+-- goes wrong in here, the application's write goes on; but a row whose job is its own parent is refused, as by the CHECK.
+-- Its argument says whether the root flag disregards a row's parent; false where the table has no such column.
+CREATE OR REPLACE FUNCTION llamactl."LlamaLog_guard"() RETURNS trigger
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+-- Else a plan that was made while the table was small would stay with the session.
+SET enable_seqscan = off
+AS $guard$
+#variable_conflict use_column
+<<guard>>
+DECLARE
+  -- None can fail here, where nothing would catch it: so not of the columns' types, which may refuse NULL, or be gone.
+  blanks CONSTANT text := E' \t\n\r\f\x0b';
+  own_job text;
+  own_parent text;
+  self_parent boolean;
+  old_id text;             -- of the row that this one takes the place of
+  job text;                -- the one that is asked for its parent
+  asked record;            -- the same, as job, in the type of its column
+  first_parent text;       -- of those that the job's rows name, in the order of the index
+  last_parent text;
+  first_flagged boolean;   -- the root flag disregards the first
+  parent text;             -- the job's one parent
+  walked text[];
+BEGIN
+  BEGIN
+    -- Ours are right without it.
+    IF current_setting('llamactl.filling', true) = 'on' THEN
+      RETURN NEW;
+    END IF;
+    SELECT NEW."job_id" AS job INTO asked;
+    own_job := asked.job;
+    own_parent := NEW."parent_job_id";
+    own_job := CASE WHEN btrim(own_job, blanks) <> '' THEN own_job END;
+    own_parent := CASE WHEN btrim(own_parent, blanks) <> '' THEN own_parent END;
+    self_parent := own_job = own_parent AND (TG_OP = 'INSERT'
+      OR OLD."job_id" IS DISTINCT FROM NEW."job_id" OR OLD."parent_job_id" IS DISTINCT FROM NEW."parent_job_id");
+    -- Row security hides a part of the log. Under SERIALIZABLE, reading it would make writes of others fail, and this one.
+    IF self_parent IS NOT TRUE AND NEW."root_job_id" IS NULL
+      AND current_setting('transaction_isolation') <> 'serializable' AND NOT row_security_active(TG_RELID) THEN
+      IF TG_OP = 'UPDATE' THEN
+        old_id := OLD."id";
+      END IF;
+      IF own_job IS NOT NULL AND own_parent IS NOT NULL AND TG_ARGV[0]::boolean THEN
+        IF NEW."is_root_job" THEN
+          own_parent := NULL;
+        END IF;
+      END IF;
+      job := coalesce(own_job, own_parent);
+      parent := CASE WHEN own_job IS NOT NULL THEN own_parent END;
+
+      FOR step IN 0 .. 65 LOOP
+        EXIT WHEN job IS NULL OR job = ANY (walked);
+        walked := walked || job;
+        asked.job := job;
+        -- The column cannot hold it.
+        EXIT WHEN asked.job::text COLLATE "C" <> job;
+
+        -- BETWEEN, and both columns in ORDER BY: so that no index will do but one that leads with the job.
+        SELECT lowest.parent, highest.parent, lowest.flag AND TG_ARGV[0]::boolean
+        INTO first_parent, last_parent, first_flagged
+        FROM (SELECT NULL::boolean AS "is_root_job") AS absent
+        CROSS JOIN LATERAL (
+          SELECT log."parent_job_id"::text AS parent, "is_root_job" AS flag
+          FROM "public"."LlamaLog" AS log
+          WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
+          ORDER BY log."job_id", log."parent_job_id"
+          LIMIT 1
+        ) AS lowest
+        LEFT JOIN LATERAL (
+          SELECT log."parent_job_id"::text AS parent
+          FROM "public"."LlamaLog" AS log
+          WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
+            AND log."parent_job_id" IS NOT NULL
+          ORDER BY log."job_id" DESC, log."parent_job_id" DESC
+          LIMIT 1
+        ) AS highest ON true;
+        EXIT WHEN NOT FOUND AND job IS DISTINCT FROM own_job;
+        EXIT WHEN first_parent <> last_parent;
+        IF first_flagged AND last_parent IS NOT NULL THEN
+          PERFORM
+          FROM "public"."LlamaLog" AS log
+          WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."id"::text COLLATE "C" IS DISTINCT FROM guard.old_id
+            AND log."parent_job_id" IS NOT NULL AND log."is_root_job" IS NOT TRUE
+          ORDER BY log."job_id", log."parent_job_id"
+          LIMIT 1;
+          IF NOT FOUND THEN
+            first_parent := NULL;
+          END IF;
+        END IF;
+        IF btrim(first_parent, blanks) <> '' THEN
+          EXIT WHEN first_parent <> parent;
+          parent := first_parent;
+        END IF;
+
+        IF parent IS NULL THEN
+          NEW."root_job_id" := asked.job;
+          EXIT;
+        ELSIF step < 64 THEN
+          job := parent;
+        ELSE
+          SELECT log."root_job_id"::text INTO job
+          FROM "public"."LlamaLog" AS log
+          WHERE log."job_id" BETWEEN asked.job AND asked.job AND log."root_job_id" IS NOT NULL
+          ORDER BY log."job_id", log."parent_job_id"
+          LIMIT 1;
+        END IF;
+        parent := NULL;
+      END LOOP;
+    END IF;
+  EXCEPTION
+    WHEN OTHERS THEN
+      RETURN NEW;
+  END;
+  IF self_parent THEN
+    RAISE EXCEPTION 'job % is its own parent', quote_literal(own_job)
+      USING ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME,
+            HINT = 'Refused by the guard of llamactl.';
+  END IF;
+  RETURN NEW;
+END
+$guard$;
