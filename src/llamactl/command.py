@@ -83,7 +83,7 @@ class Call:
         """
         from llamactl import db, settings
 
-        loaded = settings.load(settings.Flags(**self.given), os.environ, Path.cwd())
+        loaded = settings.load(settings.Flags(**self.given), os.environ, _working_directory())
         self.streams.scrub = loaded.dsn.scrub
         for line in (*loaded.notes, *(loaded.details if self.verbose else ())):
             self.note(line)
@@ -164,6 +164,17 @@ class Call:
     def _ask(self, question: str) -> bool:
         self.streams.diagnose(f"{safe.visible(question)} [y/N] ")
         return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _working_directory() -> Path | None:
+    """Returns None where it was deleted. Raises LlamactlError (config) where it cannot be told."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        message = f"The working directory cannot be read: {exc.strerror}"
+        raise LlamactlError(ErrorCode.CONFIG, message, "Run it in another directory") from exc
 
 
 def milliseconds(flag: str, text: str) -> int:

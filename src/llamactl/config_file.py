@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.source_file import read_source
 from llamactl.wording import near
+
+_HINT = "Make it a file that can be read, or remove it"
 
 KEYS = (
     "schema",
@@ -38,12 +41,12 @@ def read_config(cwd: Path) -> ConfigFile:
     """Returns the nearest configuration, from cwd upwards. Raises LlamactlError (config)."""
     for folder in (cwd, *cwd.parents):
         own, project = folder / "llamactl.toml", folder / "pyproject.toml"
-        section = _section(project)
-        if own.is_file():
+        section, text = _section(project), read_source(own, _HINT)
+        if text is not None:
             notes = (
                 [] if section is None else [f"Settings are from {own}; [tool.llamactl] beside it is not used"]
             )
-            return ConfigFile(own, _checked(_parsed(own), str(own)), tuple(notes))
+            return ConfigFile(own, _checked(_parsed(own, text), str(own)), tuple(notes))
         if section is not None:
             return ConfigFile(project, _checked(section, f"[tool.llamactl] in {project}"))
     return ConfigFile()
@@ -56,19 +59,20 @@ def meant(word: str, known: Sequence[str]) -> str:
 
 
 def _section(project: Path) -> Mapping[str, Any] | None:
-    if not project.is_file():
+    text = read_source(project, _HINT)
+    if text is None:
         return None
-    tool = _parsed(project).get("tool", {})
+    tool = _parsed(project, text).get("tool", {})
     section = tool.get("llamactl") if isinstance(tool, dict) else None
     if section is not None and not isinstance(section, dict):
         raise LlamactlError(ErrorCode.CONFIG, f"[tool] llamactl in {project} is no table")
     return section
 
 
-def _parsed(path: Path) -> Mapping[str, Any]:
+def _parsed(path: Path, text: str) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
         raise LlamactlError(ErrorCode.CONFIG, f"Cannot read {path}: {exc}") from exc
 
 

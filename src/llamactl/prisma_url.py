@@ -62,7 +62,7 @@ class Dsn:
         return text
 
 
-def read_dsn(text: str, source: str, cwd: Path, hidden: Iterable[str] = ()) -> Dsn:
+def read_dsn(text: str, source: str, cwd: Path | None, hidden: Iterable[str] = ()) -> Dsn:
     """Reads a URL or a `key=value` string. Raises LlamactlError (config), which never quotes the text."""
     text = _unquoted(text.strip())
     if scheme := _SCHEME.match(text):
@@ -219,7 +219,7 @@ def _keyword_params(text: str, source: str) -> dict[str, str]:
 
 
 def _from_prisma(
-    params: dict[str, str], source: str, cwd: Path, notes: list[str], hidden: tuple[str, ...]
+    params: dict[str, str], source: str, cwd: Path | None, notes: list[str], hidden: tuple[str, ...]
 ) -> Dsn:
     """Takes out what libpq would reject or read otherwise."""
     details = []
@@ -236,7 +236,7 @@ def _from_prisma(
     return Dsn(params, source, schema or None, pgbouncer, tuple(notes), tuple(details), hidden)
 
 
-def _tls(params: dict[str, str], source: str, cwd: Path) -> list[str]:
+def _tls(params: dict[str, str], source: str, cwd: Path | None) -> list[str]:
     """Puts Prisma's and node-postgres' TLS words into libpq's."""
     if "sslidentity" in params:
         raise LlamactlError(
@@ -257,7 +257,7 @@ def _tls(params: dict[str, str], source: str, cwd: Path) -> list[str]:
     # With a key of its own, or a CA besides, sslcert can only be what libpq means by it.
     if "sslcert" in params and not {"sslkey", "sslrootcert"} & params.keys():
         path = params.pop("sslcert")
-        beside_schema = cwd / "prisma" / path
-        params["sslrootcert"] = str(beside_schema) if beside_schema.is_file() else path
+        beside_schema = cwd / "prisma" / path if cwd else None
+        params["sslrootcert"] = str(beside_schema) if beside_schema and beside_schema.is_file() else path
         return [f"Took sslcert of {source} for the server's CA, as Prisma does (libpq: sslrootcert)"]
     return []

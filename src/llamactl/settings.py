@@ -11,21 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from llamactl.config_file import ConfigFile, meant, read_config
+from llamactl.dsn_sources import find_dsn
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError
 from llamactl.names import DEFAULT_COLUMNS
-from llamactl.prisma_url import Dsn, read_dsn
+from llamactl.prisma_url import Dsn
 
-# Where a connection is looked for: --dsn, LLAMACTL_DSN, these two, the same in these files, libpq's own.
-_URL_VARIABLES = ("DIRECT_URL", "DATABASE_URL")
-_ENV_FILES = (".env", "prisma/.env")
-_LIBPQ_VARIABLES = (
-    *("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
-    *("PGPASSFILE", "PGSERVICE", "PGSERVICEFILE"),
-)
-_REFERENCE = re.compile(r"(\\?)\$\{(\w*)\}", re.ASCII)
 _UNITS = {"": 1000, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 _MAX_MS = 2**31 - 1
 """The most that the server's timeouts hold."""
+
+
+_NO_DIRECTORY = "The working directory was deleted: no .env and no configuration file was looked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +85,12 @@ class Given:
         return LlamactlError(self.code, f"{self.where}: {why}", hint)
 
 
-def load(flags: Flags, env: Mapping[str, str], cwd: Path) -> Settings:
-    """Returns the settings. Raises LlamactlError: usage for a flag, config for a file or a URL."""
-    file = read_config(cwd)
+def load(flags: Flags, env: Mapping[str, str], cwd: Path | None) -> Settings:
+    """Returns the settings. `cwd`: None where the working directory is no more.
+
+    Raises LlamactlError: usage for a flag, config for a file or a URL.
+    """
+    file = read_config(cwd) if cwd else ConfigFile(notes=(_NO_DIRECTORY,))
     dsn = find_dsn(flags.dsn, env, cwd)
     given = _in_file(file) | _on_command_line(flags)
     columns = _columns_of_file(_in_file(file).get("columns")) | _columns_of_flags(flags.columns)
@@ -113,56 +112,6 @@ def load(flags: Flags, env: Mapping[str, str], cwd: Path) -> Settings:
         notes=(f"Connection: {dsn.source}", *file.notes, *dsn.notes),
         details=(*([f"Settings: {file.path}"] if file.path else []), *dsn.details),
     )
-
-
-def find_dsn(flag: str | None, env: Mapping[str, str], cwd: Path) -> Dsn:
-    """Returns the first connection that is given, in the order above. An empty variable is none."""
-    hidden = [env["PGPASSWORD"]] if env.get("PGPASSWORD") else []
-    if flag is not None:
-        if not flag.strip():
-            # Most likely a variable that is not set; the next source could be quite another database.
-            raise LlamactlError(
-                ErrorCode.USAGE, "--dsn is empty", "Is the variable set that it was taken from?"
-            )
-        return read_dsn(flag, "--dsn", cwd, hidden)
-    for name in ("LLAMACTL_DSN", *_URL_VARIABLES):
-        if env.get(name, "").strip():
-            return read_dsn(env[name], name, cwd, hidden)
-    for path in _ENV_FILES:
-        values = _env_file(cwd / path, env)
-        for name in _URL_VARIABLES:
-            if values.get(name, "").strip():
-                shown = path if "/" in path else f"./{path}"
-                return read_dsn(values[name], f"{name} in {shown}", cwd, hidden)
-    if any(env.get(name) for name in _LIBPQ_VARIABLES):
-        return Dsn({}, "PG* variables and service files", hidden=tuple(hidden))
-    return Dsn({}, "libpq's defaults (no URL and no PG* variables were found)", hidden=tuple(hidden))
-
-
-def _env_file(path: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """The file's variables, expanded as Prisma does: `${NAME}` only, so that a password may hold a `$`."""
-    from dotenv import dotenv_values
-
-    if not path.is_file():
-        return {}
-    try:
-        raw = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise LlamactlError(ErrorCode.CONFIG, f"Cannot read {path}: {type(exc).__name__}") from exc
-    values = {name: value for name, value in raw.items() if value is not None}
-    return {name: _expanded(values[name], values, env) for name in _URL_VARIABLES if name in values}
-
-
-def _expanded(text: str, values: Mapping[str, str], env: Mapping[str, str], depth: int = 8) -> str:
-    """With each `${NAME}` replaced, the environment before the file; `\\${` stays, without its backslash."""
-
-    def replacement(match: re.Match[str]) -> str:
-        if match[1]:
-            return match[0][1:]
-        value = env.get(match[2], values.get(match[2], ""))
-        return _expanded(value, values, env, depth - 1) if depth else ""
-
-    return _REFERENCE.sub(replacement, text)
 
 
 def duration_ms(text: str) -> int:
