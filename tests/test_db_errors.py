@@ -64,6 +64,17 @@ def test_a_database_that_is_not_there(database: str):
     assert "names" in error.hint
 
 
+@pytest.mark.parametrize(
+    "options", ["-c statement_timeout=soon", "-c lock_timeoutt=5s", "-c statement_timeout", "--x"]
+)
+def test_options_that_the_server_refuses(database: str, options: str):
+    with refused(ErrorCode.CONFIG) as error:
+        db.connect(settings_for(make_conninfo(database, options=options)), "test").__enter__()
+    assert "`options` of the URL" in error.hint, error.message
+    with session(make_conninfo(database, options="-c statement_timeout=5s")):
+        pass
+
+
 def test_a_wrong_password_is_said_and_not_shown(own_server: Server, own_database: str):
     private = own_server.private
     assert private is not None

@@ -578,3 +578,10 @@ def test_a_pooler_is_refused(command: list[str], pooled: str, connection: Connec
     assert "nothing was changed" in found["message"]
     assert "direct URL" in found["hint"]
     assert quick_look(connection) == look
+
+
+def test_a_setting_that_the_pooler_does_not_take(pooled: str) -> None:
+    dsn = make_conninfo(pooled, options="-c statement_timeout=5s")
+    error = document(run_here("verify", "--format", "json", "--dsn", dsn), code=2)["error"]
+    assert "unsupported startup parameter" in error["message"]
+    assert error["hint"].startswith("The pooler does not take it: delete `options=...`")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from psycopg import pq
 
 from llamactl.db_connect import open_connection, parameters
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
 from llamactl.prisma_url import Dsn, read_dsn
+from llamactl.url_parameters import LIBPQ
 
 BASE = "postgresql://app:s3cret@db.example:6543/music"
 
@@ -258,9 +260,75 @@ def test_what_cannot_be_read_is_said_without_quoting_it(text: str):
     assert error.__cause__ is None
 
 
-def test_an_unknown_parameter_is_refused_with_near_names():
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("uselibpqcompat=true", "uselibpqcompat"),
+        ("pool=true", "pool"),
+        ("sslmode=require&supa=base-pooler.x", "supa"),
+        ("workaround=supabase-pooler.vercel&prepare=false", "workaround, prepare"),
+        ("uselibpqcompat=true&connection_limit=1&pool=true&sslmode=require", "uselibpqcompat, pool"),
+        (
+            "statement_timeout=5000&query_timeout=3&keepAlive=true",
+            "statement_timeout, query_timeout, keepAlive",
+        ),
+        ("pool_max_conns=10&default_query_exec_mode=exec", "pool_max_conns, default_query_exec_mode"),
+        (
+            "ApplicationName=a&prepareThreshold=0&tcpKeepAlive=true",
+            "ApplicationName, prepareThreshold, tcpKeepAlive",
+        ),
+        ("max=5&timezone=UTC&encoding=utf8&x=", "max, timezone, encoding, x"),
+        ("email=a%40b", "email"),
+    ],
+)
+def test_what_libpq_does_not_know_is_dropped_and_named(query: str, named: str):
+    dsn = read(f"{BASE}?{query}")
+    assert {**dsn.params, "sslmode": ""} == {**read(BASE).params, "sslmode": ""}
+    assert dsn.params.get("sslmode") == ("require" if "sslmode" in query else None)
+    assert dsn.notes == (f"Dropped {named} of DATABASE_URL: libpq has no such parameter",)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "meant"),
+    [
+        *(("sslmod", "sslmode"), ("sslMode", "sslmode"), ("SSLMODE", "sslmode"), ("ssl_mode", "sslmode")),
+        *(("tls", "sslmode"), ("sslfactory", "sslmode"), ("ssl-root-cert", "sslrootcert")),
+        *(("database", "dbname"), ("db", "dbname"), ("db_name", "dbname"), ("hosts", "host")),
+        *(("username", "user"), ("usr", "user"), ("User", "user"), ("passwrd", "password")),
+        *(("currentSchema", "schema"), ("search_path", "schema"), ("Schema", "schema")),
+        *(("role", "options"), ("option", "options"), ("targetServerType", "target_session_attrs")),
+    ],
+)
+def test_a_dangerous_parameter_is_refused_with_what_to_delete(parameter: str, meant: str):
+    error = refusal(f"{BASE}?{parameter}=hush")
+    assert repr(parameter) in error.message
+    assert f"Delete `{parameter}=...`" in error.hint
+    assert f"`{meant}" in error.hint
+    assert "hush" not in error.message + error.hint
+
+
+def test_libpqs_parameters_are_those_that_it_lists():
+    """This release of libpq; an older one refuses those that it lacks when it connects."""
+    listed = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    assert listed <= LIBPQ
+    if pq.version() >= 180000:
+        assert listed == LIBPQ
+
+
+def test_a_password_with_a_question_mark_makes_no_parameters():
+    error = refusal("postgresql://app:99?left=right@db.example/music")
+    assert "unescaped `?`" in error.message
+    assert "left" not in error.message + error.hint
+
+
+@pytest.mark.parametrize("value", ["require", "yes", ""])
+def test_an_ssl_that_is_no_yes_or_no_is_refused(value: str):
+    assert "Delete `ssl=...`" in refusal(f"{BASE}?ssl={value}").hint
+
+
+def test_an_unknown_parameter_of_a_key_value_string_is_refused_with_near_names():
     with pytest.raises(LlamactlError, match="'sslmod'") as caught:
-        open_connection(read(f"{BASE}?sslmod=require"), "test")
+        open_connection(read("host=127.0.0.1 port=1 sslmod=require"), "test")
     assert caught.value.code is ErrorCode.CONFIG
     assert "sslmode" in caught.value.hint
 

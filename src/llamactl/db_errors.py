@@ -24,7 +24,15 @@ _CONNECT_HINTS = (
     (r'(?:database|role) ".*" does not exist', "Check the names of the database and the user"),
     ("connection refused|no such file", "Is the server running, and is it on this host and port?"),
     ("translate host name|resolve host", "Check the host's name"),
-    ("timeout", "Is a firewall in between? connect_timeout=30 in the URL waits longer"),
+    (
+        "unsupported startup parameter",
+        "The pooler does not take it: delete `options=...` from the URL, or give the direct URL",
+    ),
+    (
+        "(?:invalid value for|unrecognized configuration) parameter|requires a value",
+        "Delete or correct it in the `options` of the URL, or in PGOPTIONS",
+    ),
+    ("timeout expired|timed out", "Is a firewall in between? connect_timeout=30 in the URL waits longer"),
     ("too many|connection slots", "Try again later, or end connections that nobody uses"),
     ("no pg_hba.conf entry", "The server admits no such user, database or encryption from this address"),
     (
@@ -34,6 +42,8 @@ _CONNECT_HINTS = (
     ("SSL", "The URL's sslmode says whether TLS is asked for: disable, prefer, require, verify-full"),
     ("starting up|shutting down|recovery mode|not yet accepting", "Try again in a moment"),
 )
+
+_WRONG_PARAMETER = "^invalid |unsupported startup parameter|unrecognized configuration|requires a value$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +76,8 @@ def not_connected(exc: errors.Error, target: Target, dsn: Dsn) -> LlamactlError:
     """Of a failed attempt to connect. Always one line, without the password."""
     reason = _reason(dsn.scrub(str(exc)))
     hint = next((hint for words, hint in _CONNECT_HINTS if re.search(words, reason, re.IGNORECASE)), "")
-    # What the client refuses before it asks the server is a parameter that cannot be.
-    wrong = isinstance(exc, errors.ProgrammingError) or reason.startswith("invalid ")
+    # A parameter that cannot be: the client refuses it before it asks the server, or the server does.
+    wrong = isinstance(exc, errors.ProgrammingError) or re.search(_WRONG_PARAMETER, reason)
     code = ErrorCode.CONFIG if wrong else ErrorCode.CONNECTION
     return LlamactlError(code, f"Cannot connect to {target}: {reason}", hint or f"It comes from {dsn.source}")
 

@@ -13,19 +13,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.url_parameters import LIBPQ, drop_foreign
 
 _SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
-_POOL_PARAMETERS = frozenset(
-    {
-        "connection_limit",
-        "pool_timeout",
-        "max_connection_lifetime",
-        "max_idle_connection_lifetime",
-        "statement_cache_size",
-        "single_use_connections",
-        "socket_timeout",
-    }
-)
 _SCHEME = re.compile(r"(postgres(?:ql)?)(\+\w+)?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"[A-Za-z][\w+.-]*(?=:)")
 _KEYWORD = re.compile(
@@ -158,6 +148,8 @@ def _url_params(rest: str, source: str) -> dict[str, str]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise LlamactlError(ErrorCode.CONFIG, f"A parameter in the URL of {source} has no `=`")
+        if "@" in value and key not in LIBPQ:
+            raise _unescaped("?", source)
         params[_decoded(key, source)] = _decoded(value, source)
     return params
 
@@ -222,10 +214,6 @@ def _from_prisma(
     params: dict[str, str], source: str, cwd: Path | None, notes: list[str], hidden: tuple[str, ...]
 ) -> Dsn:
     """Takes out what libpq would reject or read otherwise."""
-    details = []
-    for name in sorted(_POOL_PARAMETERS & params.keys()):
-        del params[name]
-        details.append(f"Dropped {name} of {source}: it is for Prisma's own pool")
     schema = params.pop("schema", None)
     pgbouncer = params.pop("pgbouncer", "") == "true"
     if pgbouncer:
@@ -233,7 +221,21 @@ def _from_prisma(
             f"The URL of {source} goes through a pooler; a direct one is better: DIRECT_URL or --dsn"
         )
     notes += _tls(params, source, cwd)
+    dropped, details = drop_foreign(params, source)
+    notes += dropped
     return Dsn(params, source, schema or None, pgbouncer, tuple(notes), tuple(details), hidden)
+
+
+def _ssl_mode(ssl: str, source: str) -> str:
+    """What node-postgres' `ssl` is as an sslmode. Raises LlamactlError (config) for another word."""
+    modes = {"true": "require", "1": "require", "no-verify": "require", "false": "disable", "0": "disable"}
+    if ssl not in modes:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"The `ssl` in the URL of {source} is none of {', '.join(modes)}",
+            "Delete `ssl=...` from the URL, or write sslmode=require, verify-full or disable in its place",
+        )
+    return modes[ssl]
 
 
 def _tls(params: dict[str, str], source: str, cwd: Path | None) -> list[str]:
@@ -242,14 +244,14 @@ def _tls(params: dict[str, str], source: str, cwd: Path | None) -> list[str]:
         raise LlamactlError(
             ErrorCode.CONFIG,
             f"The sslidentity in the URL of {source}: libpq cannot read a PKCS#12 file",
-            "Convert it (openssl pkcs12 -in FILE -clcerts -nokeys -out cert.pem, and -nocerts -out key.pem)"
-            " and give sslcert=cert.pem&sslkey=key.pem",
+            "Delete `sslidentity=...` from the URL, convert the file (openssl pkcs12 -in FILE -clcerts"
+            " -nokeys -out cert.pem, and -nocerts -out key.pem), and give sslcert=cert.pem&sslkey=key.pem",
         )
     accept, ssl = params.pop("sslaccept", None), params.pop("ssl", None)
     if params.get("sslmode") == "no-verify":
         params["sslmode"] = "require"
     if ssl is not None:
-        params.setdefault("sslmode", "require" if ssl in ("true", "1") else "disable")
+        params.setdefault("sslmode", _ssl_mode(ssl, source))
     if accept == "strict" and params.get("sslmode") != "disable":
         params["sslmode"] = "verify-full"
     elif accept is not None:
