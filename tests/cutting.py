@@ -247,11 +247,11 @@ CREATE TRIGGER "napping" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTI
 
 ASLEEP = """
 SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'llamactl migrate' AND wait_event = 'PgSleep'
+WHERE datname = current_database() AND application_name LIKE 'llamactl migrate%' AND wait_event = 'PgSleep'
 """
 THEIR_PID = """
 SELECT {}(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'llamactl migrate'
+WHERE datname = current_database() AND application_name LIKE 'llamactl migrate%'
 """
 
 

@@ -180,7 +180,7 @@ def test_ctrl_c_cancels_the_servers_statement(
         command, env=dict(cli_env), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     running = (
-        "SELECT FROM pg_stat_activity WHERE application_name = 'llamactl migrate' AND state = 'active' "
+        "SELECT FROM pg_stat_activity WHERE application_name LIKE 'llamactl migrate%' AND state = 'active' "
         "AND query LIKE '%INSERT INTO pg_temp.edge%'"
     )
     while not connection.execute(running.encode()).fetchall():
@@ -191,7 +191,7 @@ def test_ctrl_c_cancels_the_servers_statement(
     assert process.returncode == 130
     assert json.loads(out)["error"]["code"] == "interrupted"
     assert "nothing was changed" in err
-    left = "SELECT FROM pg_stat_activity WHERE application_name = 'llamactl migrate'"
+    left = "SELECT FROM pg_stat_activity WHERE application_name LIKE 'llamactl migrate%'"
     deadline = time.monotonic() + 10
     while connection.execute(left.encode()).fetchall():
         assert time.monotonic() < deadline

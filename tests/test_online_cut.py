@@ -333,7 +333,7 @@ INSIDE = [
 ]
 WAITS = """
 SELECT FROM pg_stat_activity
-WHERE datname = current_database() AND application_name = 'llamactl migrate' AND wait_event_type = 'Lock'
+WHERE datname = current_database() AND application_name LIKE 'llamactl migrate%' AND wait_event_type = 'Lock'
 """
 
 

@@ -332,7 +332,7 @@ def test_a_second_run(command: list[str], database: str, connection: Connection,
     found = json.loads(refused[0].stdout)["error"]
     assert found["code"] == "busy"
     assert "Another llamactl is at work on the table: pid " in found["message"]
-    assert "(llamactl migrate)" in found["message"]
+    assert "(llamactl migrate: fill)" in found["message"]
     assert wrong(connection) == 0
 
 

@@ -66,6 +66,7 @@ FILES = {
     "migrate/present": ["SELECT"],
     "migrate/save_parents": ["INSERT"],
     "migrate/settle_constraints": ["SET CONSTRAINTS"],
+    "migrate/upgrade_state": ["DO"],
     "online/begin_run": ["INSERT"],
     "online/begin_step": ["WITH"],
     "online/checkpoint": ["UPDATE"],
@@ -86,6 +87,7 @@ FILES = {
     "online/fill_pending": ["INSERT"],
     "online/index_pending": ["CREATE INDEX ON", "ANALYZE"],
     "online/pending": ["SELECT"],
+    "online/runs": ["SELECT"],
     "online/state_present": ["SELECT"],
     "online/target": ["DROP VIEW", "CREATE TEMPORARY"],
     "online/validate_check": ["ALTER TABLE"],
@@ -106,7 +108,7 @@ FILES = {
     "undo/look": ["SELECT"],
     "undo/parents": ["SELECT"],
     "undo/restore_parents": ["UPDATE"],
-    "undo/runs": ["SELECT"],
+    "undo/other_runs": ["SELECT"],
     "undo/state": ["SELECT"],
 }
 

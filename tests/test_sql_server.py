@@ -37,11 +37,18 @@ RESOLVED = [
     *("verify/local", "verify/local_sample", "verify/rows"),
 ]
 # Of the migration, but no part of a step.
-BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present"]
+BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present", "migrate/upgrade_state"]
 # They read what online runs record.
 RECORDED = [
-    *("online/create_state", "online/begin_run", "online/begin_step", "online/checkpoint", "online/wait"),
-    *("status/runs", "status/steps", "online/cut_steps"),
+    *(
+        "online/create_state",
+        "migrate/upgrade_state",
+        "online/begin_run",
+        "online/begin_step",
+        "online/checkpoint",
+        "online/wait",
+    ),
+    *("online/runs", "status/steps", "online/cut_steps"),
     *("online/end_run", "online/end_runs"),
 ]
 # A round of batches, once the lineage is resolved.
@@ -54,7 +61,7 @@ ONLINE = ["online/drop_index", "online/create_index"]
 CHECK = ["migrate/add_check_not_valid", "online/validate_check"]
 STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {*RESOLVED, *BESIDE}]
 # In an order in which they can run, once there is everything that undo takes off.
-UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/runs"]
+UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/other_runs"]
 UNDO = [
     *("undo/lock_parents", "undo/lock_runs", "undo/drop_check", "undo/restore_parents"),
     *("undo/drop_job_index", "undo/drop_comment", "undo/drop_column", "undo/forget_parents"),
@@ -89,7 +96,7 @@ ONE_BY_ONE = ("before", "after", "logger", "guard", "online", "not valid", "vali
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
     *("preflight/prepared", "preflight/snapshots", "preflight/space", "status/table"),
-    *("undo/look", "undo/state", "catalog/index", "guard/look", "status/runs", "status/steps"),
+    *("undo/look", "undo/state", "catalog/index", "guard/look", "online/runs", "status/steps"),
 )
 MODES = [
     *("", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock"),
@@ -186,7 +193,7 @@ class Log:
         known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
         known |= {"since_epoch": 0}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
-        known |= {"padded": False, "pid": 0, "run": 1}
+        known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}
         known |= {"command": "migrate", "client": "host:1", "name": "fill"}
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}

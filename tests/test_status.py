@@ -61,6 +61,7 @@ class Run:
 
     def begin(self, command: str) -> None:
         values = {"schema": "public", "table": "LlamaLog", "command": command, "client": "here:1"}
+        values["relation"] = '"LlamaLog"'
         (self.id,) = self.do("online/begin_run", **values)
 
     def do(self, path: str, **values: Any) -> tuple[Any, ...]:
@@ -279,7 +280,7 @@ def test_a_run_that_ends_while_it_is_looked_at(
         if not looks:
             run.do("online/end_run", run=run.id)
             run.connection.close()
-            found = status._Look((), found.table, found.runs, *[()] * 4)
+            found = status._Look((), found.table, found.runs, *[()] * 5)
         looks.append(found)
         return found
 
@@ -420,6 +421,82 @@ def test_an_index_of_somebody_else_is_not_the_runs(database: str, begin: Callabl
     assert (found["state"], found["index_build"], found["blocked_by"]) == ("running", None, [])
 
 
+# --- a session that records nothing -------------------------------------------------------------------------
+
+
+def test_the_step_of_a_migration_in_one_transaction(database: str, insert: Insert) -> None:
+    """While it keeps everybody out of the table."""
+    insert([("a", None), ("b", "a"), ("c", "b", True)])
+    found: dict[str, Any] = {}
+    printed: list[str] = []
+    watched = {
+        "LOCK TABLE": "lock",
+        "pg_temp.edge": "resolve",
+        'SET "parent_job_id" = NULL': "clear_parents",
+        'SET "root_job_id" =': "fill",
+        'CREATE INDEX "LlamaLog': "create_index",
+    }
+
+    def look(statement: Statement) -> None:
+        for part, step in watched.items():
+            if part in statement.text and statement.inside and step not in found:
+                found[step] = seen(database, "--lock-timeout", "100ms")
+                printed.append(text(database).out)
+
+    assert migrate_here(database, before=look).code == 0
+    assert found.keys() == set(watched.values())
+    for step, document in found.items():
+        at_work = document["at_work"]
+        assert (at_work["command"], at_work["step"], at_work["user"]) == ("migrate", step, "postgres")
+        assert at_work["transaction_seconds"] >= 0
+        assert (document["claimed"], document["run"], document["notes"]) == (True, None, [])
+    for step, shown in zip(found, printed, strict=True):
+        assert re.search(
+            r"^migrate  running  pid \d+ postgres, in a transaction for \d+ s$", shown, re.MULTILINE
+        )
+        assert re.search(rf"^  step +{step.replace('_', ' ')}$", shown, re.MULTILINE)
+        assert "no run" not in shown
+    assert seen(database)["at_work"] is None
+
+
+def test_before_an_online_run_is_recorded(database: str, insert: Insert) -> None:
+    insert([("a", None), ("b", "a")])
+    found: list[Any] = []
+
+    def look(statement: Statement) -> None:
+        if "INSERT INTO pg_temp.edge" in statement.text and not found:
+            found.append(seen(database))
+
+    assert migrate_here(database, "--online", before=look).code == 0
+    (document,) = found
+    assert (document["run"], document["at_work"]["step"]) == (None, "resolve")
+
+
+def test_while_undo_keeps_what_is_recorded_locked(database: str, insert: Insert) -> None:
+    insert([("a", None)])
+    assert migrate_here(database, "--online").code == 0
+    found: list[Any] = []
+
+    def look(statement: Statement) -> None:
+        if "DROP COLUMN" in statement.text and not found:
+            found.append(seen(database, "--lock-timeout", "100ms"))
+
+    assert run_here("undo", "--yes", "--dsn", database, before=look).code == 0
+    (document,) = found
+    assert (document["run"], document["at_work"]["command"]) == (None, "undo")
+
+
+def test_after_a_run_another_session(database: str, begin: Callable[..., Run]) -> None:
+    first = begin()
+    first.do("online/end_run", run=first.id)
+    first.connection.close()
+    second = begin("repair")
+    second.connection.execute("DELETE FROM llamactl.run WHERE command = 'repair'")
+    shown = text(database).out
+    assert "migrate  done" in shown
+    assert f"repair  running  pid {second.pid} postgres" in shown
+
+
 # --- rights -------------------------------------------------------------------------------------------------
 
 
@@ -515,10 +592,7 @@ def test_watching_from_before_the_run_is_recorded(
     run = begin()
     values = connection.execute("DELETE FROM llamactl.run RETURNING backend_pid").fetchone()
     assert values == (run.pid,)
-    assert (
-        text(database).out.splitlines()[-1]
-        == "a session of llamactl is at work, and has recorded nothing yet"
-    )
+    assert text(database).out.splitlines()[-1] == f"migrate  running  pid {run.pid} postgres"
     changes: Iterator[Callable[[], object]] = iter([lambda: run.begin("migrate"), run.connection.close])
 
     def sleep(_: float) -> None:
@@ -531,7 +605,6 @@ def test_watching_from_before_the_run_is_recorded(
     assert (done.code, [line.partition("  ")[2] for line in done.out.splitlines()]) == (
         0,
         [
-            "no run; a session of llamactl is at work, and has recorded nothing yet",
             "migrate running",
             "migrate cut",
         ],

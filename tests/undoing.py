@@ -64,7 +64,9 @@ def run_files(dsn: str, named: dict[str, Any], *paths: str, **values: object) ->
     """Runs SQL files of llamactl, each statement by itself."""
     settings = settings_for(dsn, **named)
     with session(dsn) as opened:
-        names = catalog.names_for(catalog.locate(opened, settings), settings)
+        relation = catalog.locate(opened, settings)
+        names = catalog.names_for(relation, settings)
+        values = {"relation": relation.oid, **values}
         for path in paths:
             query = queries.load(path, names)
             wanted = {name for one in query.statements for name in one.parameters}

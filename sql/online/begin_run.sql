@@ -1,4 +1,9 @@
--- Parameters: schema, table, command, client. Returns: id. Lock: none on the user's table.
+-- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, command, client. Returns: id.
+-- Lock: none on the user's table.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
 \if :{?schema}
 \else
 \set schema 'public'
@@ -15,6 +20,6 @@
 \else
 \set client 'psql'
 \endif
-INSERT INTO llamactl.run (table_schema, table_name, command, client, backend_pid)
-VALUES (:'schema', :'table', :'command', :'client', pg_backend_pid())
+INSERT INTO llamactl.run (table_oid, recorded_in, table_schema, table_name, command, client, backend_pid)
+VALUES (:'relation'::regclass, 'llamactl.run'::regclass, :'schema', :'table', :'command', :'client', pg_backend_pid())
 RETURNING id;

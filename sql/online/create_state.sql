@@ -1,6 +1,8 @@
 -- What a run keeps, for `status` and for the next run. Lock: none on the user's table.
 CREATE TABLE IF NOT EXISTS llamactl.run (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  table_oid oid,
+  recorded_in oid,                   -- of this table: where it is another by now, table_oid says nothing (online/runs.sql)
   table_schema text NOT NULL,
   table_name text NOT NULL,
   command text NOT NULL,

@@ -1,11 +1,7 @@
--- The runs that were cut are complete: the table was migrated since. Parameters: schema, table. Lock: none on the user's table.
-\if :{?schema}
+-- The runs that were interrupted are complete: the table was migrated since. Parameter: runs (their ids).
+-- Lock: none on the user's table.
+\if :{?runs}
 \else
-\set schema 'public'
+\set runs '{}'
 \endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
-UPDATE llamactl.run SET ended_at = clock_timestamp()
-WHERE table_schema = :'schema' AND table_name = :'table' AND ended_at IS NULL;
+UPDATE llamactl.run SET ended_at = clock_timestamp() WHERE id = ANY (:'runs'::bigint[]) AND ended_at IS NULL;

@@ -1,10 +1,6 @@
--- With their steps; other tables' runs are still kept. Parameters: schema, table. Lock: none on the user's table.
-\if :{?schema}
+-- With their steps; the runs of other tables are still kept. Parameter: runs (their ids). Lock: none on the user's table.
+\if :{?runs}
 \else
-\set schema 'public'
+\set runs '{}'
 \endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
-DELETE FROM llamactl.run WHERE table_schema = :'schema' AND table_name = :'table';
+DELETE FROM llamactl.run WHERE id = ANY (:'runs'::bigint[]);

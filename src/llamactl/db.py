@@ -58,6 +58,7 @@ class Session:
 
     def __init__(self, settings: Settings, verb: str, interrupts: Interrupts) -> None:
         self._settings = settings
+        self._verb = verb
         self._interrupts = interrupts
         self._connection = connection = db_connect.open_connection(settings.dsn, verb)
         self._target = target = db_connect.reached_target(connection)
@@ -251,6 +252,13 @@ class Session:
         """Makes settings for the rest of the open transaction."""
         with self._translating("set_local"):
             db_connect.set_config(self._connection, settings, local=True)
+
+    def announce(self, step: str) -> None:
+        """Says to other sessions which step this one is at: in a transaction, until it ends."""
+        local = self._connection.info.transaction_status is not TransactionStatus.IDLE
+        with self._translating("announce"):
+            name = {"application_name": f"llamactl {self._verb}: {step}"}
+            db_connect.set_config(self._connection, name, local=local)
 
     @contextmanager
     def settings(self, **values: str) -> Iterator[None]:

@@ -20,6 +20,8 @@ from llamactl.wording import duration, listed
 T = TypeVar("T")
 
 _NO_NAMES = Names()
+_ALTERING = ("llamactl migrate", "llamactl undo")
+"""What the sessions that alter the table call themselves; a step may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def locked(session: Session, oid: int, shown: str) -> LlamactlError:
     """Returns the error for a lock that was not got in time: who is in the way, and is it one of us."""
     holders = lock_holders(session, oid)
     named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
-    if any(holder.application in ("llamactl migrate", "llamactl undo") for holder in holders):
+    if any(holder.application.partition(":")[0] in _ALTERING for holder in holders):
         return another_run(named)
     return LlamactlError(
         ErrorCode.LOCK,

@@ -103,6 +103,7 @@ def _attempt(
     """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
     with session.transaction():
         claim(session, relation.oid)
+        session.announce("lock")
         seconds = {"lock": timed(lambda: session.run(queries.load("migrate/lock", names)))}
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
@@ -122,6 +123,7 @@ def _under_lock(
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=options.check)
     session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
+    session.announce("resolve")
     lineage.prepare(session, names)
     projected = projection.project(session, settings, relation, names, writing=True)
     seconds["resolve"] = projected.seconds
@@ -136,8 +138,9 @@ def _under_lock(
     for step in taken:
         if step.name not in seconds:
             note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
+            session.announce(step.name)
             seconds[step.name] = timed(partial(_take, session, names, step, projected))
-    state.end_runs(session, names)
+    state.end_runs(session, relation)
     return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
 
 

@@ -109,10 +109,11 @@ def run(
     if confirm and not confirm(_question(session, table)):
         raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     state.claim(session, table.relation, note)
+    session.announce("resolve")
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
     rules = Rules(overwrite=False, grace_ms=options.grace_ms)
     first = rounds.work_out(session, settings, table.relation, table.names, rules, options.retries, note)
-    cut = state.cut_steps(session, table.names, "migrate")
+    cut = state.cut_steps(session, table.relation, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
     report = projection.report(False, settings, options.common, first.projected, (), skipped, taken)
     if report.unmet:
@@ -218,7 +219,7 @@ def _carry_out(
     progress: Callable[[Progress], None],
 ) -> MigrationReport:
     relation, names = table.relation, table.names
-    run = Run.begin(session, names, "migrate", {"resolve": round(first.projected.seconds, 3)})
+    run = Run.begin(session, relation, "migrate", {"resolve": round(first.projected.seconds, 3)})
     work = Work(session, relation, names, run, options.retries, note, progress)
     last, notes = first, []
     for step in taken:

@@ -173,6 +173,8 @@ def _statement(
 def quote_literal(value: object) -> str:
     """Returns the value as a literal of SQL, for a text that is read and not run."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list):  # of numbers
+        text = "{" + ",".join(map(str, value)) + "}"
     return "NULL" if value is None else "'" + text.replace("'", "''") + "'"
 
 

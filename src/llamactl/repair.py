@@ -64,10 +64,11 @@ def run(
             raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     state.claim(session, relation, note)
+    session.announce("resolve")
     first = rounds.work_out(session, settings, relation, names, rules, retries, note)
     if not first.pending.any_rows:
-        if state.cut_steps(session, names, "repair"):
-            Run.begin(session, names, "repair").end()  # what was cut is complete
+        if state.cut_steps(session, relation, "repair"):
+            Run.begin(session, relation, "repair").end()  # what was cut is complete
         return _report(dry_run, overwrite, first, first, written=0, cleared=0)
     return _write(session, settings, relation, names, rules, first, retries, note, progress)
 
@@ -84,7 +85,7 @@ def _write(
     progress: Callable[[Progress], None],
 ) -> RepairReport:
     with state.filling(session):
-        recorded = Run.begin(session, names, "repair")
+        recorded = Run.begin(session, relation, "repair")
         work = Work(session, relation, names, recorded, retries, note, progress)
         written = rounds.write(work, settings, rules, first)
         recorded.end()

@@ -14,13 +14,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from llamactl import catalog, queries
+from llamactl import catalog, queries, runs
 from llamactl.catalog import Found
 from llamactl.db import Session
 from llamactl.locks import LockHolder
 from llamactl.model import (
+    AtWork,
     Blocker,
+    ErrorCode,
     IndexBuild,
+    LlamactlError,
     RunState,
     RunStatus,
     RunStep,
@@ -28,6 +31,7 @@ from llamactl.model import (
     TableStatus,
 )
 from llamactl.names import Names
+from llamactl.runs import Recorded
 from llamactl.settings import Settings
 
 POLL_SECONDS = 1.0
@@ -39,25 +43,10 @@ _NO_NAMES = Names()
 @dataclass(frozen=True, slots=True)
 class _Table:
     root_column_present: bool
+    root_index_present: bool
     guard_present: bool
     state_present: bool
     as_of: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """What a run recorded (llamactl.run)."""
-
-    id: int
-    command: str
-    backend_pid: int
-    began_at: datetime
-    ended_at: datetime | None
-    rows_done: int
-    rows_total: int | None
-    rows_per_second: float | None
-    waits_for: str | None
-    waits_since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +61,20 @@ class _Look:
 
     claimants: Sequence[LockHolder]
     table: _Table
-    runs: Sequence[_Run]
+    runs: Sequence[Recorded]
+    """The table's newest of each command, the newest of all first."""
+    former: Sequence[Recorded]
+    """Those of tables of this name that are gone."""
     steps: tuple[RunStep, ...]
     waits: Sequence[_LockWait]
     blockers: Sequence[LockHolder]
     builds: Sequence[IndexBuild]
 
-    def lives(self, run: _Run) -> bool:
+    def lives(self, run: Recorded) -> bool:
         """Whether its session holds the claim."""
         return run.ended_at is None and any(holder.pid == run.backend_pid for holder in self.claimants)
 
-    def cut(self, run: _Run) -> bool:
+    def cut(self, run: Recorded) -> bool:
         return run.ended_at is None and not self.lives(run)
 
 
@@ -108,23 +100,52 @@ def watch(session: Session, settings: Settings) -> Iterator[StatusReport]:
 
 
 def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
-    look = _look(session, settings, found)
+    try:
+        look = _look(session, settings, found)
+    except LlamactlError as exc:
+        # `undo` keeps everybody away from what runs recorded.
+        if exc.code is not ErrorCode.LOCK:
+            raise
+        look = _look(session, settings, found, recorded=False)
     if look.runs and look.cut(look.runs[0]):
         # It may have ended between two of the statements.
         look = _look(session, settings, found)
     newest = _status(look, look.runs[0]) if look.runs else None
-    unfinished = any(one.command == "migrate" and one.ended_at is None for one in look.runs)
-    table = TableStatus(
-        name=found.shown,
-        migrated=look.table.root_column_present and not unfinished,
-        guard=look.table.guard_present,
-    )
+    table = TableStatus(name=found.shown, migrated=_migrated(look), guard=look.table.guard_present)
     ended = {one.backend_pid for one in look.runs if one.ended_at}
-    claimed = any(holder.pid not in ended for holder in look.claimants)
-    return StatusReport(newest, look.steps, table, claimed, look.table.as_of, tuple(_notes(look)))
+    at_work = [_at_work(holder) for holder in look.claimants if holder.pid not in ended]
+    return StatusReport(
+        newest,
+        look.steps,
+        table,
+        bool(at_work),
+        look.table.as_of,
+        at_work[0] if at_work else None,
+        tuple(_notes(look)),
+    )
 
 
-def _look(session: Session, settings: Settings, found: Found) -> _Look:
+def _migrated(look: _Look) -> bool:
+    """As the catalogs have it: what was recorded may be of a table that had the name before."""
+    migrations = [one for one in look.runs if one.command == "migrate"]
+    if any(one.ended_at is None for one in migrations):
+        return False
+    return look.table.root_column_present and (look.table.root_index_present or bool(migrations))
+
+
+def _at_work(holder: LockHolder) -> AtWork:
+    command, _, step = holder.application.removeprefix("llamactl ").partition(": ")
+    ours = holder.application.startswith("llamactl ")
+    return AtWork(
+        pid=holder.pid,
+        user=holder.user_name,
+        command=command if ours else None,
+        step=step or None if ours else None,
+        transaction_seconds=holder.age_seconds,
+    )
+
+
+def _look(session: Session, settings: Settings, found: Found, *, recorded: bool = True) -> _Look:
     def load(path: str) -> queries.Query:
         return queries.load(path, _NO_NAMES)
 
@@ -133,24 +154,30 @@ def _look(session: Session, settings: Settings, found: Found) -> _Look:
         session.read_only()
         claimants = session.rows(load("migrate/claimant"), LockHolder, relation=found.oid)
         table = session.row(load("status/table"), _Table, relation=found.oid, root_column=root_column)
-        if not table.state_present:
-            return _Look(claimants, table, (), (), (), (), ())
-        runs = session.rows(load("status/runs"), _Run, schema=found.schema_name, table=found.table_name)
-        if not runs:
-            return _Look(claimants, table, (), (), (), (), ())
-        pid = runs[0].backend_pid
+        all_runs = (
+            runs.recorded(session, found.oid, found.schema_name, found.table_name)
+            if table.state_present and recorded
+            else []
+        )
+        newest = {one.command: one for one in reversed(all_runs) if one.same_table}
+        mine = sorted(newest.values(), key=lambda one: one.id, reverse=True)
+        former = [one for one in all_runs if one.same_name and not one.same_table]
+        if not mine:
+            return _Look(claimants, table, (), former, (), (), (), ())
+        pid = mine[0].backend_pid
         return _Look(
             claimants,
             table,
-            runs,
-            tuple(session.rows(load("status/steps"), RunStep, run=runs[0].id)),
+            mine,
+            former,
+            tuple(session.rows(load("status/steps"), RunStep, run=mine[0].id)),
             session.rows(load("status/lock_wait"), _LockWait, pid=pid),
             session.rows(load("status/blockers"), LockHolder, pid=pid),
             session.rows(load("status/index_build"), IndexBuild, pid=pid),
         )
 
 
-def _status(look: _Look, run: _Run) -> RunStatus:
+def _status(look: _Look, run: Recorded) -> RunStatus:
     """The session's pid may be somebody else's once the run has none."""
     live = look.lives(run)
     waits_for, waits_since = (run.waits_for, run.waits_since) if live else (None, None)
@@ -198,6 +225,13 @@ def _notes(look: _Look) -> Iterator[str]:
     for one in look.runs:
         if look.cut(one):
             yield f"Run {one.id} ({one.command}) {CUT}"
+        if one.restored:
+            yield f"Run {one.id} ({one.command}) was recorded before this database was restored from a dump"
+    if look.former and not look.runs:
+        former = look.former[0]
+        began = former.began_at.isoformat(timespec="seconds")
+        run = f"Run {former.id} ({former.command}, began {began})"
+        yield f"{run} was on another table of this name, which is gone"
     for holder in look.claimants:
-        if not any(one.backend_pid == holder.pid for one in look.runs):
+        if look.runs and not any(one.backend_pid == holder.pid for one in look.runs):
             yield f"Another llamactl is at work on the table: {holder.sentence()}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, queries
+from llamactl import catalog, queries, runs
 from llamactl.db import Session
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
@@ -65,17 +65,19 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What runs.sql returns."""
+    """What runs recorded."""
 
-    saved: int = 0
+    forgotten: tuple[int, ...] = ()
+    """The ids of this table's runs, and of those of tables that are gone."""
     others: int = 0
+    """How many other tables' runs there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A line of cut_steps.sql."""
+class _Others:
+    """What other_runs.sql returns."""
 
-    name: str
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +155,16 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
             f"GRANT USAGE ON SCHEMA llamactl TO {user}; "
             f"GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {user}; to undo, be its owner",
         )
-    owner = {"schema": names.schema, "table": names.table}
-    cleared, runs, cut = Cleared(), Runs(), frozenset[str]()
+    cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
     if state.parents:
         cleared = look_at_parents(session, names)
     if state.runs:
-        runs = session.row(queries.load("undo/runs", names), Runs, **owner)
-        found = session.rows(queries.load("online/cut_steps", names), Cut, **owner, command="migrate")
-        cut = frozenset(step.name for step in found)
-    return Standing(relation, names, marked, state, cleared, runs, cut)
+        found = runs.recorded(session, relation.oid, relation.schema, relation.name)
+        forgotten = [run.id for run in found]
+        others = session.row(queries.load("undo/other_runs", names), _Others, runs=forgotten)
+        kept = Runs(tuple(forgotten), others.others)
+        cut = runs.steps_of(session, runs.interrupted(found, "migrate"))
+    return Standing(relation, names, marked, state, cleared, kept, cut)
 
 
 def look_at_state(session: Session, names: Names) -> State:
@@ -238,7 +241,13 @@ def _forgetting(standing: Standing) -> list[PlannedStep]:
         PlannedStep(
             "forget_parents", ["undo/forget_parents"], "", shared and standing.cleared.saved > 0, owner
         ),
-        PlannedStep("forget_runs", ["undo/forget_runs"], "", shared and standing.runs.saved > 0, owner),
+        PlannedStep(
+            "forget_runs",
+            ["undo/forget_runs"],
+            "",
+            shared and len(standing.runs.forgotten) > 0,
+            {"runs": list(standing.runs.forgotten)},
+        ),
         PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not shared),
         PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not shared),
         PlannedStep("drop_schema", ["undo/drop_schema"], "", standing.empties_schema),

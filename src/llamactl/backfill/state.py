@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from llamactl import lineage, queries
+from llamactl import lineage, queries, runs
 from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
@@ -45,11 +45,6 @@ class _Begun:
     id: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    name: str
-
-
 def refuse_pooled(session: Session) -> None:
     """Raises LlamactlError (config) behind a pooler, where the claim on the table would be lost."""
     if session.pooled:
@@ -63,7 +58,7 @@ def refuse_pooled(session: Session) -> None:
 
 def refuse_unrecordable(session: Session) -> None:
     """Raises LlamactlError (permission), with the GRANT, where the role may not record a run."""
-    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+    there = runs.present(session)
     if there.recordable:
         return
     user = ident(session.user)
@@ -131,34 +126,29 @@ def _host_number() -> int:
     return zlib.crc32(socket.gethostname().encode()) >> 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Present:
-    schema_present: bool
-    present: bool
-    recordable: bool
-
-
-def cut_steps(session: Session, names: Names, command: str) -> frozenset[str]:
+def cut_steps(session: Session, relation: Relation, command: str) -> frozenset[str]:
     """Returns the steps at which runs of the command were cut, '' where before the first; none: no run was.
 
     To be asked by who holds the claim: so none of them still lives.
     """
-    if not session.row(queries.load("online/state_present", _NO_NAMES), _Present).present:
+    if not runs.present(session).present:
         return frozenset()
-    query = queries.load("online/cut_steps", _NO_NAMES)
-    found = session.rows(query, _Cut, schema=names.schema, table=names.table, command=command)
-    return frozenset(cut.name for cut in found)
+    found = runs.recorded(session, relation.oid, relation.schema, relation.name)
+    return runs.steps_of(session, runs.interrupted(found, command))
 
 
-def end_runs(session: Session, names: Names) -> None:
+def end_runs(session: Session, relation: Relation) -> None:
     """Ends the table's runs that were cut, in the open transaction: what they were at is done.
 
     A role that may not record runs leaves them: what is recorded is no reason to fail.
     """
-    there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
-    if there.present and there.recordable:
-        query = queries.load("online/end_runs", _NO_NAMES)
-        session.run(query, schema=names.schema, table=names.table)
+    there = runs.present(session)
+    if not (there.present and there.recordable):
+        return
+    found = runs.recorded(session, relation.oid, relation.schema, relation.name)
+    open_runs = [run.id for run in found if run.same_table and run.ended_at is None]
+    if open_runs:
+        session.run(queries.load("online/end_runs", _NO_NAMES), runs=open_runs)
 
 
 @dataclass(slots=True)
@@ -176,7 +166,7 @@ class Run:
 
     @classmethod
     def begin(
-        cls, session: Session, names: Names, command: str, seconds: dict[str, float] | None = None
+        cls, session: Session, relation: Relation, command: str, seconds: dict[str, float] | None = None
     ) -> Run:
         """Records a new run. Makes the schema and its tables where they are not there.
 
@@ -184,14 +174,21 @@ class Run:
         """
         client = f"{socket.gethostname()}:{os.getpid()}"
         with session.transaction():
-            there = session.row(queries.load("online/state_present", _NO_NAMES), _Present)
+            there = runs.present(session)
             if not there.schema_present:
                 session.run(queries.load("migrate/create_schema", _NO_NAMES))
             if not there.present:
                 session.run(queries.load("online/create_state", _NO_NAMES))
-            query = queries.load("online/begin_run", _NO_NAMES)
+            if there.outdated:
+                session.run(queries.load("migrate/upgrade_state", _NO_NAMES))
             begun = session.row(
-                query, _Begun, schema=names.schema, table=names.table, command=command, client=client
+                queries.load("online/begin_run", _NO_NAMES),
+                _Begun,
+                relation=relation.oid,
+                schema=relation.schema,
+                table=relation.name,
+                command=command,
+                client=client,
             )
         return cls(session, begun.id, seconds=seconds or {})
 
@@ -199,6 +196,7 @@ class Run:
     def step(self, name: str) -> Iterator[None]:
         """Records the step, and how long it takes."""
         begun = time.monotonic()
+        self.session.announce(name)
         with self.session.transaction():
             self.session.run(queries.load("online/begin_step", _NO_NAMES), run=self.id, name=name)
         yield

@@ -51,6 +51,7 @@ from llamactl.model.outcome import (
     Note,
 )
 from llamactl.model.run import (
+    AtWork,
     Blocker,
     IndexBuild,
     Progress,
@@ -87,6 +88,7 @@ SCHEMA_VERSION = 2
 __all__ = [
     "EXIT_CODES",
     "SCHEMA_VERSION",
+    "AtWork",
     "Blocker",
     "Blocks",
     "Check",

@@ -105,9 +105,23 @@ class TableStatus:
     name: str
     """Schema and name, quoted where need be."""
     migrated: bool
-    """The root column is there, and no migration of it is under way or was cut."""
+    """The root column is there and indexed, and no migration of it is under way or was interrupted."""
     guard: bool
     """The guard's trigger is there, and enabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """The session that holds the claim on the table."""
+
+    pid: int | None
+    user: str | None
+    command: str | None
+    """None where the session does not say that it is llamactl's."""
+    step: str | None
+    """As its application_name has it; None where that names none."""
+    transaction_seconds: float | None
+    """The age of its transaction; None where it has none, or the role may not see it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +135,5 @@ class StatusReport:
     """A session of llamactl is at work on the table: this run's, or one that has not recorded any."""
     as_of: datetime
     """The server's clock."""
+    at_work: AtWork | None = None
     notes: tuple[str, ...] = ()

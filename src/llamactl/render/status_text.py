@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from llamactl.model import IndexBuild, RunState, RunStatus, RunStep, StatusReport
+from llamactl.model import AtWork, IndexBuild, RunState, RunStatus, RunStep, StatusReport
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
 from llamactl.wording import duration
@@ -17,7 +17,7 @@ STYLES = {
     RunState.DONE: "bold green",
 }
 LIVE = (RunState.RUNNING, RunState.WAITING)
-BEGINNING = "a session of llamactl is at work, and has recorded nothing yet"
+UNNAMED = "a session that is not llamactl's"
 
 
 def render(report: StatusReport, screen: Screen) -> Iterator[str]:
@@ -27,8 +27,9 @@ def render(report: StatusReport, screen: Screen) -> Iterator[str]:
     guard = "guarded" if table.guard else "no guard"
     return apart(
         [page.line((table.name, "bold"), f"  {migrated}, {guard}")],
-        _run(page, report.run, report.as_of) if report.run else [page.line("no run")],
-        [page.line(BEGINNING)] if _begins(report) else [],
+        _run(page, report.run, report.as_of) if report.run else [],
+        _at_work(page, report.at_work) if report.at_work and _unrecorded(report) else [],
+        [] if report.run or report.at_work else [page.line("no run")],
         _steps(page, report.steps, report.as_of),
     )
 
@@ -36,12 +37,25 @@ def render(report: StatusReport, screen: Screen) -> Iterator[str]:
 def line(report: StatusReport) -> str:
     """The report in one line, for a stream of them. What changes by itself is not in it: times and ages."""
     run = report.run
-    told = [f"{run.command} {run.state}", run.step or "", *_told(run)] if run else ["no run"]
-    return "; ".join(filter(None, [*told, BEGINNING if _begins(report) else ""]))
+    told = [f"{run.command} {run.state}", run.step or "", *_told(run)] if run else []
+    if report.at_work and _unrecorded(report):
+        told += [f"{report.at_work.command or UNNAMED} {RunState.RUNNING}", report.at_work.step or ""]
+    return "; ".join(filter(None, told)) or "no run"
 
 
-def _begins(report: StatusReport) -> bool:
-    return report.claimed and not (report.run and report.run.state in LIVE)
+def _unrecorded(report: StatusReport) -> bool:
+    """Whether the session at work has recorded no run: it is in one transaction, or has just begun."""
+    return not (report.run and report.run.state in LIVE)
+
+
+def _at_work(page: Page, session: AtWork) -> Iterator[str]:
+    who = " ".join(filter(None, ["pid", str(session.pid), session.user]))
+    age = session.transaction_seconds
+    since = f", in a transaction for {duration(age)}" if age is not None else ""
+    style = STYLES[RunState.RUNNING]
+    yield page.line((f"{session.command or UNNAMED}  ", "bold"), (RunState.RUNNING, style), f"  {who}{since}")
+    if session.step:
+        yield from page.table([[("  step", "bold"), session.step.replace("_", " ")]])
 
 
 def _told(run: RunStatus) -> Iterator[str]:

@@ -1,0 +1,78 @@
+"""What runs recorded in the schema llamactl, and whose runs they are. Reads 0.1's tables as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+
+from llamactl import queries
+from llamactl.db import Session
+from llamactl.names import Names
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What there is for recording runs (online/state_present.sql)."""
+
+    schema_present: bool
+    present: bool
+    outdated: bool
+    """Made by 0.1."""
+    recordable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a run recorded (online/runs.sql)."""
+
+    id: int
+    command: str
+    backend_pid: int
+    began_at: datetime
+    ended_at: datetime | None
+    rows_done: int
+    rows_total: int | None
+    rows_per_second: float | None
+    waits_for: str | None
+    waits_since: datetime | None
+    same_table: bool
+    """False: of a table that is gone."""
+    same_name: bool
+    """Of a table that had this one's name."""
+    restored: bool
+    """Recorded before the database was restored from a dump, which gives tables other oids."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+
+
+def present(session: Session) -> Present:
+    """Returns what there is for recording runs. Reads catalogs only."""
+    return session.row(queries.load("online/state_present", _NO_NAMES), Present)
+
+
+def recorded(session: Session, oid: int, schema: str, name: str) -> list[Recorded]:
+    """Returns the runs of the table, and those of tables that are gone, the newest first.
+
+    The tables of runs must be there.
+    """
+    query = queries.load("online/runs", _NO_NAMES)
+    return session.rows(query, Recorded, relation=oid, schema=schema, table=name)
+
+
+def interrupted(found: Sequence[Recorded], command: str) -> list[int]:
+    """Returns the ids of the table's runs of the command that did not end, and that none completed since."""
+    mine = (run for run in found if run.same_table and run.command == command)
+    return [run.id for run in takewhile(lambda run: run.ended_at is None, mine)]
+
+
+def steps_of(session: Session, ids: Sequence[int]) -> frozenset[str]:
+    """Returns the steps at which these runs were interrupted, '' where before the first."""
+    found = session.rows(queries.load("online/cut_steps", _NO_NAMES), _Step, runs=list(ids))
+    return frozenset(step.name for step in found)
