@@ -36,7 +36,7 @@ EVERYTHING = 1_000_000_000
 
 ROOTS = """
 SELECT entry.row_id, CASE WHEN setting.fill_dangling OR NOT lineage.dangling THEN lineage.root END
-FROM entry CROSS JOIN setting LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent);
+FROM :entry AS entry CROSS JOIN setting LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent);
 """
 JOBS = "SELECT job, root, depth, ambiguous, dangling FROM lineage;"
 

@@ -18,7 +18,7 @@ WITH class AS MATERIALIZED (
   GROUP BY 1, 2, 3, 4, 5
 ), mixed AS (
   SELECT count(*) AS matching
-  FROM pg_temp.entry
+  FROM :entry AS entry
   JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)

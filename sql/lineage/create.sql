@@ -1,5 +1,5 @@
 -- The temporary relations that lineage is worked out in; they go with the transaction.
--- Lock: none on the user's table. Comes before entry.sql.
+-- Lock: none on the user's table.
 
 -- One row: how to read the log (see configure.sql).
 CREATE TEMPORARY TABLE setting (

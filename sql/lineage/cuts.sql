@@ -6,7 +6,7 @@ ANALYZE pg_temp.cut;
 
 INSERT INTO pg_temp.cut_parent (job, parent)
 SELECT DISTINCT entry.job, entry.parent
-FROM pg_temp.entry
+FROM :entry AS entry
 JOIN pg_temp.cut ON cut.job = entry.job
 WHERE entry.parent IS NOT NULL;
 

@@ -1,4 +1,7 @@
 -- The one door in: the user's columns under our names, one row a row of the log. Every other lineage file names only ours.
+-- Files read it as `FROM :entry AS entry`: this SELECT is put in place of :entry. It is no view, since that would depend on the
+-- user's columns, and a server crash would leave it in the catalog, where nobody could then drop the columns or the table.
+-- Returns:
 --   row_id              the primary key, as text
 --   job, parent         present ids; parent is NULL where the root flag disregards it
 --   disregarded_parent  the parent that the flag disregards
@@ -7,21 +10,21 @@
 --   blank               job_id or parent_job_id is a string of white space only
 --   self_parent         the row would violate the self-parent CHECK once disregarded parents are cleared
 -- A column that the user may not have is found by scoping: inside the LATERAL an unqualified name is the table's where
--- the table has it, else that of `absent`.
--- Lock: ACCESS SHARE, and so for those who read it. A temporary view on the root column must be gone before the table is altered.
-CREATE TEMPORARY VIEW entry AS
-SELECT row_id,
-       job,
-       CASE WHEN NOT disregarded THEN parent END AS parent,
-       CASE WHEN disregarded THEN parent END AS disregarded_parent,
-       root,
-       created_epoch,
-       blank,
-       same_id AND NOT disregarded AS self_parent
+-- the table has it, else that of `absent`. Beside `absent` every name of ours is qualified, as a column of the user's may have it.
+-- Lock: ACCESS SHARE. Comes after create.sql.
+SELECT flagged_log.row_id,
+       flagged_log.job,
+       CASE WHEN NOT flagged_log.disregarded THEN flagged_log.parent END AS parent,
+       CASE WHEN flagged_log.disregarded THEN flagged_log.parent END AS disregarded_parent,
+       flagged_log.root,
+       flagged_log.created_epoch,
+       flagged_log.blank,
+       flagged_log.same_id AND NOT flagged_log.disregarded AS self_parent
 FROM (
-  SELECT row_id, job, parent, root, created_epoch, blank, same_id,
-         flagged AND job IS NOT NULL AND parent IS NOT NULL
-           AND (SELECT trust_root_flag FROM pg_temp.setting) AS disregarded
+  SELECT present_log.row_id, present_log.job, present_log.parent, present_log.root, present_log.created_epoch, present_log.blank,
+         present_log.same_id,
+         present_log.flagged AND present_log.job IS NOT NULL AND present_log.parent IS NOT NULL
+           AND (SELECT setting.trust_root_flag FROM pg_temp.setting) AS disregarded
   FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,

@@ -9,7 +9,7 @@
 \else
 \set entity_id 00000000-0000-0000-0000-000000000000
 \endif
-SELECT job, parent, root
+SELECT held.job, held.parent, held.root
 FROM (SELECT NULL::text AS "root_job_id") AS absent
 CROSS JOIN LATERAL (
   SELECT log."job_id"::text AS job,
@@ -21,5 +21,5 @@ CROSS JOIN LATERAL (
   WHERE log."entity_type" = :'entity_type' AND log."entity_id" = :'entity_id' AND log."category" = 'CREATED'
     AND btrim(log."job_id"::text, E' \t\n\r\f\x0b') <> ''
 ) AS held
-ORDER BY at, row_id
+ORDER BY held.at, held.row_id
 LIMIT 1;

@@ -7,9 +7,9 @@
 \else
 \set jobs '{}'
 \endif
-SELECT job,
-       CASE WHEN min(root) = max(root) THEN min(root)
-            WHEN count(root) = 0 AND count(parent) = 0 THEN job END AS root
+SELECT held.job,
+       CASE WHEN min(held.root) = max(held.root) THEN min(held.root)
+            WHEN count(held.root) = 0 AND count(held.parent) = 0 THEN held.job END AS root
 FROM (SELECT NULL::text AS "root_job_id") AS absent
 CROSS JOIN LATERAL (
   SELECT log."job_id"::text COLLATE "C" AS job,
@@ -18,4 +18,4 @@ CROSS JOIN LATERAL (
   FROM "public"."LlamaLog" AS log
   WHERE log."job_id" = ANY (:'jobs')
 ) AS held
-GROUP BY job;
+GROUP BY held.job;

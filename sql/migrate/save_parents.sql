@@ -9,5 +9,5 @@
 \endif
 INSERT INTO llamactl.cleared_parent (table_schema, table_name, row_id, parent_job_id)
 SELECT :'schema', :'table', row_id, disregarded_parent
-FROM pg_temp.entry
+FROM :entry AS entry
 WHERE disregarded_parent IS NOT NULL;

@@ -7,6 +7,6 @@
 INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, task, job, parent)
 SELECT seen.place, 0, (seen.place::text::point)[0]::bigint, false,
        (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE, true, 'clear', seen.job, seen.parent
-FROM pg_temp.target AS seen
+FROM :target AS seen
 WHERE seen.flagged AND seen.job IS NOT NULL AND seen.parent IS NOT NULL
   AND EXISTS (SELECT FROM pg_temp.edge WHERE disregarded_count > 0);

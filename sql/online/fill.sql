@@ -37,7 +37,7 @@ WITH pruned AS MATERIALIZED (
 ), target AS MATERIALIZED (
   SELECT seen.place, pending.root
   FROM pg_temp.pending
-  JOIN pg_temp.target AS seen ON seen.place = pending.place
+  JOIN :target AS seen ON seen.place = pending.place
   WHERE (SELECT rows FROM pruned) >= 0  -- so that it comes first
     AND pending.task = 'fill' AND pending.page >= :'first_page'::bigint AND pending.page < :'end_page'::bigint
     AND pending.pass = :'pass'::smallint

@@ -28,7 +28,7 @@ FROM (
          ) IS TRUE AS left_alone,
          (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE AS old
   FROM pg_temp.setting
-  CROSS JOIN (SELECT * FROM pg_temp.target OFFSET 0) AS seen  -- a fence: else each use of a column would work it out again
+  CROSS JOIN (SELECT target.* FROM :target AS target OFFSET 0) AS seen  -- a fence: else each use of a column would work it out again
   LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(seen.job, seen.parent)
   OFFSET 0
 ) AS wanted

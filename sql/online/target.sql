@@ -1,8 +1,6 @@
--- The log as the batches write to it: where each row is, and what entry.sql tells of it. Made anew once the root column is there.
--- A view of its own, since a role that may read some columns only may not read a row's place. Lock: ACCESS SHARE.
-DROP VIEW IF EXISTS pg_temp.target;
-
-CREATE TEMPORARY VIEW target AS
+-- The log as the batches write to it: where each row is, and what entry.sql tells of it. Files read it as `FROM :target AS target`,
+-- as they do entry.sql, where it is said why. A SELECT of its own, since a role that may read some columns only may not read a
+-- row's place. Returns: place, job, parent, root, flagged, created_epoch. Lock: ACCESS SHARE.
 SELECT present_log.place, present_log.job, present_log.parent, present_log.root, present_log.flagged, present_log.created_epoch
 FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
 CROSS JOIN LATERAL (

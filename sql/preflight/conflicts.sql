@@ -5,7 +5,7 @@
 \set sample 10
 \endif
 SELECT entry.row_id
-FROM pg_temp.entry
+FROM :entry AS entry
 LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)
 WHERE entry.root IS NOT NULL
   AND entry.root IS DISTINCT FROM

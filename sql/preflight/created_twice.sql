@@ -5,7 +5,7 @@
 \set sample 10
 \endif
 WITH created AS MATERIALIZED (
-  SELECT kind, entity, job
+  SELECT entry.kind, entry.entity, entry.job
   FROM (SELECT NULL::text AS "entity_type") AS absent
   CROSS JOIN LATERAL (
     SELECT coalesce("entity_type"::text, '') COLLATE "C" AS kind,

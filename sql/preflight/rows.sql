@@ -7,7 +7,7 @@
 \endif
 WITH found AS MATERIALIZED (
   SELECT row_id, blank, self_parent, disregarded_parent IS NOT NULL AS contradictory
-  FROM pg_temp.entry
+  FROM :entry AS entry
   WHERE blank OR self_parent OR disregarded_parent IS NOT NULL
 ), told AS (
   SELECT 'blank' AS subject, row_id FROM found WHERE blank

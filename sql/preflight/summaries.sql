@@ -7,25 +7,28 @@
 \set sample 10
 \endif
 WITH told AS MATERIALIZED (
-  SELECT row_id, job, told_tracks
+  SELECT counting.row_id, counting.job, counting.told_tracks
   FROM (
-    SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id",
-           ARRAY['track_count', 'tracks_count', 'total_tracks', 'num_tracks', 'tracks_created', 'track_ids',
+    SELECT ARRAY['track_count', 'tracks_count', 'total_tracks', 'num_tracks', 'tracks_created', 'track_ids',
                  'trackCount', 'tracksCount', 'totalTracks', 'numTracks', 'tracksCreated', 'trackIds', 'tracks'] AS keys
-  ) AS absent
+  ) AS known
   CROSS JOIN LATERAL (
-    SELECT log."id"::text AS row_id,
-           coalesce(pg_temp.present(log."job_id"::text), pg_temp.present(log."parent_job_id"::text)) AS job,
-           (SELECT max(CASE jsonb_typeof(value) WHEN 'array' THEN jsonb_array_length(value) WHEN 'number' THEN trunc(value::numeric) END)
-            FROM jsonb_each(CASE jsonb_typeof(log."metadata") WHEN 'object' THEN log."metadata" END)
-            WHERE key = ANY (absent.keys)) AS told_tracks
-    FROM "public"."LlamaLog" AS log
-    WHERE log."metadata" ?| absent.keys
-      AND "track_id" IS NULL AND NOT (upper("entity_type"::text) = 'TRACK' AND "entity_id" IS NOT NULL) IS TRUE
+    SELECT entry.row_id, entry.job, entry.told_tracks
+    FROM (SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id") AS absent
+    CROSS JOIN LATERAL (
+      SELECT log."id"::text AS row_id,
+             coalesce(pg_temp.present(log."job_id"::text), pg_temp.present(log."parent_job_id"::text)) AS job,
+             (SELECT max(CASE jsonb_typeof(value) WHEN 'array' THEN jsonb_array_length(value) WHEN 'number' THEN trunc(value::numeric) END)
+              FROM jsonb_each(CASE jsonb_typeof(log."metadata") WHEN 'object' THEN log."metadata" END)
+              WHERE key = ANY (known.keys)) AS told_tracks
+      FROM "public"."LlamaLog" AS log
+      WHERE log."metadata" ?| known.keys
+        AND "track_id" IS NULL AND NOT (upper("entity_type"::text) = 'TRACK' AND "entity_id" IS NOT NULL) IS TRUE
+    ) AS entry
   ) AS counting
-  WHERE told_tracks > 0 AND job IS NOT NULL
+  WHERE counting.told_tracks > 0 AND counting.job IS NOT NULL
 ), track AS MATERIALIZED (
-  SELECT job, parent, track
+  SELECT entry.job, entry.parent, entry.track
   FROM (SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id") AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,
@@ -36,7 +39,7 @@ WITH told AS MATERIALIZED (
     WHERE ("track_id" IS NOT NULL OR upper("entity_type"::text) = 'TRACK')
       AND (SELECT count(*) FROM told) > 0  -- else the log is not read again
   ) AS entry
-  WHERE row_id NOT IN (SELECT row_id FROM told)
+  WHERE entry.row_id NOT IN (SELECT told.row_id FROM told)
 ), belonging AS (
   SELECT job, track FROM track
   UNION ALL

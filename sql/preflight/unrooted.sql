@@ -12,7 +12,7 @@
 \endif
 WITH unrooted AS MATERIALIZED (
   SELECT entry.row_id, entry.created_epoch, graded.root IS NOT NULL AS computable
-  FROM pg_temp.entry
+  FROM :entry AS entry
   LEFT JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)

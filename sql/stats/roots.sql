@@ -9,7 +9,7 @@ SELECT count(*) AS roots,
          WHERE extract(epoch FROM now()) - first_epoch BETWEEN 0 AND :'days'::integer * 86400) AS recent_roots
 FROM (
   SELECT graded.root, min(entry.created_epoch) AS first_epoch
-  FROM pg_temp.entry
+  FROM :entry AS entry
   JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)

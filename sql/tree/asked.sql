@@ -23,14 +23,15 @@
 \endif
 SELECT named.is_root, own.row_count, own.unfilled, own.root_lo, own.root_hi, own.is_child,
        below.is_parent
-FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
-CROSS JOIN LATERAL (
+FROM (
   SELECT EXISTS (SELECT FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root') AS is_root
+  FROM (SELECT NULL::text AS "root_job_id") AS absent
 ) AS named
 CROSS JOIN LATERAL (
-  SELECT count(*) AS row_count, count(*) - count(root) AS unfilled, min(root) AS root_lo, max(root) AS root_hi,
-         coalesce(bool_or(named_parent), false) AS is_child
-  FROM (
+  SELECT count(*) AS row_count, count(*) - count(own_row.root) AS unfilled, min(own_row.root) AS root_lo,
+         max(own_row.root) AS root_hi, coalesce(bool_or(own_row.named_parent), false) AS is_child
+  FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
+  CROSS JOIN LATERAL (
     -- The bare comparison can use an index; the second tells what the column's type takes for equal.
     SELECT "root_job_id"::text COLLATE "C" AS root,
            NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
@@ -46,4 +47,5 @@ CROSS JOIN LATERAL (
       AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
                AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
   ) END AS is_parent
+  FROM (SELECT NULL::boolean AS "is_root_job") AS absent
 ) AS below;

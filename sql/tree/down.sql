@@ -30,14 +30,17 @@ WITH RECURSIVE walk AS (
   UNION
   SELECT below.job, true
   FROM walk
-  CROSS JOIN (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
   CROSS JOIN LATERAL (
-    SELECT log."job_id" AS job
-    FROM "public"."LlamaLog" AS log
-    WHERE log."parent_job_id" = walk.job
-      AND ("root_job_id" = :'root') IS NOT TRUE
-      AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
-               AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
+    SELECT child.job
+    FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
+    CROSS JOIN LATERAL (
+      SELECT log."job_id" AS job
+      FROM "public"."LlamaLog" AS log
+      WHERE log."parent_job_id" = walk.job
+        AND ("root_job_id" = :'root') IS NOT TRUE
+        AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
+                 AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
+    ) AS child
   ) AS below
   WHERE btrim(walk.job::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
 )

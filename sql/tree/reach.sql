@@ -22,15 +22,15 @@
 \endif
 WITH RECURSIVE edge AS (
   -- Halved, so that one less is a bigint too.
-  SELECT hashtextextended(child COLLATE "C", 0) / 2 AS child,
-         hashtextextended(parent COLLATE "C", 0) / 2 AS parent
+  SELECT hashtextextended(named.child COLLATE "C", 0) / 2 AS child,
+         hashtextextended(named.parent COLLATE "C", 0) / 2 AS parent
   FROM (SELECT NULL::boolean AS "is_root_job") AS absent
   CROSS JOIN LATERAL (
     SELECT log."job_id"::text AS child, log."parent_job_id"::text AS parent
     FROM "public"."LlamaLog" AS log
     WHERE NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
-  ) AS log
-  WHERE btrim(child COLLATE "C", E' \t\n\r\f\x0b') <> '' AND btrim(parent COLLATE "C", E' \t\n\r\f\x0b') <> ''
+  ) AS named
+  WHERE btrim(named.child COLLATE "C", E' \t\n\r\f\x0b') <> '' AND btrim(named.parent COLLATE "C", E' \t\n\r\f\x0b') <> ''
 ),
 graph AS MATERIALIZED (
   SELECT array_agg(start) AS starts, array_agg(finish) AS finishes

@@ -19,11 +19,14 @@ WITH RECURSIVE walk AS (
   UNION
   SELECT above.job
   FROM walk
-  CROSS JOIN (SELECT NULL::boolean AS "is_root_job") AS absent
   CROSS JOIN LATERAL (
-    SELECT log."parent_job_id" AS job
-    FROM "public"."LlamaLog" AS log
-    WHERE log."job_id" = walk.job AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
+    SELECT parent.job
+    FROM (SELECT NULL::boolean AS "is_root_job") AS absent
+    CROSS JOIN LATERAL (
+      SELECT log."parent_job_id" AS job
+      FROM "public"."LlamaLog" AS log
+      WHERE log."job_id" = walk.job AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
+    ) AS parent
   ) AS above
   WHERE btrim(walk.job::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
 )

@@ -16,7 +16,7 @@ WITH faulty AS (
               WHEN entry.root IS NULL THEN 'missing'
               WHEN graded.root IS NULL THEN 'unexpected'
               ELSE 'wrong' END AS kind
-  FROM pg_temp.entry
+  FROM :entry AS entry
   LEFT JOIN pg_temp.graded
     ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
    AND (graded.job IS NULL) = (entry.job IS NULL)

@@ -30,7 +30,7 @@ DEFAULT: Mapping[str, str] = dict.fromkeys(
 SET_BASED: Mapping[str, str] = {**DEFAULT, "enable_nestloop": "off"}
 PROBING: Mapping[str, str] = {**DEFAULT, "enable_seqscan": "off"}
 
-PREPARE = ("lineage/create", "lineage/entry")
+CREATE = "lineage/create"
 RESOLVE: Sequence[tuple[str, Mapping[str, str]]] = (
     ("lineage/configure", SET_BASED),
     ("lineage/edge", SET_BASED),
@@ -93,8 +93,7 @@ def prepare(session: Session, names: Names) -> None:
     From here on the search path is pinned, until the transaction ends or session.restore_path().
     """
     session.pin_path()
-    for path in PREPARE:
-        session.run(queries.load(path, names))
+    session.run(queries.load(CREATE, names))
 
 
 def resolve(session: Session, names: Names, settings: Settings) -> None:

@@ -162,7 +162,6 @@ def _take(session: Session, names: Names, step: PlannedStep, projected: Projecti
 
 def _prove(session: Session, names: Names, projected: Projection) -> None:
     """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
-    session.run(queries.load("lineage/entry", names))
     found = session.row(queries.load("migrate/prove", names), Proof)
     if found.differing != projected.counts.conflicts:
         raise _meddled(

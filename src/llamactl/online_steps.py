@@ -107,10 +107,9 @@ def _guard(outdated: bool, when: Condition) -> PlannedStep:
 
 
 _RESOLVE = (
-    *lineage.PREPARE,
+    lineage.CREATE,
     *(path for path, _ in lineage.RESOLVE),
     "online/create_round",
-    "online/target",
     "online/fill_pending",
     "online/clear_pending",
     "online/index_pending",

@@ -129,7 +129,7 @@ def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy
         PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
         PlannedStep(
             "resolve",
-            [*lineage.PREPARE, *(path for path, _ in lineage.RESOLVE)],
+            [lineage.CREATE, *(path for path, _ in lineage.RESOLVE)],
             "AccessShareLock",
         ),
         PlannedStep(
@@ -161,11 +161,11 @@ def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy
         # What an UPDATE leaves to deferred triggers would stop the statements that follow.
         PlannedStep(
             "fill",
-            ["migrate/close_entry", "migrate/fill", "migrate/settle_constraints"],
+            ["migrate/fill", "migrate/settle_constraints"],
             "RowExclusiveLock",
             "fill",
         ),
-        PlannedStep("prove", ["lineage/entry", "migrate/prove"], "AccessShareLock", "fill"),
+        PlannedStep("prove", ["migrate/prove"], "AccessShareLock", "fill"),
         PlannedStep(
             "create_index",
             ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],

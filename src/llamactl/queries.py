@@ -1,7 +1,7 @@
 """Finds, loads and checks the SQL files.
 
 A file is plain SQL that `psql -f` runs as it stands. Loading retargets it to the user's names, cuts it into
-statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name.
+statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name, `:entry` the SELECT of its file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast")
 """The variables that are no values but the names of types, by their fields in Names."""
 
+INLINED = {"entry": "lineage/entry", "target": "online/target"}
+"""The variables that stand for a SELECT, in parentheses, by its file."""
+
 _BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
+_HEADER = re.compile(r"(?:--[^\n]*\n)+")
 _DEFAULT_NAME = re.compile(r"""'("[^"']+"(?:\."[^"']+")?)'""")
 
 
@@ -89,6 +93,18 @@ def load(path: str, names: Names) -> Query:
     return parse(path, text(path), names)
 
 
+def inlined(variable: str, names: Names) -> str:
+    """Returns what a variable of INLINED becomes: the one SELECT of its file, without its header.
+
+    Raises LlamactlError (internal) where the file has values, which would need numbers in each statement.
+    """
+    path = INLINED[variable]
+    (statement,) = load(path, names).statements
+    if statement.parameters:
+        raise LlamactlError(ErrorCode.INTERNAL, f"sql/{path}.sql takes values: it cannot be inlined")
+    return f"(\n{_HEADER.sub('', statement.sql, count=1)}\n)"
+
+
 def parse(path: str, source: str, names: Names) -> Query:
     """Returns the query that a file of this text is. Raises LlamactlError (internal) with file and line."""
     where = f"sql/{path}.sql"
@@ -116,7 +132,7 @@ def parse(path: str, source: str, names: Names) -> Query:
 def _variables(
     source: str, tokens: Sequence[Token], names: Names, where: str
 ) -> Iterator[tuple[Edit, str | None]]:
-    """Yields each psql variable: with its name where it is a value, with None where it is the type.
+    """Yields each psql variable: with its name where it is a value, with None where it is a type or a SELECT.
 
     psql leaves strings, comments and dollar-quoted bodies alone, and so does this.
     """
@@ -130,8 +146,10 @@ def _variables(
             yield Edit(colon.start, token.end + 1, ""), token.text
         elif written in TYPE_VARIABLES:
             yield Edit(colon.start, token.end + 1, getattr(names, written)), None
+        elif written in INLINED:
+            yield Edit(colon.start, token.end + 1, inlined(written, names)), None
         elif token.token_type is not TokenType.NUMBER:  # a slice, [1:2]
-            raise fault(source, colon.start, where, f":{written} is neither a value, :'name', nor a type")
+            raise fault(source, colon.start, where, f":{written} is no value, :'name', no type and no SELECT")
 
 
 def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[int, int]]:

@@ -89,8 +89,7 @@ def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
 
 def _lineage(names: Names) -> Iterator[str]:
     """The lineage, the refusal of what would not fit, and the questions that the steps hang on."""
-    for path in lineage.PREPARE:
-        yield _file(path, names)
+    yield _file(lineage.CREATE, names)
     for path, planner in lineage.RESOLVE:
         yield from _set_local(planner)
         yield _file(path, names)

@@ -125,7 +125,6 @@ def work_out(
         with transaction:
             lineage.prepare(session, names)
             session.run(queries.load("online/create_round", names))
-            session.run(queries.load("online/target", names))
             if dry_run:
                 session.read_only()
             projected = projection.project(session, settings, relation, names, writing=not dry_run)
@@ -156,7 +155,6 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
 
     Raises LlamactlError: lock where rows stay locked by others, config where writes do not last.
     """
-    _see_root_column(work)
     current, filled, cleared, rounds, name = first, 0, 0, 0, "fill"
     stall = _Stall(first.pending.old_rows)
     while current.pending.old_rows or (
@@ -179,16 +177,6 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
         stall.judge(before, current.pending, now_filled + now_cleared, begun)
     work.run.wait_for(None)
     return Written(filled, cleared, current)
-
-
-def _see_root_column(work: Work) -> None:
-    """Makes the view of the rows anew: the first round may have been before the root column."""
-
-    def attempt() -> None:
-        with work.session.transaction():
-            work.session.run(queries.load("online/target", work.names))
-
-    with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
 
 
 def _clear(work: Work, current: Round) -> int:
