@@ -16,7 +16,8 @@ FROM pg_catalog.pg_depend AS d
 CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS own
 CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.refclassid, d.refobjid, d.refobjsubid) AS theirs
 WHERE d.objid >= 16384 AND d.refobjid >= 16384
-  AND own.identity OPERATOR(pg_catalog.~) '\\mpg_temp' AND theirs.identity OPERATOR(pg_catalog.!~) '\\mpg_temp'
+  AND own.identity OPERATOR(pg_catalog.~) '\\mpg_temp'
+  AND theirs.identity OPERATOR(pg_catalog.!~) '\\mpg_temp'
 """
 """What lives in the temporary schema of any session, and what of the user's it depends on."""
 
@@ -39,7 +40,12 @@ COMMANDS = [
     (MIGRATED, ["repair", "--yes", "--overwrite", "--grace", "0s"]),
     (MIGRATED, ["stats"]),
     (MIGRATED, ["status"]),
-    (MIGRATED, ["tree", "d"], ["timeline", "--root", "a"], ["timeline", "--album", "00000000-0000-0000-0000-000000000000"]),
+    (
+        MIGRATED,
+        ["tree", "d"],
+        ["timeline", "--root", "a"],
+        ["timeline", "--album", "00000000-0000-0000-0000-000000000000"],
+    ),
     (MIGRATED, ["guard", "install", "--yes"], ["guard", "status"], ["guard", "remove", "--yes"]),
     (MIGRATED, ["undo", "--dry-run"], ["undo", "--yes"]),
 ]
@@ -75,10 +81,11 @@ def test_no_temporary_object_depends_on_the_users(
         'CREATE TEMPORARY VIEW v AS SELECT FROM "LlamaLog"',
         'CREATE TEMPORARY TABLE t (c "LlamaLogCategory")',
         'CREATE TEMPORARY TABLE t (c "LlamaLog"[])',
-        'CREATE TEMPORARY TABLE t (n bigint DEFAULT nextval(\'s\'))',
+        "CREATE TEMPORARY TABLE t (n bigint DEFAULT nextval('s'))",
         'CREATE TEMPORARY TABLE t (); CREATE RULE r AS ON INSERT TO t DO ALSO DELETE FROM "LlamaLog"',
-        'CREATE FUNCTION pg_temp.f(id "LlamaLog") RETURNS int LANGUAGE sql AS \'SELECT 1\'',
-        'CREATE FUNCTION pg_temp.f() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM "LlamaLog"; END',
+        "CREATE FUNCTION pg_temp.f(id \"LlamaLog\") RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        """CREATE FUNCTION pg_temp.f() RETURNS bigint LANGUAGE sql
+        BEGIN ATOMIC SELECT count(*) FROM "LlamaLog"; END""",
     ],
 )
 def test_the_check_has_teeth(statement: str, connection: Connection) -> None:

@@ -245,7 +245,8 @@ def fill(connection: psycopg.Connection[Any], shape: Shape, n: int) -> None:
 def check(session: db.Session, settings: Settings, shape: Shape, n: int) -> float:
     """Resolves the table, compares everything, and returns the seconds that the lineage took."""
     wrong = f"""
-        SELECT count(*) FROM :entry AS entry LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent)
+        SELECT count(*) FROM :entry AS entry
+        LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent)
         WHERE lineage.root IS DISTINCT FROM (SELECT {shape.root} FROM (SELECT entry.job) AS own);
     """
     with session.snapshot():

@@ -1,7 +1,8 @@
 """Finds, loads and checks the SQL files.
 
 A file is plain SQL that `psql -f` runs as it stands. Loading retargets it to the user's names, cuts it into
-statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name, `:entry` the SELECT of its file.
+statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name,
+`:entry` the SELECT of its file.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from itertools import chain
 from llamactl.model import Step
 from llamactl.render.page import Page, Part
 
-READS_ONLY = ("", "AccessShareLock")
-"""Locks of the steps that change nothing of the user's."""
+READ_ONLY = frozenset({"resolve", "prove"})
+"""Steps that only read the user's table, at length."""
 
 
 def table(page: Page, steps: tuple[Step, ...], dry_run: bool) -> Iterator[str]:
@@ -31,7 +31,7 @@ def skipped(page: Page, names: tuple[str, ...]) -> Iterable[str]:
 def statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:
     """The SQL of each step that does more than read the user's table, without its comment lines."""
     for step in steps:
-        if step.lock in READS_ONLY and "CREATE TEMP" in step.sql:
+        if step.name in READ_ONLY:
             continue
         lines = (
             line for line in step.sql.splitlines() if line.strip() and not line.lstrip().startswith("--")
