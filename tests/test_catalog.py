@@ -40,7 +40,6 @@ PLAIN = "id uuid PRIMARY KEY, job_id text, parent_job_id text"
 def test_the_prisma_table(database: str) -> None:
     relation = locate(database)
     assert (relation.schema, relation.name, relation.kind) == ("public", "LlamaLog", "r")
-    assert relation.primary_key == ("id",)
     assert relation.columns["job_id"].type_name == "character varying(100)"
     assert relation.root is None
     assert relation.enum is not None

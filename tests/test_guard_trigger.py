@@ -191,9 +191,9 @@ def style(request: pytest.FixtureRequest) -> str:
 def new_model(request: pytest.FixtureRequest, connection: Connection, style: str) -> Callable[[], Model]:
     """A function: an empty log under the guard, for each type of ids and each trust in the root flag."""
     connection.execute(TABLE.format(style).encode())
-    trigger = "create_trigger" if request.param else "create_trigger_untrusted"
-    for path in ("create_function", trigger):
-        for statement in queries.load(f"guard/{path}", Names(table="guarded")).statements:
+    for path in ("create_function", "create_trigger"):
+        query = queries.load(f"guard/{path}", Names(table="guarded")).literal(trust_root_flag=request.param)
+        for statement in query.statements:
             connection.execute(statement.sql.encode())
     options = Options(DanglingPolicy.NULL, request.param)
     return lambda: Model(connection, options, STYLES[style])

@@ -23,7 +23,7 @@ def test_values_are_numbered_by_name() -> None:
     statement = one("SELECT :'b', :'a'::int, x[:'b'], (:'c')\n;")
     assert statement.sql == "SELECT $1, $2::int, x[$1], ($3)"
     assert statement.parameters == ("b", "a", "c")
-    assert statement.psql == "SELECT :'b', :'a'::int, x[:'b'], (:'c');"
+    assert statement.written({}) == "SELECT :'b', :'a'::int, x[:'b'], (:'c');"
 
 
 def test_each_statement_has_its_own_numbers() -> None:
@@ -39,7 +39,7 @@ def test_the_type_is_written_out_everywhere() -> None:
     statement = one(text)
     assert statement.parameters == ()
     assert statement.sql.count("character varying(100)") == 2
-    assert statement.psql == statement.sql + ";"
+    assert statement.written({}) == statement.sql + ";"
     assert ":root_type" not in parse("x", text, NAMES).script
 
 
@@ -103,7 +103,7 @@ def test_a_file() -> None:
     assert first.sql == "-- What it does.\n-- Parameters: job, relation.\nSELECT $1, -- why\n  $2::regclass"
     assert first.parameters == ("job", "relation")
     assert second.sql == "-- Next.\nDO $$ BEGIN NULL; END $$"
-    assert second.psql == second.sql + ";"
+    assert second.written({}) == second.sql + ";"
 
 
 def test_a_default_that_is_no_name_stays() -> None:

@@ -199,6 +199,9 @@ def test_runs_that_0_1_recorded(ended: str, log: str, connection: Connection) ->
     assert connection.execute(
         "SELECT id, table_oid = '\"LlamaLog\"'::regclass FROM llamactl.run ORDER BY id"
     ).fetchall() == [(1, True), (2, True)]
+    left = """SELECT attname FROM pg_attribute WHERE attrelid = 'llamactl.run'::regclass AND NOT attisdropped
+        AND attname IN ('client', 'relfilenode', 'page', 'seen_at')"""
+    assert connection.execute(left).fetchall() == []
     create_anew(connection)
     assert seen(log)["run"] is None
     undone(log)

@@ -157,8 +157,8 @@ def test_the_prisma_schema() -> None:
 
 # --- what another role made in the schema llamactl ---------------------------------------------------------
 
-CUT = """INSERT INTO llamactl.run (table_schema, table_name, command, client, backend_pid)
-VALUES ('public', 'LlamaLog', 'migrate', 'elsewhere:1', 0)"""
+CUT = """INSERT INTO llamactl.run (table_schema, table_name, command, backend_pid)
+VALUES ('public', 'LlamaLog', 'migrate', 0)"""
 
 
 @pytest.fixture
@@ -207,3 +207,42 @@ def test_who_may_not_make_the_guard_is_told_before_anything_is_changed(second: t
         connection.execute('DROP FUNCTION llamactl."LlamaLog_guard"')
     code, said = ended("migrate --online --yes", other)
     assert (code, "may not make the guard's function" in said, "Reading" in said) == (3, True, False), said
+
+
+# The columns as 0.1 made them.
+FORMER_RUN = """
+ALTER TABLE llamactl.run
+  ADD client text NOT NULL DEFAULT 'elsewhere:1', ADD relfilenode oid, ADD page bigint,
+  ADD seen_at timestamptz NOT NULL DEFAULT clock_timestamp();
+ALTER TABLE llamactl.run ALTER client DROP DEFAULT
+"""
+RUN_COLUMNS = """
+SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = 'llamactl.run'::regclass AND attnum > 0 AND NOT attisdropped
+"""
+
+
+@pytest.mark.parametrize("command", ["repair --yes", "migrate --online --yes"])
+def test_a_run_table_of_the_first_version(second: tuple[str, Role], command: str) -> None:
+    """Its owner brings it up to date; to others the message names the owner, and the GRANT is enough."""
+    database, other = second
+    with psycopg.connect(database, autocommit=True) as connection:
+        current = connection.execute(RUN_COLUMNS.encode()).fetchall()
+        connection.execute(FORMER_RUN.encode())
+        former = connection.execute(RUN_COLUMNS.encode()).fetchall()
+        for statement in ("GRANT ALL ON SCHEMA llamactl", "GRANT ALL ON ALL TABLES IN SCHEMA llamactl"):
+            other.granted(f"{statement} TO {{}}", database)
+        code, said = ended(command, other)
+        assert code == 3, said
+        assert "was made by an earlier version, and only its owner" in said
+        assert connection.execute(RUN_COLUMNS.encode()).fetchall() == former
+        # One transaction leaves the record of runs as it is, where it is not the role's.
+        assert ended("migrate --yes", other)[0] == 0
+        (grant,) = re.findall(r"GRANT [^;]+;", said.partition("hint:")[2])
+        connection.execute(grant.encode())
+        connection.execute('SET llamactl.filling = \'on\'; UPDATE "LlamaLog" SET "root_job_id" = NULL')
+        code, said = ended(command, other)
+        assert code == 0, said
+        assert connection.execute(RUN_COLUMNS.encode()).fetchall() == current
+        kept = connection.execute("SELECT count(*) FROM llamactl.run").fetchone()
+        assert kept == (3,)

@@ -35,7 +35,6 @@ FILES = {
     "guard/create_function": ["CREATE OR REPLACE FUNCTION LLAMACTL ."],
     "guard/create_job_index": ["CREATE INDEX CONCURRENTLY"],
     "guard/create_trigger": ["CREATE OR REPLACE TRIGGER"],
-    "guard/create_trigger_untrusted": ["CREATE OR REPLACE TRIGGER"],
     "guard/drop_function": ["DROP FUNCTION"],
     "guard/drop_job_index": ["DROP INDEX CONCURRENTLY"],
     "guard/drop_trigger": ["DROP TRIGGER"],
@@ -56,6 +55,7 @@ FILES = {
     "migrate/create_cleared_parent": ["CREATE TABLE"],
     "migrate/create_index": ["CREATE INDEX"],
     "migrate/create_schema": ["CREATE SCHEMA", "COMMENT ON"],
+    "migrate/drop_check": ["ALTER TABLE"],
     "migrate/drop_index": ["DROP INDEX"],
     "migrate/fill": ["UPDATE"],
     "migrate/mark_index": ["COMMENT ON"],
@@ -77,7 +77,6 @@ FILES = {
     "online/create_round": ["DROP TABLE", "CREATE TEMPORARY"],
     "online/create_state": ["CREATE TABLE"] * 2,
     "online/cut_steps": ["SELECT"],
-    "online/drop_check": ["ALTER TABLE"],
     "online/drop_index": ["DROP INDEX CONCURRENTLY"],
     "online/end_run": ["WITH"],
     "online/end_runs": ["UPDATE"],
@@ -93,7 +92,6 @@ FILES = {
     "online/wait": ["UPDATE"],
     "online/waiting": ["SELECT"],
     "online/window": ["SELECT"],
-    "undo/drop_check": ["ALTER TABLE"],
     "undo/drop_cleared_parent": ["DROP TABLE"],
     "undo/drop_column": ["ALTER TABLE"],
     "undo/drop_comment": ["COMMENT ON"],
@@ -190,7 +188,8 @@ def plain(text: str, path: str) -> str:
 @cache
 def statements(path: str) -> tuple[str, ...]:
     return tuple(
-        plain(statement.psql.removesuffix(";"), path) for statement in queries.load(path, Names()).statements
+        plain(statement.written({}).removesuffix(";"), path)
+        for statement in queries.load(path, Names()).statements
     )
 
 
@@ -244,7 +243,7 @@ def test_only_names_change_under_odd_ones(path: str, names: Names) -> None:
     default, odd = queries.load(path, Names()), queries.load(path, names)
     for before, after in zip(default.statements, odd.statements, strict=True):
         assert after.parameters == before.parameters
-        pairs = list(zip(flat(before.psql, path), flat(after.psql, path), strict=True))
+        pairs = list(zip(flat(before.written({}), path), flat(after.written({}), path), strict=True))
         assert {kind for (kind, _), (other, _) in pairs if kind != other} == set()
         for (kind, was), (_, is_) in pairs:
             assert is_ in theirs if kind == "IDENTIFIER" else is_ == was
@@ -256,7 +255,7 @@ def test_no_string_holds_the_users_names(path: str) -> None:
     strings = [
         text
         for statement in queries.load(path, Names()).statements
-        for kind, text in flat(statement.psql, path)
+        for kind, text in flat(statement.written({}), path)
         if kind.endswith("STRING")
     ]
     assert [text for text in strings if re.search(r'"(?:LlamaLog\w*|public)"', text)] == []
@@ -275,7 +274,7 @@ def test_backslash_lines_only_give_defaults(path: str) -> None:
 @every_file
 def test_parameters_stand_where_the_server_takes_them(path: str) -> None:
     for statement, words in zip(queries.load(path, Names()).statements, statements(path), strict=True):
-        if statement.parameters:
+        if statement.parameters and path != "guard/create_trigger":  # Query.literal() writes it
             assert words.startswith(TAKES_PARAMETERS)
 
 

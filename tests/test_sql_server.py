@@ -37,17 +37,17 @@ RESOLVED = [
     *("verify/local", "verify/local_sample", "verify/rows", "lineage/entry"),
 ]
 # Of the migration, but no part of a step.
-BESIDE = ["migrate/claim", "migrate/claimant", "migrate/present", "migrate/upgrade_state"]
+BESIDE = [
+    "migrate/claim",
+    "migrate/claimant",
+    "migrate/drop_check",
+    "migrate/present",
+    "migrate/upgrade_state",
+]
 # They read what online runs record.
 RECORDED = [
-    *(
-        "online/create_state",
-        "migrate/upgrade_state",
-        "online/begin_run",
-        "online/begin_step",
-        "online/checkpoint",
-        "online/wait",
-    ),
+    *("online/create_state", "migrate/upgrade_state", "online/begin_run", "online/begin_step"),
+    *("online/checkpoint", "online/wait"),
     *("online/runs", "status/steps", "online/cut_steps"),
     *("online/end_run", "online/end_runs"),
 ]
@@ -63,14 +63,14 @@ STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {
 # In an order in which they can run, once there is everything that undo takes off.
 UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/other_runs"]
 UNDO = [
-    *("undo/lock_parents", "undo/lock_runs", "undo/drop_check", "undo/restore_parents"),
+    *("undo/lock_parents", "undo/lock_runs", "migrate/drop_check", "undo/restore_parents"),
     *("undo/drop_job_index", "undo/drop_comment", "undo/drop_column", "undo/forget_parents"),
     *("undo/forget_runs", "undo/drop_cleared_parent", "undo/drop_runs", "undo/drop_schema"),
 ]
 # In an order in which they can run, each by itself.
 GUARD = [
     *("guard/create_job_index", "guard/mark_job_index", "guard/create_function", "guard/create_trigger"),
-    *("guard/create_trigger_untrusted", "guard/drop_trigger", "guard/drop_function", "guard/drop_job_index"),
+    *("guard/drop_trigger", "guard/drop_function", "guard/drop_job_index"),
 ]
 # It names every column, the root's too; the logger leaves out those that the table lacks.
 LOGGER = ["logger/insert"]
@@ -78,7 +78,7 @@ LOGGER = ["logger/insert"]
 ALONE = [
     path
     for path in PATHS
-    if path not in {*GUARD, *LINEAGE, *RESOLVED, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}
+    if path not in {*GUARD, *LINEAGE, *RESOLVED, *RECORDED, *ROUND, *ONLINE, *CHECK, "migrate/drop_check"}
     and path not in {*STEPS, *UNDO_READING, *UNDO, *LOGGER}
 ]
 # No row is its own parent, so that the CHECK can be added.
@@ -152,7 +152,7 @@ class Log:
         yield "guard", GUARD
         yield "online", ONLINE
         self.change('ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";')
-        yield "not valid", ["migrate/add_check_not_valid", "online/drop_check"]
+        yield "not valid", ["migrate/add_check_not_valid", "migrate/drop_check"]
         yield "valid", CHECK
         self.change(
             'CREATE INDEX "LlamaLog_job_id_parent_job_id_idx" '
@@ -193,14 +193,14 @@ class Log:
         known |= {"since_epoch": 0}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}
-        known |= {"command": "migrate", "client": "host:1", "name": "fill"}
-        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "relfilenode": 1, "reason": None}
+        known |= {"command": "migrate", "name": "fill"}
+        known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
-        query = queries.load(path, self.names)
+        query = loaded(path, self.names)
         return {name: known[name] for statement in query.statements for name in statement.parameters}
 
     def roots(self) -> dict[str, str | None]:
@@ -316,20 +316,26 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
     """Yields each file with its rows, or with its row count."""
     if stage in ("guard", "online"):
         for path in files:
-            yield path, log.session.autocommit_run(queries.load(path, log.names))
+            yield path, log.session.autocommit_run(loaded(path, log.names))
         return
     reading = stage in ("before", "snapshot", "after", "undo reading")
     with log.session.snapshot() if reading else log.session.transaction():
         for path in files:
             if reading and path not in CREATED:
                 log.session.read_only()
-            query = queries.load(path, log.names)
+            query = loaded(path, log.names)
             last = query.statements[-1].sql
             writes = re.search(r"^(INSERT|UPDATE) ", last, re.MULTILINE)
             if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", last) and not writes:
                 yield path, sorted(log.session.tuples(query, **log.values(path)), key=str)
             else:
                 yield path, log.session.run(query, **log.values(path))
+
+
+def loaded(path: str, names: Names, text: str | None = None) -> queries.Query:
+    """The query of the file, or of its text; a flag is written into it where it takes no parameter."""
+    query = queries.parse(path, text or queries.text(path), names)
+    return query.literal(trust_root_flag=True) if path == "guard/create_trigger" else query
 
 
 def in_default_names(path: str, rows: Any, names: Names) -> Any:
@@ -389,9 +395,9 @@ def lock_of(own: Session, log: Log, path: str) -> str:
     # So that the temporary relations are there for the next file, and the lock that made them is not.
     text = queries.text(path).replace(" ON COMMIT DROP", "")
     with own.transaction():
-        own.run(queries.parse(path, text, log.names), **log.values(path))
+        own.run(loaded(path, log.names, text), **log.values(path))
         held = list(own.tuples(HELD))
-    if path not in {*LOGGER, *STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "online/drop_check"}:
+    if path not in {*LOGGER, *STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "migrate/drop_check"}:
         assert {mode for _, mode in held} <= {"AccessShareLock"}, path
     return max((mode for relation, mode in held if relation == log.relation.oid), key=MODES.index, default="")
 

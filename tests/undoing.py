@@ -24,7 +24,7 @@ STATE = ("migrate/create_schema", "online/create_state", "online/begin_run")
 GUARD = ("guard/create_function", "guard/create_trigger")
 JOB_INDEX_FILES = ("guard/create_job_index", "guard/mark_job_index")
 JOB_INDEX = "LlamaLog_job_id_parent_job_id_idx"
-RUN = {"schema": "public", "table": "LlamaLog", "command": "migrate", "client": "host:1"}
+RUN = {"schema": "public", "table": "LlamaLog", "command": "migrate"}
 INVALIDATE = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '\"{}\"'::regclass"
 
 
@@ -69,6 +69,8 @@ def run_files(dsn: str, named: dict[str, Any], *paths: str, **values: object) ->
         values = {"relation": relation.oid, **values}
         for path in paths:
             query = queries.load(path, names)
+            if path == "guard/create_trigger":
+                query = query.literal(trust_root_flag=True)
             wanted = {name for one in query.statements for name in one.parameters}
             opened.autocommit_run(query, **{k: v for k, v in values.items() if k in wanted})
 

@@ -1,6 +1,11 @@
 -- The guard: fires only where a row comes without a root, or its job is its own parent. Its name sorts last, so that it sees what
--- other triggers set. One under the other setting of the root flag is replaced. Lock: SHARE ROW EXCLUSIVE.
+-- other triggers set. One under the other setting of the root flag is replaced.
+-- Parameter: trust_root_flag (false where the flag disregards no parent, or there is no such column). Lock: SHARE ROW EXCLUSIVE.
+\if :{?trust_root_flag}
+\else
+\set trust_root_flag true
+\endif
 CREATE OR REPLACE TRIGGER zz_llamactl_guard BEFORE INSERT OR UPDATE ON "public"."LlamaLog"
   FOR EACH ROW
   WHEN (NEW."root_job_id" IS NULL OR NEW."job_id"::text COLLATE "C" = NEW."parent_job_id"::text COLLATE "C")
-  EXECUTE FUNCTION llamactl."LlamaLog_guard"('true');
+  EXECUTE FUNCTION llamactl."LlamaLog_guard"(:'trust_root_flag');

@@ -1,4 +1,4 @@
--- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, command, client. Returns: id.
+-- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, command. Returns: id.
 -- Lock: none on the user's table.
 \if :{?relation}
 \else
@@ -16,10 +16,6 @@
 \else
 \set command 'migrate'
 \endif
-\if :{?client}
-\else
-\set client 'psql'
-\endif
-INSERT INTO llamactl.run (table_oid, recorded_in, table_schema, table_name, command, client, backend_pid)
-VALUES (:'relation'::regclass, 'llamactl.run'::regclass, :'schema', :'table', :'command', :'client', pg_backend_pid())
+INSERT INTO llamactl.run (table_oid, recorded_in, table_schema, table_name, command, backend_pid)
+VALUES (:'relation'::regclass, 'llamactl.run'::regclass, :'schema', :'table', :'command', pg_backend_pid())
 RETURNING id;

@@ -1,5 +1,5 @@
--- What a batch came to, committed with it. Parameters: run, rows (written by it), total (NULL: as before), rows_per_second,
--- relfilenode, page. Lock: none on the user's table.
+-- What a batch came to, committed with it. Parameters: run, rows (written by it), total (NULL: as before), rows_per_second.
+-- Lock: none on the user's table.
 \if :{?run}
 \else
 \set run 1
@@ -16,16 +16,7 @@
 \else
 \set rows_per_second 0
 \endif
-\if :{?relfilenode}
-\else
-\set relfilenode 0
-\endif
-\if :{?page}
-\else
-\set page 0
-\endif
 UPDATE llamactl.run
 SET rows_done = rows_done + :'rows'::bigint, rows_total = coalesce(:'total'::bigint, rows_total),
-    rows_per_second = :'rows_per_second'::float8, relfilenode = :'relfilenode'::oid, page = :'page'::bigint,
-    waits_for = NULL, waits_since = NULL, seen_at = clock_timestamp()
+    rows_per_second = :'rows_per_second'::float8, waits_for = NULL, waits_since = NULL
 WHERE id = :'run'::bigint;

@@ -6,18 +6,14 @@ CREATE TABLE IF NOT EXISTS llamactl.run (
   table_schema text NOT NULL,
   table_name text NOT NULL,
   command text NOT NULL,
-  client text NOT NULL,              -- the host and process that it runs on
   backend_pid integer NOT NULL,
   began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   ended_at timestamptz,              -- NULL: it runs, or was cut
   rows_total bigint,                 -- to be written, as last worked out; NULL: not known yet
   rows_done bigint NOT NULL DEFAULT 0,
   rows_per_second float8,            -- in the last minute
-  relfilenode oid,                   -- the file that `page` counts in
-  page bigint,                       -- filled up to here, in this pass over the table
   waits_for text,
-  waits_since timestamptz,
-  seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+  waits_since timestamptz
 );
 
 CREATE TABLE IF NOT EXISTS llamactl.step (

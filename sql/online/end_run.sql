@@ -7,5 +7,5 @@ WITH last AS (
   UPDATE llamactl.step SET ended_at = clock_timestamp() WHERE run_id = :'run'::bigint AND ended_at IS NULL
 )
 UPDATE llamactl.run
-SET ended_at = clock_timestamp(), waits_for = NULL, waits_since = NULL, seen_at = clock_timestamp()
+SET ended_at = clock_timestamp(), waits_for = NULL, waits_since = NULL
 WHERE id = :'run'::bigint;

@@ -1,5 +1,6 @@
 -- What there is for recording runs. Reads catalogs only, which any role may.
--- Returns one row: schema_present, present (the tables), outdated (they lack columns: migrate/upgrade_state.sql comes first),
+-- Returns one row: schema_present, present (the tables), outdated (0.1 made them: migrate/upgrade_state.sql comes first), owner
+-- (of outdated ones, where the role has not its rights),
 -- recordable (the role may record a run: in the tables, or by making them).
 -- Lock: none.
 WITH kept AS (
@@ -8,13 +9,18 @@ WITH kept AS (
   WHERE n.nspname = 'llamactl'
 ), held AS (
   SELECT c.oid, c.relowner,
-         c.relname = 'run' AND NOT EXISTS (
-           SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'table_oid') AS outdated
+         c.relname = 'run' AND (
+           NOT EXISTS (SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'table_oid')
+           OR EXISTS (
+             SELECT FROM pg_catalog.pg_attribute AS a
+             WHERE a.attrelid = c.oid AND a.attname IN ('client', 'relfilenode', 'page', 'seen_at')
+               AND NOT a.attisdropped)) AS outdated
   FROM kept
   JOIN pg_catalog.pg_class AS c ON c.relnamespace = kept.oid
   WHERE c.relkind = 'r' AND c.relname IN ('run', 'step')
 ), tables AS (
   SELECT bool_or(outdated) AS outdated,
+         min(pg_get_userbyid(relowner)::text) FILTER (WHERE outdated AND NOT pg_has_role(relowner, 'USAGE')) AS owner,
          bool_and(has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')
                   AND (NOT outdated OR pg_has_role(relowner, 'USAGE'))) AS writable
   FROM held
@@ -22,6 +28,7 @@ WITH kept AS (
 SELECT EXISTS (SELECT FROM kept) AS schema_present,
        tables.writable IS NOT NULL AS present,
        coalesce(tables.outdated, false) AS outdated,
+       tables.owner,
        coalesce((SELECT usable AND coalesce(tables.writable, creatable) FROM kept),
          has_database_privilege(current_database(), 'CREATE')) AS recordable
 FROM tables;

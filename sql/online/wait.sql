@@ -8,6 +8,6 @@
 \set reason ''
 \endif
 UPDATE llamactl.run
-SET waits_for = :'reason'::text, seen_at = clock_timestamp(),
+SET waits_for = :'reason'::text,
     waits_since = CASE WHEN :'reason'::text IS NOT NULL THEN coalesce(waits_since, clock_timestamp()) END
 WHERE id = :'run'::bigint;

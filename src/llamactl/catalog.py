@@ -279,8 +279,6 @@ def _require_readable(
 def _relation(
     session: Session, row: _RelationRow, columns: Sequence[_ColumnRow], mapped: dict[str, _ColumnRow]
 ) -> Relation:
-    primary = [column for column in columns if column.key_position is not None]
-    primary.sort(key=lambda column: column.key_position or 0)
     return Relation(
         oid=row.oid,
         schema=row.schema_name,
@@ -288,9 +286,7 @@ def _relation(
         kind=row.kind,
         persistence=row.persistence,
         owner=row.owner,
-        inherits=bool(row.inheritance),
         columns={ours: column.column() for ours, column in mapped.items()},
-        primary_key=tuple(column.name for column in primary),
         enum=_enum(session, row.oid, mapped.get("category")),
         rows_estimate=row.rows_estimate,
         bytes=row.bytes,

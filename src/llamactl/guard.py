@@ -117,8 +117,7 @@ def create(
             made = ["function"] if there.current and not there.up_to_date else []
             if there.installed and there.trust_root_flag is trusted:
                 return made
-            path = "guard/create_trigger" if trusted else "guard/create_trigger_untrusted"
-            session.run(queries.load(path, names))
+            session.run(queries.load("guard/create_trigger", names).literal(trust_root_flag=trusted))
             if there.trigger and not there.current:
                 session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
             return [*made, "trigger"]

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from llamactl.model import Column, IdKind
 
-_BLANKS = " \t\n\r\f\x0b"
-_BOUNDS = {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}
+BLANKS = " \t\n\r\f\x0b"
+"""An id of these alone is missing."""
 
 
 def as_held(column: Column, id_: str) -> str | None:
@@ -19,23 +19,26 @@ def as_held(column: Column, id_: str) -> str | None:
     if column.kind is IdKind.INTEGER:
         if not re.fullmatch(r"\s*[+-]?[0-9]{1,19}\s*", id_):
             return None
-        number, bound = int(id_), _BOUNDS[column.bare_type]
-        return str(number) if -bound <= number < bound else None
+        number, bound = int(id_), column.bound
+        return str(number) if bound is not None and -bound <= number < bound else None
     if column.kind is IdKind.UUID:
         try:
             return str(UUID(id_))
         except ValueError:
             return None
-    if not id_.strip(_BLANKS) or re.search("[\0\ud800-\udfff]", id_):
+    if not id_.strip(BLANKS) or re.search("[\0\ud800-\udfff]", id_):
         return None
     return id_.rstrip(" ") if column.bare_type == "bpchar" else id_
 
 
 def array(column: Column, ids: Collection[str]) -> str:
-    """An array in the server's notation, without those that the column's type cannot hold.
+    """As array_of(), without those that the column's type cannot hold."""
+    return array_of(
+        ids if column.kind is not IdKind.INTEGER else [id_ for id_ in ids if as_held(column, id_)]
+    )
 
-    As text, so that it takes the column's type; the driver would make it an array of text.
-    """
-    held = ids if column.kind is not IdKind.INTEGER else [id_ for id_ in ids if as_held(column, id_)]
-    escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in held)
+
+def array_of(ids: Collection[str]) -> str:
+    """An array in the server's notation: as text, so that it takes the column's type."""
+    escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in ids)
     return "{" + ",".join(f'"{id_}"' for id_ in escaped) + "}"

@@ -148,11 +148,6 @@ def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ..
     return listed, len(found)
 
 
-def bound(relation: Relation) -> int | None:
-    """Integers of job_id's type lie in -bound ... bound - 1; None where it holds no integers."""
-    return {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(relation.columns["job_id"].bare_type)
-
-
 def misfits(session: Session, names: Names, relation: Relation, sample: int) -> Misfits:
     """Dangling parents that would be filled in but are no value of job_id's type."""
     job = relation.columns["job_id"]
@@ -161,7 +156,7 @@ def misfits(session: Session, names: Names, relation: Relation, sample: int) -> 
         Misfits,
         max_length=None if job.max_length is None else str(job.max_length),
         padded=job.bare_type == "bpchar",
-        bound=None if bound(relation) is None else str(bound(relation)),
+        bound=None if job.bound is None else str(job.bound),
         sample=sample,
     )
 

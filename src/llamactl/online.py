@@ -307,7 +307,7 @@ def _validate_check(work: Work) -> list[str]:
                 raise
         else:
             return []
-    change(work, "online/drop_check")
+    change(work, "migrate/drop_check")
     return ["The self-parent CHECK is left out: a row that violates it came in meanwhile"]
 
 

@@ -61,7 +61,7 @@ def steps(
             "guard/mark_job_index",
             when="create_job_index" in cut if job_index else guard_wanted,
         ),
-        _guard(outdated, False if guarded else guard_wanted),
+        _guard(relation, outdated, False if guarded else guard_wanted),
         _rows("clear_parents", "migrate/create_cleared_parent", "online/clear_parents", when="save_parents"),
         _rows("fill", "online/fill", "online/checkpoint", when="fill"),
         # Rows that moved or came meanwhile: until nothing is found that could be filled.
@@ -99,11 +99,13 @@ def steps(
     ]
 
 
-def _guard(outdated: bool, when: Condition) -> PlannedStep:
+def _guard(relation: Relation, outdated: bool, when: Condition) -> PlannedStep:
     if outdated:
         return _quiet("create_guard", "guard/create_function", when=when)
     paths = ["guard/create_function", "guard/create_trigger"]
-    return _step("create_guard", "ShareRowExclusiveLock", Blocks.WRITES, paths, when)
+    # Where there is a flag, as the settings have it.
+    flag = {} if "is_root_job" in relation.columns else {"trust_root_flag": False}
+    return PlannedStep("create_guard", paths, "ShareRowExclusiveLock", when, flag, Blocks.WRITES)
 
 
 _RESOLVE = (

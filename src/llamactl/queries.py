@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -40,11 +40,9 @@ class Statement:
     """For the driver: values as $1 .., comments kept, no semicolon at the end."""
     parameters: tuple[str, ...]
     """The psql variables that $1, $2 .. stand for."""
-    psql: str
-    """For psql: values as :'name', with its semicolon."""
-    around: tuple[str, ...] = ()
+    around: tuple[str, ...]
     """What stands around its values: one text more than `values` has names."""
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...]
 
     def written(self, given: Mapping[str, object]) -> str:
         """Returns the statement with its values written out, to be read; those not given stay :'name'."""
@@ -61,6 +59,14 @@ class Query:
     statements: tuple[Statement, ...]
     script: str
     """The whole file for psql, with its backslash lines."""
+
+    def literal(self, **flags: bool) -> Query:
+        """Returns it with the flags written into its statements: for those that take no parameters."""
+        statements = []
+        for one in self.statements:
+            text = one.written(flags).removesuffix(";")
+            statements.append(replace(one, sql=text, parameters=(), around=(text,), values=()))
+        return replace(self, statements=tuple(statements))
 
 
 @cache
@@ -183,7 +189,6 @@ def _statement(
     return Statement(
         sql=apply(source, [*always, *numbered], start, end).strip(),
         parameters=parameters,
-        psql=apply(source, always, start, end).strip() + ";",
         around=(*around, apply(source, always, at, end).rstrip()),
         values=tuple(name for _, name in sorted(mine, key=lambda value: value[0].start)),
     )

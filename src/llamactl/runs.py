@@ -22,6 +22,8 @@ class Present:
     present: bool
     outdated: bool
     """Made by 0.1."""
+    owner: str | None
+    """Of outdated ones, where the role has not the owner's rights."""
     recordable: bool
 
 

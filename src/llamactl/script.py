@@ -60,17 +60,16 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
 
 def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
     """What the files take as psql variables."""
-    length = relation.columns["job_id"].max_length
-    bound = lineage.bound(relation)
+    job = relation.columns["job_id"]
     return {
         **{name: str(value).lower() for name, value in lineage.parameters(settings).items()},
         "root_type": names.root_type,
         "root_cast": names.root_cast,
         "schema": names.schema,
         "table": names.table,
-        "max_length": "" if length is None else str(length),
-        "bound": "" if bound is None else str(bound),
-        "padded": str(relation.columns["job_id"].bare_type == "bpchar").lower(),
+        "max_length": "" if job.max_length is None else str(job.max_length),
+        "bound": "" if job.bound is None else str(job.bound),
+        "padded": str(job.bare_type == "bpchar").lower(),
         "sample": str(settings.sample),
     }
 

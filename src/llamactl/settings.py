@@ -65,8 +65,6 @@ class Settings:
     """Rows of the last day that name a parent and hold no root; stats warns past it."""
     sample: int = 10
     """How many samples and cycles are shown."""
-    explicit: frozenset[str] = frozenset()
-    """What a flag or a file gave, by the file's keys (`thresholds.depth`)."""
     notes: tuple[str, ...] = ()
     """To be said on stderr: the source of the connection, and what is read in a way of its own."""
     details: tuple[str, ...] = ()
@@ -108,7 +106,6 @@ def load(flags: Flags, env: Mapping[str, str], cwd: Path | None) -> Settings:
         timeline_ms_alert=_number(given.get("thresholds.timeline_ms"), 100, 1),
         unrooted_rows_alert=_number(given.get("thresholds.unrooted_rows"), 0, 0),
         sample=_number(given.get("sample"), 10, 0),
-        explicit=frozenset(given),
         notes=(f"Connection: {dsn.source}", *file.notes, *dsn.notes),
         details=(*([f"Settings: {file.path}"] if file.path else []), *dsn.details),
     )

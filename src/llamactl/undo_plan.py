@@ -211,7 +211,7 @@ def steps(standing: Standing) -> list[PlannedStep]:
         PlannedStep("drop_trigger", ["guard/drop_trigger"], exclusive, marked.trigger),
         PlannedStep("drop_function", ["guard/drop_function"], "", standing.function),
         # Before the parents: of a flagged row the job may be its own.
-        PlannedStep("drop_check", ["undo/drop_check"], exclusive, marked.check_name is not None),
+        PlannedStep("drop_check", ["migrate/drop_check"], exclusive, marked.check_name is not None),
         PlannedStep(
             "restore_parents",
             ["undo/restore_parents", "migrate/settle_constraints"],

@@ -124,7 +124,7 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
                 **({"pass": number, "prune": pending.dense and number > 0} if task == "fill" else {}),
             }
             begun = time.monotonic()
-            written += _batch(work, query, window.first, size, pending.filenode, part)
+            written += _batch(work, query, window.first, size, part)
             slowest = max(slowest, time.monotonic() - begun)
         page = window.first + size.pages
         size.adapt(slowest)
@@ -141,17 +141,15 @@ def _batch(
     query: queries.Query,
     first: int,
     size: _Size,
-    filenode: int,
     values: Mapping[str, object],
 ) -> int:
     """One transaction. Returns the number of rows that it wrote."""
 
     def attempt() -> int:
-        end = first + size.pages
         try:
             with work.session.transaction():
-                rows = work.session.run(query, **values, first_page=first, end_page=end)
-                work.run.checkpoint(rows, filenode, end)
+                rows = work.session.run(query, **values, first_page=first, end_page=first + size.pages)
+                work.run.checkpoint(rows)
         except LlamactlError:
             size.halve()
             raise

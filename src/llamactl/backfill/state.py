@@ -62,6 +62,13 @@ def refuse_unrecordable(session: Session) -> None:
     if there.recordable:
         return
     user = ident(session.user)
+    if there.owner is not None:
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"llamactl.run was made by an earlier version, and only its owner {there.owner} can update it; "
+            "nothing was changed",
+            f"GRANT {ident(there.owner)} TO {user};",
+        )
     grant = f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
     if there.schema_present:
         grant = (
@@ -172,7 +179,6 @@ class Run:
 
         `seconds`: what steps took that came before.
         """
-        client = f"{socket.gethostname()}:{os.getpid()}"
         with session.transaction():
             there = runs.present(session)
             if not there.schema_present:
@@ -188,7 +194,6 @@ class Run:
                 schema=relation.schema,
                 table=relation.name,
                 command=command,
-                client=client,
             )
         return cls(session, begun.id, seconds=seconds or {})
 
@@ -207,9 +212,9 @@ class Run:
         """So many rows are still to be written."""
         self.rows_total = self.rows_done + rows
         with self.session.transaction():
-            self.checkpoint(0, 0, 0)
+            self.checkpoint(0)
 
-    def checkpoint(self, rows: int, filenode: int, page: int) -> None:
+    def checkpoint(self, rows: int) -> None:
         """Records what a batch wrote, in its transaction; advance() follows once that is committed."""
         self.session.run(
             queries.load("online/checkpoint", _NO_NAMES),
@@ -217,8 +222,6 @@ class Run:
             rows=rows,
             total=self.rows_total,
             rows_per_second=self.rows_per_second,
-            relfilenode=filenode,
-            page=page,
         )
 
     def advance(self, rows: int) -> Progress:

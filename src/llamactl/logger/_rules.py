@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from llamactl.ids import BLANKS
 from llamactl.model import ErrorCode, LlamactlError
 
 Id: TypeAlias = str | UUID | int
-BLANKS = " \t\n\r\f\x0b"
 
 
 class LoggerError(LlamactlError):

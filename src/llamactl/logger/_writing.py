@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from llamactl import queries
+from llamactl.ids import array_of
 from llamactl.logger import _encoding as encoding
 from llamactl.logger import _rules as rules
 from llamactl.logger._buffer import Buffer, Row, Warnings
@@ -143,7 +144,7 @@ class Writer:
         """Asks the log for the roots of their parents; tells of those that it does not know."""
         parents = sorted({origin.parent_job_id or "" for origin in origins})
         try:
-            answer = yield from self._ask("logger/roots", {"jobs": _array(parents)})
+            answer = yield from self._ask("logger/roots", {"jobs": array_of(parents)})
         except psycopg.Error as error:
             if not isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.QueryCanceled):
                 raise
@@ -239,12 +240,6 @@ def _insert_query(names: Names, absent: frozenset[str]) -> queries.Query:
     path = "logger/insert"
     source = _COLUMN_LINE.sub(lambda line: "" if line[1] in absent else line[0], queries.text(path))
     return queries.parse(path, source, names)
-
-
-def _array(ids: Sequence[str]) -> str:
-    """An array in the server's notation: as text, so that it takes the column's type."""
-    escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in ids)
-    return "{" + ",".join(f'"{id_}"' for id_ in escaped) + "}"
 
 
 def _said(error: psycopg.Error) -> str:

@@ -46,6 +46,11 @@ class Column:
         bound = re.search(r"\((\d+)\)$", self.type_name)
         return int(bound[1]) if bound else None
 
+    @property
+    def bound(self) -> int | None:
+        """Its integers lie in -bound ... bound - 1; None where it holds no integers."""
+        return {"smallint": 2**15, "integer": 2**31, "bigint": 2**63}.get(self.bare_type)
+
 
 @dataclass(frozen=True, slots=True)
 class EnumType:
@@ -69,12 +74,8 @@ class Relation:
     persistence: str
     """pg_class.relpersistence: p permanent, u unlogged, t temporary."""
     owner: str
-    inherits: bool
-    """Has inheritance parents or children (partitions included)."""
     columns: Mapping[str, Column]
     """Keyed by our names (`job_id`, `created_at`, ...); only those that exist."""
-    primary_key: tuple[str, ...]
-    """Its columns, by the user's names."""
     enum: EnumType | None
     rows_estimate: int
     """pg_class.reltuples; -1 when never analysed."""
@@ -86,7 +87,7 @@ class Relation:
     """As SHOW server_version gives it."""
     server_version_num: int
     inheritance: str = ""
-    """`parent`, `child` or `partition`; empty where `inherits` is false."""
+    """`parent`, `child` or `partition`; empty where it has neither parents nor children."""
     other_columns: tuple[str, ...] = ()
     """Those that are none of ours, by the user's names."""
 

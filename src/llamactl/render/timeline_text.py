@@ -13,7 +13,7 @@ from llamactl.model import SubjectKind, Timeline, TimelineRow
 from llamactl.render import safe
 from llamactl.render.console import Screen
 from llamactl.render.tree import words
-from llamactl.render.tree.flow import Lines, Piece, columns, shortened
+from llamactl.render.tree.flow import Lines, Piece, columns
 from llamactl.render.tree.signs import ASCII, UNICODE
 from llamactl.render.words import plural
 
@@ -74,11 +74,10 @@ def job_id(row: TimelineRow) -> str:
 class _Writer(Lines):
     def __init__(self, timeline: Timeline, screen: Screen) -> None:
         self._timeline = timeline
-        super().__init__(screen)
         self._signs = UNICODE if screen.unicode else ASCII
+        super().__init__(screen, self._signs.cut)
         self._used: set[str] = set()
         """Signs and marks that may need a word."""
-        self._texts_cut = False
 
     def lines(self) -> Iterator[str]:
         yield from self._head()
@@ -163,20 +162,10 @@ class _Writer(Lines):
     def _legend(self) -> Iterator[str]:
         entries = [(sign, word) for sign, word in self._signs.words.items() if sign in self._used]
         entries += [(f"[{mark}]", word) for mark, word in LEGEND.items() if mark in self._used]
-        if self._texts_cut:
-            entries.append((f"{self._signs.cut} +N", "N more characters: --format json"))
-        yield from self._explained(entries)
+        yield from self._explained([*entries, *self._cut_explained()])
 
     # Text ------------------------------------------------------------------------------------------------
 
     def _safe(self, text: str) -> str:
         visible = safe.visible(text)
         return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
-
-    def _fitted(self, text: str, room: int) -> str:
-        """The text; on a terminal what there is room for, and how much more there is."""
-        if not self._screen.terminal:
-            return text
-        shown, cut = shortened(text, room, self._signs.cut)
-        self._texts_cut |= cut
-        return shown

@@ -70,8 +70,11 @@ def shortened(text: str, room: int, sign: str) -> tuple[str, bool]:
 class Lines:
     """Writes lines for a screen: on a terminal they fit it, elsewhere none is broken."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: Screen, cut: str) -> None:
         self._screen = screen
+        self._cut = cut
+        """The sign for what a text was shortened by."""
+        self._texts_cut = False
 
     def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
         """Lines of pieces; off a terminal it is one."""
@@ -84,6 +87,18 @@ class Lines:
     def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
         """Lines of words."""
         return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
+
+    def _fitted(self, text: str, room: int) -> str:
+        """The text; on a terminal what there is room for, and how much more there is."""
+        if not self._screen.terminal:
+            return text
+        shown, cut = shortened(text, room, self._cut)
+        self._texts_cut |= cut
+        return shown
+
+    def _cut_explained(self) -> list[tuple[str, str]]:
+        """What the sign of shortened texts means, where there are any."""
+        return [(f"{self._cut} +N", "N more characters: --format json")] if self._texts_cut else []
 
     def _explained(self, entries: Sequence[tuple[str, str]]) -> Iterator[str]:
         """Signs, each with what it means."""

@@ -17,7 +17,7 @@ from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
 from llamactl.render.console import Screen
 from llamactl.render.tree import words
 from llamactl.render.tree.cells import Cells, Reader, is_asked
-from llamactl.render.tree.flow import Lines, columns, shortened
+from llamactl.render.tree.flow import Lines, columns
 from llamactl.render.tree.signs import LEGEND, MARKS
 
 INDENTED = 40
@@ -33,8 +33,6 @@ WIDEST = {CATEGORY: 20, ENTITY: 44, DURATION: 10, WHEN: 12}
 
 RED, YELLOW, BOLD, DIM = "31", "33", "1", "2"
 
-Item = Node | Omission
-
 
 def render(tree: Tree, screen: Screen) -> Iterator[str]:
     """Yields the lines: the tree, its figures below the first one, and what its signs mean."""
@@ -44,11 +42,11 @@ def render(tree: Tree, screen: Screen) -> Iterator[str]:
 class _Writer(Lines):
     def __init__(self, tree: Tree, screen: Screen) -> None:
         self._tree = tree
-        super().__init__(screen)
         self._reader = Reader(tree, screen)
         self._signs = self._reader.signs
+        super().__init__(screen, self._signs.cut)
         self._kinds: set[MarkKind] = set()
-        self._asked_below = self._texts_cut = False
+        self._asked_below = False
         self._label = 0
         """Columns of guides and label."""
         self._columns: dict[int, int] = {}
@@ -181,24 +179,13 @@ class _Writer(Lines):
         entries += [
             (f"[{MARKS[kind].format('id')}]", word) for kind, word in LEGEND.items() if kind in self._kinds
         ]
-        if self._texts_cut:
-            entries.append((f"{signs.cut} +N", "N more characters: --format json"))
+        entries += self._cut_explained()
         if self._reader.cut_ids and ENTITY in self._columns:
             entries.append((signs.cut, "28 more characters of a uuid: --format json"))
         if self._absent:
             names = ", ".join(NAMES[at] for at in sorted(self._absent))
             entries.append((f"({len(self._absent)})", f"no room for {names}: --format json"))
         yield from self._explained(entries)
-
-    # Text ------------------------------------------------------------------------------------------------
-
-    def _fitted(self, text: str, room: int) -> str:
-        """The text; on a terminal what there is room for, and how much more there is."""
-        if not self._screen.terminal:
-            return text
-        shown, cut = shortened(text, room, self._signs.cut)
-        self._texts_cut |= cut
-        return shown
 
 
 def _most(widths: Sequence[int]) -> int:

@@ -1,2 +1,2 @@
--- A row that breaks the CHECK came in before it. Lock: ACCESS EXCLUSIVE.
+-- Lock: ACCESS EXCLUSIVE.
 ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";

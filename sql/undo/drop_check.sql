@@ -1,2 +1,0 @@
--- Takes off the CHECK that migrate added. Lock: ACCESS EXCLUSIVE.
-ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";
