@@ -94,7 +94,7 @@ def test_a_lock_that_comes_free_is_got(
             if len(waits) == 3:
                 blocker.rollback()
 
-        monkeypatch.setattr(locks.time, "sleep", sleep)
+        monkeypatch.setattr(opened, "sleep", sleep)
         table, pid = oid_of(connection, "t"), blocker.info.backend_pid
         assert locks.with_lock_retries(opened, [table], lock(opened), 5, notes.append) == "done"
     assert [0.25 * 2**n <= wait <= 0.75 * 2**n for n, wait in enumerate(waits)] == [True] * 3
@@ -110,7 +110,7 @@ def test_a_lock_that_does_not_come_free(
     database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
     connection.execute("CREATE TABLE t ()")
-    monkeypatch.setattr(locks.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(db.Session, "sleep", lambda *_: None)
     notes: list[str] = []
     with (
         refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid ") as error,

@@ -189,7 +189,8 @@ class Log:
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
-        known |= {"sample": 10, "depth": 2, "numbers": [1, 2], "max_length": "100", "bound": None}
+        known |= {"sample": 10, "longest": 100, "depth": 2, "numbers": [1, 2]}
+        known |= {"max_length": "100", "bound": None}
         known |= {"since_epoch": 0}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}
@@ -343,7 +344,7 @@ def in_default_names(path: str, rows: Any, names: Names) -> Any:
     if path == "catalog/find":
         return [(schema == names.schema, table == names.table, usable) for _, schema, table, usable in rows]
     if path == "catalog/enum":
-        return [(schema == names.enum_schema, enum == names.enum, labels) for schema, enum, _, labels in rows]
+        return [(schema == names.enum_schema, enum == names.enum, label) for schema, enum, _, label in rows]
     if path == "catalog/columns":  # the enum has another name as well
         return sorted((ours[name], *(rest if ours[name] != "category" else ())) for name, *rest in rows)
     if path == "tree/indexes":

@@ -1,6 +1,7 @@
 -- The enum type of a column, a domain over one included.
 -- Parameters: relation (oid, or a name as regclass reads it), column (its name).
--- Returns schema, name, owner, and values in their order; no row where the column is no enum.
+-- Returns schema, name, owner, and label: a row a label, in their order; one row with NULL where the type has no label; no row where
+-- the column is no enum.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -13,13 +14,13 @@ SELECT
   n.nspname::text AS schema,
   t.typname::text AS name,
   pg_get_userbyid(t.typowner)::text AS owner,
-  (SELECT coalesce(array_agg(e.enumlabel::text ORDER BY e.enumsortorder), ARRAY[]::text[])
-   FROM pg_catalog.pg_enum AS e
-   WHERE e.enumtypid = t.oid) AS values
+  e.enumlabel::text AS label
 FROM pg_catalog.pg_attribute AS a
 JOIN pg_catalog.pg_type AS own ON own.oid = a.atttypid
 JOIN pg_catalog.pg_type AS t
   ON t.oid = CASE WHEN own.typtype = 'd' THEN own.typbasetype ELSE own.oid END
 JOIN pg_catalog.pg_namespace AS n ON n.oid = t.typnamespace
+LEFT JOIN pg_catalog.pg_enum AS e ON e.enumtypid = t.oid
 WHERE a.attrelid = :'relation'::regclass AND a.attname::text = :'column'::text AND NOT a.attisdropped
-  AND t.typtype = 'e';
+  AND t.typtype = 'e'
+ORDER BY e.enumsortorder;

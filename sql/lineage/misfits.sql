@@ -1,5 +1,6 @@
 -- Dangling parents that are to be filled in but do not fit the root column, which has job_id's type. Parameters: max_length (in
--- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), padded (the type drops trailing spaces), sample. Columns: jobs, misfit, sample.
+-- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), padded (the type drops trailing spaces), sample, longest (characters that are shown of each).
+-- Columns: jobs, misfit, sample.
 -- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
 \if :{?max_length}
 \else
@@ -17,8 +18,12 @@
 \else
 \set sample 10
 \endif
+\if :{?longest}
+\else
+\set longest 2147483647
+\endif
 SELECT count(*) AS jobs, count(*) > 0 AS misfit,
-       coalesce((array_agg(top ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
+       coalesce((array_agg(left(top, :'longest'::integer) ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
 FROM (
   SELECT DISTINCT top
   FROM pg_temp.walk, pg_temp.setting

@@ -1,6 +1,6 @@
 -- What stands on the table, would stop or accompany the fill, or takes the names that the migration gives. Reads catalogs only.
 -- Parameters: relation (oid, or a name as regclass reads it), job, parent, root (its columns), index, check (the new names).
--- Returns: subject, name, detail. Subjects:
+-- Returns: subject, name, detail (its first 300 characters). Subjects:
 --   job index, parent index, root index   a valid index that leads with the column, for every row that has a value
 --   invalid index     of the new index's name, or on the root column
 --   index name        something else has the new index's name; detail says what
@@ -80,19 +80,19 @@ WITH wanted AS (
       OR d.classid = 'pg_class'::regclass AND d.objid = log.oid AND d.objsubid > 0)
 )
 SELECT wanted.subject || ' index' AS subject, indexed.relname::text AS name,
-  pg_get_indexdef(indexed.indexrelid) AS detail
+  left(pg_get_indexdef(indexed.indexrelid), 300) AS detail
 FROM wanted
 JOIN indexed ON indexed.leading = wanted.attnum
 WHERE indexed.usable AND indexed.covers AND indexed.amname IN ('btree', 'hash')
 UNION ALL
-SELECT 'invalid index', indexed.relname::text, pg_get_indexdef(indexed.indexrelid)
+SELECT 'invalid index', indexed.relname::text, left(pg_get_indexdef(indexed.indexrelid), 300)
 FROM indexed
 WHERE NOT indexed.usable
   AND (indexed.relname::text = :'index'::text OR indexed.leading = (SELECT root.attnum FROM root))
 UNION ALL
 SELECT 'index name', c.relname::text,
   CASE WHEN i.indexrelid IS NULL THEN pg_describe_object('pg_class'::regclass, c.oid, 0)
-    ELSE pg_get_indexdef(c.oid) END
+    ELSE left(pg_get_indexdef(c.oid), 300) END
 FROM pg_catalog.pg_class AS own
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = own.relnamespace AND c.relname::text = :'index'::text
 LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
@@ -103,7 +103,7 @@ WHERE own.oid = :'relation'::regclass
   AND NOT coalesce(indexed.leading = (SELECT root.attnum FROM root) AND indexed.alone AND indexed.whole
     AND indexed.amname = 'btree', false)
 UNION ALL
-SELECT 'constraint name', k.conname::text, pg_get_constraintdef(k.oid)
+SELECT 'constraint name', k.conname::text, left(pg_get_constraintdef(k.oid), 300)
 FROM pg_catalog.pg_constraint AS k
 WHERE k.conrelid = :'relation'::regclass AND k.conname::text = :'check'::text
   AND NOT (k.contype = 'c' AND k.conkey @> ARRAY(SELECT wanted.attnum FROM wanted WHERE wanted.subject <> 'root')

@@ -1,8 +1,13 @@
--- Ids that the type of their column takes for equal and bytes do not, in either column by itself. Parameters: sample.
+-- Ids that the type of their column takes for equal and bytes do not, in either column by itself. Parameters: sample,
+-- longest (characters that are shown of each).
 -- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
 \if :{?sample}
 \else
 \set sample 10
+\endif
+\if :{?longest}
+\else
+\set longest 2147483647
 \endif
 WITH spelled AS MATERIALIZED (
   SELECT min(log."job_id"::text COLLATE "C") AS one, max(log."job_id"::text COLLATE "C") AS other
@@ -18,4 +23,4 @@ WITH spelled AS MATERIALIZED (
   HAVING min(log."parent_job_id"::text COLLATE "C") <> max(log."parent_job_id"::text COLLATE "C")
 )
 SELECT (SELECT count(*) FROM spelled) AS ids,
-  ARRAY(SELECT one || ' = ' || other FROM spelled ORDER BY one LIMIT :'sample'::integer) AS sample;
+  ARRAY(SELECT left(one, :'longest'::integer) || ' = ' || left(other, :'longest'::integer) FROM spelled ORDER BY one LIMIT :'sample'::integer) AS sample;

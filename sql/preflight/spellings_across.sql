@@ -1,8 +1,13 @@
--- As spellings.sql, with both columns taken together: for columns of one type and one collation. Parameters: sample.
+-- As spellings.sql, with both columns taken together: for columns of one type and one collation. Parameters: sample,
+-- longest (characters that are shown of each).
 -- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
 \if :{?sample}
 \else
 \set sample 10
+\endif
+\if :{?longest}
+\else
+\set longest 2147483647
 \endif
 WITH spelled AS MATERIALIZED (
   SELECT min(ids.id::text COLLATE "C") AS one, max(ids.id::text COLLATE "C") AS other
@@ -16,4 +21,4 @@ WITH spelled AS MATERIALIZED (
   HAVING min(ids.id::text COLLATE "C") <> max(ids.id::text COLLATE "C")
 )
 SELECT (SELECT count(*) FROM spelled) AS ids,
-  ARRAY(SELECT one || ' = ' || other FROM spelled ORDER BY one LIMIT :'sample'::integer) AS sample;
+  ARRAY(SELECT left(one, :'longest'::integer) || ' = ' || left(other, :'longest'::integer) FROM spelled ORDER BY one LIMIT :'sample'::integer) AS sample;

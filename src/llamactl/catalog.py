@@ -92,6 +92,16 @@ class _ColumnRow:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A line of enum.sql."""
+
+    schema: str
+    name: str
+    owner: str
+    label: str | None
+
+
 def locate(session: Session, settings: Settings) -> Relation:
     """Returns the table, its columns under our names.
 
@@ -287,7 +297,7 @@ def _relation(
         persistence=row.persistence,
         owner=row.owner,
         columns={ours: column.column() for ours, column in mapped.items()},
-        enum=_enum(session, row.oid, mapped.get("category")),
+        enum=enum_of(session, row.oid, mapped["category"].name) if "category" in mapped else None,
         rows_estimate=row.rows_estimate,
         bytes=row.bytes,
         index_bytes=row.index_bytes,
@@ -299,9 +309,10 @@ def _relation(
     )
 
 
-def _enum(session: Session, oid: int, category: _ColumnRow | None) -> EnumType | None:
-    if category is None:
+def enum_of(session: Session, oid: int, column: str) -> EnumType | None:
+    """Returns the enum type of the relation's column; None where it has another type."""
+    labels = session.rows(queries.load("catalog/enum", _NO_NAMES), _Label, relation=oid, column=column)
+    if not labels:
         return None
-    query = queries.load("catalog/enum", _NO_NAMES)
-    found = session.rows(query, EnumType, relation=oid, column=category.name)
-    return found[0] if found else None
+    values = tuple(one.label for one in labels if one.label is not None)
+    return EnumType(labels[0].schema, labels[0].name, labels[0].owner, values)

@@ -5,7 +5,7 @@ Every statement comes from a SQL file; only BEGIN and its kin, and set_config, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from psycopg.pq import TransactionStatus
 
 from llamactl import db_connect
 from llamactl.db_errors import Context, translate
+from llamactl.db_liveness import Farewell, Pulse
 from llamactl.db_rows import into
 from llamactl.db_signals import Interrupts
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
@@ -26,6 +27,11 @@ PINNED_PATH = "pg_catalog, pg_temp"
 
 _PAGE = 2000
 """Rows that a streaming cursor fetches at a time."""
+_SMALL_PAGE = 64
+"""The same inside a transaction(): what it returns under a lock fits the connection even if nobody reads it.
+
+No timeout ends a session that waits for its client to take rows.
+"""
 
 
 @contextmanager
@@ -61,6 +67,7 @@ class Session:
         self._verb = verb
         self._interrupts = interrupts
         self._connection = connection = db_connect.open_connection(settings.dsn, verb)
+        self._farewell = Farewell(connection)
         self._target = target = db_connect.reached_target(connection)
         self.target = str(target)
         """`host:port/database as user`; safe to print."""
@@ -74,7 +81,7 @@ class Session:
         self.going_on = ""
         """How to go on with what was cut, where what was committed is a part of a whole."""
         self._changed = self._committing = False
-        self._holds_snapshot = self._snapshot_held = False
+        self._holds_snapshot = self._snapshot_held = self._in_change = False
         self._cursors = 0
         self._own_path = ""
         try:
@@ -83,6 +90,7 @@ class Session:
                 # Behind a pooler they would stay in the session, for the application's own queries.
                 wanted = db_connect.wanted_settings(settings, self.server_version_num)
                 self._accepted = db_connect.apply_settings(connection, wanted, local=self.pooled)
+                self._pulse = Pulse(connection)
         except BaseException:
             connection.close()
             raise
@@ -109,6 +117,11 @@ class Session:
 
         Raises LlamactlError, internal where columns and fields differ.
         """
+        if self._in_change:
+            return list(self._paged(query, into(as_, query.path), params, _SMALL_PAGE))
+        return self._fetched(query, as_, params)
+
+    def _fetched(self, query: Query, as_: type[T], params: dict[str, object]) -> list[T]:
         with (
             self._translating(query.path),
             self._connection.cursor(row_factory=into(as_, query.path)) as cursor,
@@ -118,18 +131,18 @@ class Session:
 
     def row(self, query: Query, as_: type[T], **params: object) -> T:
         """Returns the one row. Raises LlamactlError (internal) where there is not exactly one."""
-        rows = self.rows(query, as_, **params)
+        rows = self._fetched(query, as_, params)
         if len(rows) != 1:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} gave {len(rows)} rows, not one")
         return rows[0]
 
     def stream(self, query: Query, as_: type[T], **params: object) -> Iterator[T]:
         """Yields rows as dataclasses, page by page. Needs an open transaction."""
-        return self._paged(query, into(as_, query.path), params)
+        return self._paged(query, into(as_, query.path), params, _PAGE)
 
     def tuples(self, query: Query, **params: object) -> Iterator[tuple[Any, ...]]:
         """Yields rows as tuples, page by page. Needs an open transaction."""
-        return self._paged(query, psycopg.rows.tuple_row, params)
+        return self._paged(query, psycopg.rows.tuple_row, params, _PAGE)
 
     def run(self, query: Query, **params: object) -> int:
         """Executes each statement in turn; returns the last one's row count."""
@@ -146,7 +159,7 @@ class Session:
         self.run(query, **params)
 
     def _paged(
-        self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object]
+        self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object], page: int
     ) -> Iterator[T]:
         self._cursors += 1
         name = f"llamactl_{self._cursors}"
@@ -159,7 +172,7 @@ class Session:
         ):
             for statement in first:
                 self._execute(plain, statement, params)
-            cursor.itersize = _PAGE
+            cursor.itersize = page
             self._execute(cursor, last, params)
             yield from cursor
 
@@ -189,15 +202,16 @@ class Session:
         """One snapshot for all that is read inside. Always rolled back, temporary relations with it."""
         if not self._snapshot_held:
             self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
+        self._pulse.start()
         try:
             yield
         except BaseException:
-            self._roll_back()
+            self._end_snapshot()
             raise
         if self._holds_snapshot:
             self._snapshot_held = True
         else:
-            self._roll_back()
+            self._end_snapshot()
 
     @contextmanager
     def holding_snapshot(self) -> Iterator[None]:
@@ -207,7 +221,25 @@ class Session:
             yield
         finally:
             self._holds_snapshot = self._snapshot_held = False
-            self._roll_back()
+            self._end_snapshot()
+
+    def _end_snapshot(self) -> None:
+        self._pulse.stop()
+        self._roll_back()
+
+    def ask(self, confirm: Callable[[str], bool], question: str) -> None:
+        """Asks a person, outside a transaction. Raises LlamactlError (interrupted) where they decline."""
+        self._pulse.start()
+        try:
+            agreed = confirm(question)
+        finally:
+            self._pulse.stop()
+        if not agreed:
+            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+
+    def sleep(self, seconds: float) -> None:
+        """As time.sleep(), outside a transaction: the server keeps the session."""
+        self._pulse.sleep(seconds)
 
     @contextmanager
     def transaction(self, *, one_snapshot: bool = False, temporary: bool = False) -> Iterator[None]:
@@ -218,12 +250,14 @@ class Session:
         """
         level = b"REPEATABLE READ" if one_snapshot else b"READ COMMITTED"
         self._begin(b"BEGIN ISOLATION LEVEL " + level, "transaction")
-        self.began_writing = True
+        self.began_writing = self._in_change = True
         try:
             yield
         except BaseException:
             self._roll_back()
             raise
+        finally:
+            self._in_change = False
         self._commit(changes=not temporary)
 
     def read_only(self) -> None:
@@ -320,7 +354,8 @@ class Session:
             yield
         except psycopg.Error as exc:
             timeout, closed = self._settings.statement_timeout_ms, self._connection.closed
-            context = Context(self._target, self._settings.dsn, where, timeout, closed)
+            said = self._farewell.said() if closed else (None, None)
+            context = Context(self._target, self._settings.dsn, where, timeout, closed, said)
             raise translate(exc, context) from exc
         except UnicodeError as exc:
             raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc

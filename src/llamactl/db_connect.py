@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from llamactl.config_file import meant
 from llamactl.db_errors import Target, not_connected
+from llamactl.db_liveness import CLIENT, SERVER
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.prisma_url import Dsn
 from llamactl.settings import Settings
@@ -24,18 +25,15 @@ OLDEST_SERVER = 140000
 _SET = b"""SELECT pg_catalog.set_config(name, value, $3)
 FROM unnest($1::text[], $2::text[]) AS wanted(name, value)
 WHERE CASE WHEN name IN ('work_mem', 'temp_buffers')
-           THEN pg_size_bytes(current_setting(name)) < pg_size_bytes(value) ELSE true END"""
-"""Sets several at once; the two sizes are only ever raised."""
+           THEN pg_size_bytes(current_setting(name)) < pg_size_bytes(value)
+           WHEN name = ANY ($4::text[])
+           THEN NOT EXISTS (SELECT FROM pg_catalog.pg_settings AS present
+                            WHERE present.name = wanted.name
+                              AND present.setting::bigint BETWEEN 1 AND wanted.value::bigint)
+           ELSE true END"""
+"""Sets several at once; the two sizes are only ever raised, the limits ($4) only lowered, and 0 is none."""
 
 _PID = b"SELECT pg_catalog.pg_backend_pid()"
-
-_DEFAULTS = {
-    "connect_timeout": "5",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-}
-"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours."""
 
 _OPTIONAL = ("client_connection_check_interval", "temp_buffers")
 """Refused on a system that cannot tell, or where a pooler's former client used temporary tables."""
@@ -72,7 +70,7 @@ def open_connection(dsn: Dsn, verb: str) -> Connection:
 
 def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
     """libpq's parameters. Where a service is named, its file may hold what our defaults would override."""
-    defaults = {} if "service" in dsn.params or _default("service") else _DEFAULTS
+    defaults = {} if "service" in dsn.params or _default("service") else CLIENT
     return {
         **{name: value for name, value in defaults.items() if not _default(name)},
         **dsn.params,
@@ -137,8 +135,9 @@ def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
         "client_connection_check_interval": "1s",
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
-        "idle_in_transaction_session_timeout": "0",
-        "idle_session_timeout": "0",
+        **{name: str(limit) for name, limit in SERVER.items()},
+        # Else a trigger's NOTICE a row could fill the connection while a lock is held.
+        "client_min_messages": "error",
         # Temporary relations need it off; session.read_only_default remembers what it was.
         "default_transaction_read_only": "off",
         # What the files are written for.
@@ -175,4 +174,4 @@ def apply_settings(connection: Connection, wanted: Mapping[str, str], local: boo
 
 def set_config(connection: Connection, settings: Mapping[str, str], local: bool) -> None:
     """Sets them in one statement."""
-    connection.execute(_SET, [list(settings), list(settings.values()), local])
+    connection.execute(_SET, [list(settings), list(settings.values()), local, list(SERVER)])

@@ -18,6 +18,9 @@ LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected)
 _LOST_STATES = ("08", "57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "25P04")
 """Each begins the SQLSTATE of a connection that is over, or never was."""
 
+_WAITED_IN_VAIN = ("25P03", "57P05")
+"""The server's limits on a client that is idle."""
+
 _CONNECT_HINTS = (
     ("password authentication failed", "Check the user and the password"),
     ("no password supplied", "The URL has no password, and ~/.pgpass and PGPASSWORD give none"),
@@ -70,6 +73,8 @@ class Context:
     statement_timeout_ms: int = 0
     closed: bool = False
     """The connection is over."""
+    farewell: tuple[str | None, str | None] = (None, None)
+    """SQLSTATE and message of what the server said as it ended the session; see db_liveness.Farewell."""
 
 
 def not_connected(exc: errors.Error, target: Target, dsn: Dsn) -> LlamactlError:
@@ -98,10 +103,11 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
     or a longer time can be right; no lock was waited for, and no connection lost. A full disk, or no memory,
     is `connection`: the server refuses us, whatever we do. Both exit with 3.
     """
-    state = exc.sqlstate or ""
-    text = context.dsn.scrub(exc.diag.message_primary or str(exc).partition("\n")[0])
+    state = exc.sqlstate or context.farewell[0] or ""
+    told = exc.diag.message_primary or context.farewell[1] or str(exc).partition("\n")[0]
+    text = context.dsn.scrub(told)
     if state.startswith(_LOST_STATES) or context.closed:
-        return _lost(text, context)
+        return _lost(text, state, context)
     if isinstance(exc, errors.LockNotAvailable):
         return LlamactlError(ErrorCode.LOCK, "A lock was not got in time", "Try again when less is going on")
     if isinstance(exc, errors.DeadlockDetected):
@@ -113,12 +119,13 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
     return _refused(exc, text, state, context)
 
 
-def _lost(text: str, context: Context) -> LlamactlError:
-    return LlamactlError(
-        ErrorCode.CONNECTION,
-        f"The connection to {context.target} was lost: {_reason(text)}",
-        "Look at the server's log, then try again",
-    )
+def _lost(text: str, state: str, context: Context) -> LlamactlError:
+    if state in _WAITED_IN_VAIN:
+        hint = "llamactl was suspended, or out of the server's reach, for too long: run the command again"
+    else:
+        hint = "Look at the server's log, then try again"
+    message = f"The connection to {context.target} was lost: {_reason(text)}"
+    return LlamactlError(ErrorCode.CONNECTION, message, hint)
 
 
 def _cancelled(text: str, context: Context) -> LlamactlError:

@@ -66,8 +66,8 @@ def run(
     before = look(session, relation, names)
     if action is not GuardAction.STATUS:
         _refuse(session, relation, names, before, action)
-        if confirm and not confirm(_question(session, names, before, action)):
-            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+        if confirm:
+            session.ask(confirm, _question(session, names, before, action))
     changed: list[str] = []
     if action is GuardAction.INSTALL:
         if build_index(session, relation, names, note):

@@ -129,7 +129,7 @@ def _busy(relation: Relation, builder: int) -> LlamactlError:
     return LlamactlError(
         ErrorCode.BUSY,
         f"pid {builder} builds an index on {table}, or may do so unseen; nothing was changed",
-        "Run the command again when it is done",
+        f"Run the command again when it is done, or end it: SELECT pg_terminate_backend({builder});",
     )
 
 

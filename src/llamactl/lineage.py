@@ -79,6 +79,14 @@ class Misfits:
     sample: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How many ids a finding shows, and how many characters of each."""
+
+    sample: int
+    longest: int = 2**31 - 1
+
+
 def parameters(settings: Settings) -> dict[str, object]:
     """The values of configure.sql."""
     return {
@@ -148,7 +156,7 @@ def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ..
     return listed, len(found)
 
 
-def misfits(session: Session, names: Names, relation: Relation, sample: int) -> Misfits:
+def misfits(session: Session, names: Names, relation: Relation, shown: Shown) -> Misfits:
     """Dangling parents that would be filled in but are no value of job_id's type."""
     job = relation.columns["job_id"]
     return session.row(
@@ -157,7 +165,8 @@ def misfits(session: Session, names: Names, relation: Relation, sample: int) -> 
         max_length=None if job.max_length is None else str(job.max_length),
         padded=job.bare_type == "bpchar",
         bound=None if job.bound is None else str(job.bound),
-        sample=sample,
+        sample=shown.sample,
+        longest=shown.longest,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +63,10 @@ class LockHolder:
         query = f": {self.query}" if self.query else ""
         return f"{who}{by}{program}{':' if state or age else ''}{state}{age}{holds}{query}"
 
+    def ending(self) -> str:
+        """Returns the statement that ends the session."""
+        return f"SELECT pg_terminate_backend({self.pid});"
+
 
 def lock_holders(session: Session, oid: int) -> list[LockHolder]:
     """Returns who holds or waits for a lock on the relation, this session excepted, the oldest first."""
@@ -84,9 +87,10 @@ def look_again(session: Session) -> None:
 def locked(session: Session, oid: int, shown: str) -> LlamactlError:
     """Returns the error for a lock that was not got in time: who is in the way, and is it one of us."""
     holders = lock_holders(session, oid)
+    ours = [holder for holder in holders if holder.application.partition(":")[0] in _ALTERING]
+    if ours:
+        return another_run(ours)
     named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
-    if any(holder.application.partition(":")[0] in _ALTERING for holder in holders):
-        return another_run(named)
     return LlamactlError(
         ErrorCode.LOCK,
         f"{shown} is locked: {named}; nothing was changed",
@@ -113,7 +117,7 @@ def claim(session: Session, oid: int) -> None:
     if session.row(queries.load("migrate/claim", _NO_NAMES), _Claimed, relation=oid).claimed:
         return
     holders = session.rows(queries.load("migrate/claimant", _NO_NAMES), LockHolder, relation=oid)
-    raise another_run("; ".join(holder.sentence() for holder in holders) or "it ended just now")
+    raise another_run(holders)
 
 
 @contextmanager
@@ -132,12 +136,14 @@ def while_held() -> Iterator[None]:
         raise LlamactlError(exc.code, message, "See what the table's triggers wait for") from exc
 
 
-def another_run(named: str) -> LlamactlError:
+def another_run(holders: Sequence[LockHolder]) -> LlamactlError:
     """Returns the error for a second run beside one that is under way."""
+    named = "; ".join(holder.sentence() for holder in holders) or "it ended just now"
+    calls = " ".join(holder.ending() for holder in holders if holder.pid is not None)
     return LlamactlError(
         ErrorCode.BUSY,
         f"Another llamactl is at work on the table: {named}; nothing was changed",
-        "Run the command again when it is done",
+        "Run the command again when it is done" + (f", or end it: {calls}" if calls else ""),
     )
 
 
@@ -165,7 +171,7 @@ def with_lock_retries(
             wait = 0.5 * 2 ** (number - 1) * random.uniform(0.5, 1.5)
             count = f"attempt {number} of {retries + 1}"
             note(f"{failure.message} ({count}); in the way: {others}; again in {wait:.1f} s")
-            time.sleep(wait)
+            session.sleep(wait)
     raise LlamactlError(
         ErrorCode.LOCK,
         f"{failure.message}, in {retries + 1} attempts; in the way: {others}; {session.outcome()}",

@@ -78,8 +78,8 @@ def run(
         if all(step.name in plan.HOUSEKEEPING for step in report.steps):
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped)
-    if confirm and not confirm(_question(session, relation, names, options)):
-        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    if confirm:
+        session.ask(confirm, _question(session, relation, names, options))
     try:
         return with_lock_retries(
             session,

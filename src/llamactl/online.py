@@ -37,7 +37,6 @@ from llamactl.indexes import IndexState
 from llamactl.locks import reading, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
-    ErrorCode,
     LlamactlError,
     MigrationReport,
     Note,
@@ -106,8 +105,8 @@ def run(
     if dry_run:
         return _dry_run(session, settings, table, options, note)
     _refuse_forbidden(session, table, options)
-    if confirm and not confirm(_question(session, table)):
-        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    if confirm:
+        session.ask(confirm, _question(session, table))
     state.claim(session, table.relation, note)
     session.announce("resolve")
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")

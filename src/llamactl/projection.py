@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from llamactl import lineage, obstacles, plan, row_obstacles
 from llamactl.db import Session
 from llamactl.estimates import estimate
+from llamactl.lineage import Shown
 from llamactl.locks import reading
 from llamactl.model import (
     CheckPolicy,
@@ -22,6 +23,10 @@ from llamactl.model import (
 from llamactl.names import Names
 from llamactl.plan import Needs, PlannedStep, Present
 from llamactl.settings import Settings
+from llamactl.wording import LISTED
+
+BRIEFLY = Shown(LISTED, 200)
+"""A refusal shows no more, and under a lock no more may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def project(
     counts, missing = lineage.counts(session, names)
     needs = plan.look_at_rows(session, names)
     around = obstacles.look(session, relation, names)
-    for finding in row_obstacles.find(session, settings, relation, names, around, needs):
+    for finding in row_obstacles.find(session, BRIEFLY, relation, names, around, needs):
         if writing or finding.id not in obstacles.RIGHTS:
             raise obstacles.refusal(finding)
     return Projection(counts, missing, needs, time.monotonic() - begun)

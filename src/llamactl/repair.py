@@ -60,8 +60,8 @@ def run(
         seen = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=True)
         if dry_run:
             return _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
-        if confirm and seen.pending.any_rows and not confirm(_question(session, names, seen)):
-            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+        if confirm and seen.pending.any_rows:
+            session.ask(confirm, _question(session, names, seen))
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     state.claim(session, relation, note)
     session.announce("resolve")

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from llamactl import findings, lineage, queries
 from llamactl.db import Session
+from llamactl.lineage import Shown
 from llamactl.model import Finding, Relation
 from llamactl.names import Names
 from llamactl.obstacles import Around
 from llamactl.plan import Needs
-from llamactl.settings import Settings
 from llamactl.wording import ident, qualified
 
 
@@ -27,19 +27,19 @@ class Spellings:
 
 
 def find(
-    session: Session, settings: Settings, relation: Relation, names: Names, around: Around, needs: Needs
+    session: Session, shown: Shown, relation: Relation, names: Names, around: Around, needs: Needs
 ) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
     if needs.save_parents:
         yield from _saving(session, relation, around, needs.disregarded)
     job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
-    misfits = lineage.misfits(session, names, relation, settings.sample)
+    misfits = lineage.misfits(session, names, relation, shown)
     if misfits.jobs:
         yield findings.make("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
     if not (job.bytewise and parent.bytewise):
         alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
         query = queries.load("preflight/spellings_across" if alike else "preflight/spellings", names)
-        spellings = session.row(query, Spellings, sample=settings.sample)
+        spellings = session.row(query, Spellings, sample=shown.sample, longest=shown.longest)
         if spellings.ids:
             odd = parent if job.bytewise else job
             yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)

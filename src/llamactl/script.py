@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llamactl import catalog, lineage, obstacles, plan, queries
+from llamactl import catalog, db_liveness, lineage, obstacles, plan, queries
 from llamactl.db import PINNED_PATH, Session
 from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
@@ -48,6 +48,7 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "jit": "off",
         "work_mem": "64MB",
         "row_security": "off",
+        "client_min_messages": "error",  # a trigger's NOTICE a row would fill the connection
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         "maintenance_work_mem": plan.MAINTENANCE_MEMORY,
@@ -56,6 +57,8 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
     yield from _set_local(transaction)
     yield r"SELECT current_setting('search_path') AS own_path \gset"
     yield f"SET LOCAL search_path = {PINNED_PATH};"
+    yield "-- The server ends the session of a psql that stopped. A shorter limit of the role's stays."
+    yield from (_limit(name, most) for name, most in db_liveness.SERVER.items())
 
 
 def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
@@ -117,6 +120,14 @@ def _file(path: str, names: Names) -> str:
 def _set_local(settings: Mapping[str, str]) -> Iterator[str]:
     for name, value in settings.items():
         yield f"SET LOCAL {name} = '{value}';"
+
+
+def _limit(name: str, most: int) -> str:
+    lower = f"least(nullif(setting::bigint, 0), {most})::text"
+    return (
+        rf"SELECT pg_catalog.set_config('{name}', {lower}, true) AS limited"
+        rf" FROM pg_catalog.pg_settings WHERE name = '{name}' \gset"
+    )
 
 
 def _psql_literal(value: str) -> str:

@@ -234,4 +234,4 @@ def _notes(look: _Look) -> Iterator[str]:
         yield f"{run} was on another table of this name, which is gone"
     for holder in look.claimants:
         if look.runs and not any(one.backend_pid == holder.pid for one in look.runs):
-            yield f"Another llamactl is at work on the table: {holder.sentence()}"
+            yield f"Another llamactl is at work on the table: {holder.sentence()}; {holder.ending()} ends it"

@@ -56,8 +56,8 @@ def run(
             step.shown(standing.names, settings, estimate_seconds=_estimate(step, relation)) for step in taken
         )
         return _report(dry_run, standing, shown)
-    if confirm and not confirm(_question(session, standing)):
-        raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+    if confirm:
+        session.ask(confirm, _question(session, standing))
     tables = (*standing.state.tables, relation.oid)
     return with_lock_retries(
         session,

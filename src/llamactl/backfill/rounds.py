@@ -200,7 +200,7 @@ def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
         if holders or stall.in_vain:
             reason = f"locked rows: {named}" if holders else "rows that could not be written"
             work.run.wait_for(f"{pending.rows} {reason}")
-            time.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
+            work.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
         return True
     stays = work.session.outcome()
     if holders:

@@ -107,7 +107,7 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
         claimants = queries.load("migrate/claimant", _NO_NAMES)
         holders = session.rows(claimants, LockHolder, relation=relation.oid)
         if time.monotonic() > deadline or not all(_is_dead(session, holder) for holder in holders):
-            raise another_run("; ".join(holder.sentence() for holder in holders) or "it ended just now")
+            raise another_run(holders)
         if not told:
             note("Waiting for what the server still does for a run that was killed")
             told = True

@@ -116,7 +116,7 @@ class Writer:
             self._shape = Shape(
                 absent=frozenset(ours for ours, theirs in self._columns.items() if theirs not in types),
                 lengths={name: int(found[1]) for name in types if (found := _LENGTH.search(types[name]))},
-                links=not enum or Category.LINKED in enum[0][3],
+                links=not enum or any(label == Category.LINKED for *_, label in enum),
             )
             self._looked = time.monotonic()
         return self._shape

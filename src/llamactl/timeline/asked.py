@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llamactl import queries
+from llamactl import catalog
 from llamactl.db import Session
 from llamactl.ids import array, as_held
-from llamactl.model import Column, EnumType, ErrorCode, LlamactlError, Relation, Subject, SubjectKind
-from llamactl.names import Names
+from llamactl.model import Column, ErrorCode, LlamactlError, Relation, Subject, SubjectKind
 from llamactl.tree.log import Log
 from llamactl.wording import ident, qualified
 
@@ -80,9 +79,8 @@ def _as_logged(subject: Subject, held: str | None, columns: Sequence[Column]) ->
 
 def _words(session: Session, relation: Relation, column: Column, kind: SubjectKind) -> list[str]:
     """The words for the kind that entity_type may hold: of an enum only those that it has."""
-    query = queries.load("catalog/enum", Names())
-    found = session.rows(query, EnumType, relation=relation.oid, column=column.name)
-    values = found[0].values if found else (kind.upper(), kind.lower(), kind.title())
+    enum = catalog.enum_of(session, relation.oid, column.name)
+    values = enum.values if enum else (kind.upper(), kind.lower(), kind.title())
     return [value for value in values if value.lower() == kind]
 
 
