@@ -13,7 +13,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from cutting import Hook, Statement, run_here, wait_until
+from commands import CHAIN, COMMANDS, run_all
+from cutting import Statement, run_here, wait_until
 from llamactl import db_liveness
 from llamactl.model import ErrorCode
 from proxy import proxied
@@ -22,9 +23,7 @@ from sessions import query, refused, session, with_options
 Connection = psycopg.Connection[Any]
 Insert = Callable[[Any], None]
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
-CHAIN = [("a", None), ("b", "a"), ("c", "b"), ("k", "c", True)]
 LIMITS = tuple(db_liveness.SERVER)
-MOST_BYTES = 64 * 1024
 
 
 def limits(connection: Connection) -> dict[str, int]:
@@ -61,37 +60,6 @@ def test_a_limit_of_the_users_is_only_ever_lowered(case: str, database: str, con
         found = limits(opened._connection)
     assert found["idle_in_transaction_session_timeout"] == wanted
     assert found["idle_session_timeout"] == {"0": 60_000, "10min": 60_000}.get(theirs, wanted)
-
-
-COMMANDS = {
-    "migrate": [("migrate", "--yes")],
-    "migrate with an index there": [("migrate", "--yes"), "NEW ROOTS", ("migrate", "--yes")],
-    "undo": [("migrate", "--yes"), ("guard", "install", "--yes"), ("undo", "--yes")],
-    "guard": [("migrate", "--yes"), ("guard", "install", "--yes"), ("guard", "remove", "--yes")],
-    "online": [("migrate", "--online", "--yes", "--grace", "0s")],
-    "online without a guard": [("migrate", "--online", "--yes", "--grace", "0s", "--no-guard")],
-    "repair": [("migrate", "--yes"), "NEW ROOTS", ("repair", "--yes", "--overwrite", "--grace", "0s")],
-    "verify": [("migrate", "--yes"), ("verify",)],
-}
-NEW_ROOTS = """
-UPDATE "LlamaLog" SET root_job_id = NULL WHERE job_id <> 'a';
-INSERT INTO "LlamaLog" (entity_type, operation, category, status, job_id, parent_job_id, is_root_job)
-VALUES ('ALBUM', 'ENRICH', 'ENRICHED', 'SUCCESS', 'n', 'a', true)
-"""
-
-
-def run_all(
-    dsn: str, connection: Connection, commands: list[Any], before: Hook | None = None
-) -> list[tuple[int, str]]:
-    """Runs them; returns the codes and what was said on stderr."""
-    found = []
-    for command in commands:
-        if command == "NEW ROOTS":
-            connection.execute(NEW_ROOTS.encode())
-            continue
-        done = run_here(command[0], *command[1:], "--dsn", dsn, before=before)
-        found.append((done.code, done.err))
-    return found
 
 
 @pytest.mark.parametrize("case", COMMANDS)

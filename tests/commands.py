@@ -1,0 +1,40 @@
+"""Each command that changes something, from a small log to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from cutting import Hook, run_here
+
+CHAIN = [("a", None), ("b", "a"), ("c", "b"), ("k", "c", True)]
+COMMANDS = {
+    "migrate": [("migrate", "--yes")],
+    "migrate with an index there": [("migrate", "--yes"), "NEW ROOTS", ("migrate", "--yes")],
+    "undo": [("migrate", "--yes"), ("guard", "install", "--yes"), ("undo", "--yes")],
+    "guard": [("migrate", "--yes"), ("guard", "install", "--yes"), ("guard", "remove", "--yes")],
+    "online": [("migrate", "--online", "--yes", "--grace", "0s")],
+    "online without a guard": [("migrate", "--online", "--yes", "--grace", "0s", "--no-guard")],
+    "repair": [("migrate", "--yes"), "NEW ROOTS", ("repair", "--yes", "--overwrite", "--grace", "0s")],
+    "verify": [("migrate", "--yes"), ("verify",)],
+}
+NEW_ROOTS = """
+UPDATE "LlamaLog" SET root_job_id = NULL WHERE job_id <> 'a';
+INSERT INTO "LlamaLog" (entity_type, operation, category, status, job_id, parent_job_id, is_root_job)
+VALUES ('ALBUM', 'ENRICH', 'ENRICHED', 'SUCCESS', 'n', 'a', true)
+"""
+
+
+def run_all(
+    dsn: str, connection: psycopg.Connection[Any], commands: list[Any], before: Hook | None = None
+) -> list[tuple[int, str]]:
+    """Runs them; returns the codes and what was said on stderr."""
+    found = []
+    for command in commands:
+        if command == "NEW ROOTS":
+            connection.execute(NEW_ROOTS.encode())
+            continue
+        done = run_here(command[0], *command[1:], "--dsn", dsn, before=before)
+        found.append((done.code, done.err))
+    return found
