@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what some tests need and Python packages do not bring: pgbouncer, redis-server, Chromium, and Debian's Postgres, which has
-# citext and ICU. Only as root, where there is apt-get; else it says so, and those tests skip with the reason. Never fails. Prints the bin
-# directories of the system's Postgres, parted by colons, for LLAMACTL_TEST_PG_BINS.
+# Installs what some tests need and Python packages do not bring: pgbouncer, redis-server, Chromium, iproute2, and Debian's
+# Postgres, which has citext and ICU. Only as root, where there is apt-get; else it says so, and those tests skip with the reason.
+# Never fails. Prints the bin directories of the system's Postgres, parted by colons, for LLAMACTL_TEST_PG_BINS.
 set -u
 
 say() { echo "install_packages: $*" >&2; }
@@ -12,6 +12,7 @@ missing=''
 PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null || missing='pgbouncer'
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
 command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v ip >/dev/null || missing="$missing iproute2"
 [ -n "$(servers)" ] || missing="$missing postgresql"
 
 install() {

@@ -1,4 +1,4 @@
-"""Each command that changes something, from a small log to its end."""
+"""The commands that change something, on a small log."""
 
 from __future__ import annotations
 
@@ -38,3 +38,17 @@ def run_all(
         done = run_here(command[0], *command[1:], "--dsn", dsn, before=before)
         found.append((done.code, done.err))
     return found
+
+
+def make_fill_slow(connection: psycopg.Connection[Any], seconds: float) -> None:
+    """The first row that is filled takes so long on the server."""
+    connection.execute(
+        f"""
+        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF OLD.job_id = 'a' THEN PERFORM pg_catalog.pg_sleep({seconds}); END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER slow BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION slow();
+    """.encode()
+    )

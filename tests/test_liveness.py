@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from commands import CHAIN, COMMANDS, run_all
+from commands import CHAIN, COMMANDS, make_fill_slow, run_all
 from cutting import Statement, run_here, wait_until
 from llamactl import db_liveness
 from llamactl.model import ErrorCode
@@ -85,20 +85,6 @@ def test_each_statement_runs_under_the_limits(
 
 
 # --- a client that stops -----------------------------------------------------------------------------------
-
-
-def make_fill_slow(connection: Connection, seconds: float) -> None:
-    """The first row that is filled takes so long on the server."""
-    connection.execute(
-        f"""
-        CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            IF OLD.job_id = 'a' THEN PERFORM pg_catalog.pg_sleep({seconds}); END IF;
-            RETURN NEW;
-        END $$;
-        CREATE TRIGGER slow BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION slow();
-    """.encode()
-    )
 
 
 def sleeping(connection: Connection) -> None:

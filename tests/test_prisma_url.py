@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from psycopg import pq
 
-from llamactl.db_connect import open_connection, parameters
+from llamactl.db_connect import open_connection, parameters, planned_target
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
 from llamactl.prisma_url import Dsn, read_dsn
 from llamactl.url_parameters import LIBPQ
@@ -136,6 +137,20 @@ def test_connect_timeout_is_5_seconds_unless_given(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "7")
     assert "connect_timeout" not in parameters(read(BASE), "test")
     assert "connect_timeout" not in parameters(read("service=music"), "test")
+
+
+@pytest.mark.parametrize("named", ["in the URL", "in the environment"])
+def test_what_a_service_file_leaves_out_is_ours(named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    services = tmp_path / "pg_service.conf"
+    services.write_text("[music]\nhost=db.example.com\nuser=app\ndbname=music\nkeepalives_idle=7\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
+    monkeypatch.setenv("PGSERVICE", "another" if named == "in the URL" else "music")
+    dsn = read("service=music" if named == "in the URL" else "sslmode=disable")
+    found = parameters(dsn, "test")
+    assert "keepalives_idle" not in found
+    assert found["tcp_user_timeout"] == "30000"
+    assert str(planned_target(dsn)) == "db.example.com:5432/music as app"
+    assert os.environ["PGSERVICE"] == ("another" if named == "in the URL" else "music")
 
 
 @pytest.mark.parametrize("scheme", ["prisma", "prisma+postgres"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TypeAlias
@@ -69,10 +70,10 @@ def open_connection(dsn: Dsn, verb: str) -> Connection:
 
 
 def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
-    """libpq's parameters. Where a service is named, its file may hold what our defaults would override."""
-    defaults = {} if "service" in dsn.params or _default("service") else CLIENT
+    """libpq's parameters: our defaults where neither the URL nor libpq's own sources have a value."""
+    given = _defaults(dsn)
     return {
-        **{name: value for name, value in defaults.items() if not _default(name)},
+        **{name: value for name, value in CLIENT.items() if not given.get(name)},
         **dsn.params,
         "application_name": f"llamactl {verb}",
         # Else text from a database in SQL_ASCII would arrive as bytes.
@@ -91,28 +92,33 @@ def _check_names(dsn: Dsn) -> None:
             )
 
 
-def _default(name: str) -> str:
-    """What libpq's environment variables and service file say, else its own default; "" for none."""
-    for option in pq.Conninfo.get_defaults():
-        if option.keyword.decode() == name and option.val is not None:
-            return option.val.decode(errors="replace")
-    return ""
+def _defaults(dsn: Dsn) -> dict[str, str]:
+    """What libpq takes from its environment variables and the service file, and its own defaults."""
+    service = dsn.params.get("service")
+    before = os.environ.get("PGSERVICE")
+    try:
+        if service:  # libpq tells what a service has only where the environment names it
+            os.environ["PGSERVICE"] = service
+        options = pq.Conninfo.get_defaults()
+    finally:
+        if service:
+            os.environ.pop("PGSERVICE", None)
+            os.environ.update({"PGSERVICE": before} if before is not None else {})
+    return {
+        option.keyword.decode(): option.val.decode(errors="replace")
+        for option in options
+        if option.val is not None
+    }
 
 
 def planned_target(dsn: Dsn) -> Target:
     """Where a connection would go, before there is one."""
-    params = dsn.params
-    user = params.get("user") or _default("user")
-    return Target(
-        params.get("host")
-        or params.get("hostaddr")
-        or _default("host")
-        or _default("hostaddr")
-        or "the local socket",
-        params.get("port") or _default("port"),
-        params.get("dbname") or _default("dbname") or user,
-        user,
-    )
+    given = _defaults(dsn)
+    params = {**given, **dsn.params}
+    hosts = [found[name] for found in (dsn.params, given) for name in ("host", "hostaddr") if found.get(name)]
+    user = params.get("user", "")
+    port, database = params.get("port", ""), params.get("dbname") or user
+    return Target(hosts[0] if hosts else "the local socket", port, database, user)
 
 
 def reached_target(connection: Connection) -> Target:
