@@ -26,6 +26,7 @@ from psycopg.types.json import Jsonb
 import llamactl
 from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
+from poolers import pooler
 from servers import Server, check_backend, given_server, private_server
 
 if TYPE_CHECKING:
@@ -112,6 +113,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "each_server" in metafunc.fixturenames:
         metafunc.parametrize("each_server", every_version(), indirect=True, scope="session")
+
+
+@pytest.fixture
+def pooled(database: str, tmp_path: Path) -> Iterator[str]:
+    """Conninfo of `database` through pgbouncer, in transaction mode."""
+    with pooler(database, tmp_path) as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

@@ -123,13 +123,15 @@ def test_through_a_pooler_settings_are_made_in_each_transaction_only(
         monkeypatch.setattr(db_connect, "_PID", b"SELECT 0")
     with db.connect(settings, "test") as opened:
         assert opened.pooled
-        assert current(opened, ("row_security", "lock_timeout")) == {
-            "row_security": "on",
-            "lock_timeout": "0",
-        }
+        assert current(opened) == CHANGED
         for _ in range(2):
             with opened.snapshot():
                 assert current(opened) == CHANGED
+        in_the_session = [
+            opened._connection.execute(f"SHOW {name}".encode()).fetchone()
+            for name in ("row_security", "lock_timeout", "search_path")
+        ]
+        assert in_the_session == [("on",), ("0",), ('"$user", public',)]
 
 
 def test_no_pooler(database: str):
@@ -188,23 +190,23 @@ def test_streams_are_read_page_by_page_inside_a_transaction(database: str):
 
 def test_a_snapshot_sees_one_state_and_leaves_nothing(database: str, connection: psycopg.Connection[Any]):
     connection.execute("CREATE TABLE t (n int)")
-    count = query("SELECT count(*) FROM t")
+    count = query("SELECT count(*) FROM public.t")
     with session(database) as opened, opened.snapshot():
         assert list(opened.tuples(count)) == [(0,)]
         connection.execute("INSERT INTO t VALUES (1)")
         assert list(opened.tuples(count)) == [(0,)]
-        opened.run(query("CREATE TEMPORARY TABLE u (n int); INSERT INTO t VALUES (2)"))
+        opened.run(query("CREATE TEMPORARY TABLE u (n int); INSERT INTO public.t VALUES (2)"))
         opened.read_only()
         opened.run(query("INSERT INTO u VALUES (1)"))
         with refused(ErrorCode.PERMISSION, "read-only") as error:
-            opened.run(query("INSERT INTO t VALUES (3)"))
+            opened.run(query("INSERT INTO public.t VALUES (3)"))
     assert "primary" in error.hint
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]
 
 
 def test_a_transaction_is_committed_or_nothing_is(database: str, connection: psycopg.Connection[Any]):
     connection.execute("CREATE TABLE t (n int)")
-    insert = query("INSERT INTO t VALUES (1)")
+    insert = query("INSERT INTO public.t VALUES (1)")
     with session(database) as opened:
         with opened.transaction():
             opened.set_local(work_mem="1MB", lock_timeout="7s")
@@ -220,6 +222,6 @@ def test_a_transaction_is_committed_or_nothing_is(database: str, connection: psy
         with opened.transaction(), refused(ErrorCode.INTERNAL, "a transaction is open"), opened.snapshot():
             pass
         with opened.snapshot(), refused(ErrorCode.INTERNAL, "inside a transaction"):
-            opened.autocommit_run(query("VACUUM t"))
-        opened.autocommit_run(query("VACUUM t"))
+            opened.autocommit_run(query("VACUUM public.t"))
+        opened.autocommit_run(query("VACUUM public.t"))
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]

@@ -118,11 +118,11 @@ def test_a_missing_right_comes_with_its_grant(
     connection.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
     with session(with_options(database, role=role)) as opened:
         for text, grant in [
-            ("SELECT * FROM t", 'GRANT SELECT ON "t" TO '),
+            ("SELECT * FROM public.t", 'GRANT SELECT ON "t" TO '),
             ("SELECT * FROM closed.t", 'GRANT USAGE ON SCHEMA "closed" TO '),
             ("CREATE TEMPORARY TABLE u ()", f'GRANT TEMPORARY ON DATABASE "{name}" TO '),
             ("CREATE SCHEMA mine", f'GRANT CREATE ON DATABASE "{name}" TO '),
-            ("ALTER TABLE t ADD COLUMN n int", "owner"),
+            ("ALTER TABLE public.t ADD COLUMN n int", "owner"),
         ]:
             with refused(ErrorCode.PERMISSION, "may not do this") as error:
                 opened.run(query(text))
@@ -137,7 +137,7 @@ def test_a_policy_that_would_hide_rows(database: str, connection: psycopg.Connec
         session(with_options(database, role=role)) as opened,
         refused(ErrorCode.PERMISSION, "policy would hide rows") as error,
     ):
-        opened.run(query("SELECT * FROM t"))
+        opened.run(query("SELECT * FROM public.t"))
     assert "BYPASSRLS" in error.hint
 
 
@@ -161,7 +161,7 @@ def test_a_lost_connection(database: str, connection: psycopg.Connection[Any]):
         stopper = threading.Thread(target=when_asleep, args=(database, "pg_terminate_backend"))
         stopper.start()
         with opened.transaction():
-            opened.run(query("INSERT INTO t VALUES (1); SELECT pg_sleep(10)"))
+            opened.run(query("INSERT INTO public.t VALUES (1); SELECT pg_sleep(10)"))
     stopper.join()
     assert error.message.endswith("nothing was changed")
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
@@ -174,7 +174,7 @@ def test_a_connection_lost_during_commit(database: str, connection: psycopg.Conn
         stopper = threading.Thread(target=when_asleep, args=(database, "pg_terminate_backend"))
         stopper.start()
         with opened.transaction():
-            opened.run(query("INSERT INTO t VALUES (1)"))
+            opened.run(query("INSERT INTO public.t VALUES (1)"))
     stopper.join()
     assert "nothing was changed" not in error.message
 
@@ -182,13 +182,13 @@ def test_a_connection_lost_during_commit(database: str, connection: psycopg.Conn
 def test_a_commit_that_the_server_refuses(database: str, connection: psycopg.Connection[Any]):
     connection.execute("CREATE TABLE t (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
     with refused(ErrorCode.CONFIG, "duplicate key"), session(database) as opened, opened.transaction():
-        opened.run(query("INSERT INTO t VALUES (1), (1)"))
+        opened.run(query("INSERT INTO public.t VALUES (1), (1)"))
     with session(database) as opened:
         with pytest.raises(LlamactlError), opened.transaction():
-            opened.run(query("INSERT INTO t VALUES (1), (1)"))
+            opened.run(query("INSERT INTO public.t VALUES (1), (1)"))
         assert opened.outcome() == "nothing was changed"
         with opened.transaction():
-            opened.run(query("INSERT INTO t VALUES (1)"))
+            opened.run(query("INSERT INTO public.t VALUES (1)"))
         assert opened.outcome() == "what was committed before stays"
 
 
@@ -203,5 +203,5 @@ def test_a_text_that_the_database_cannot_hold(database: str):
 def test_a_fault_after_a_commit_says_that_something_was_changed(database: str):
     with refused(ErrorCode.INTERNAL, "what was committed before stays"), session(database) as opened:
         with opened.transaction():
-            opened.run(query("CREATE TABLE t ()"))
+            opened.run(query("CREATE TABLE public.t ()"))
         opened.autocommit_run(query("SELECT 1 / 0"))

@@ -24,7 +24,7 @@ from sessions import (
 )
 
 
-def lock(opened: db.Session, text: str = "LOCK TABLE t IN ACCESS EXCLUSIVE MODE") -> Callable[[], str]:
+def lock(opened: db.Session, text: str = "LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE") -> Callable[[], str]:
     def attempt() -> str:
         with opened.transaction():
             opened.run(query(text))
@@ -42,13 +42,13 @@ def oid_of(connection: psycopg.Connection[Any], table: str) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("before", "outcome"),
-    [("", "nothing was changed"), ("INSERT INTO t VALUES (1);", "what was committed before stays")],
+    [("", "nothing was changed"), ("INSERT INTO public.t VALUES (1);", "what was committed before stays")],
 )
 def test_a_signal_cancels_the_servers_statement(
     database: str, connection: psycopg.Connection[Any], number: signal.Signals, before: str, outcome: str
 ):
     connection.execute("CREATE TABLE t (n int)")
-    inside = "INSERT INTO t VALUES (2); SELECT pg_sleep(60);"
+    inside = "INSERT INTO public.t VALUES (2); SELECT pg_sleep(60);"
     with sleeper(connection, database, inside, before) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
@@ -65,7 +65,7 @@ def test_a_killed_clients_statement_ends(database: str, connection: psycopg.Conn
 
 def test_a_signal_during_commit_waits_for_it(database: str, connection: psycopg.Connection[Any]):
     make_commit_slow(connection, 1)
-    with sleeper(connection, database, "INSERT INTO t VALUES (1);") as process:
+    with sleeper(connection, database, "INSERT INTO public.t VALUES (1);") as process:
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (ExitCode.INTERRUPTED, "")
@@ -145,10 +145,10 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
         def attempt() -> str:
             attempts.append(1)
             with opened.transaction():
-                opened.run(query("LOCK TABLE t"))
+                opened.run(query("LOCK TABLE public.t"))
                 if len(attempts) == 1:
                     met.wait()
-                opened.run(query("LOCK TABLE u"))
+                opened.run(query("LOCK TABLE public.u"))
             return "done"
 
         tables = [oid_of(connection, "t"), oid_of(connection, "u")]

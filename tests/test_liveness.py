@@ -235,6 +235,6 @@ def test_who_changes_something_may_not(database: str, connection: Connection) ->
         session(with_options(database, idle_in_transaction_session_timeout="1s")) as opened,
         opened.transaction(),
     ):
-        opened.run(query("LOCK TABLE t"))
+        opened.run(query("LOCK TABLE public.t"))
         assert read(connection, "t") == 0
         opened.run(query("SELECT 1"))

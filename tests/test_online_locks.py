@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import re
-import shutil
-import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from cutting import Connection, Done, Hook, Statement, quick_look, run_here, wait_until
 from llamactl import indexes
 from llamactl.backfill import rounds
-from servers import Server, private_server
+from servers import private_server
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -511,52 +506,6 @@ def test_a_self_parent_that_comes_after_the_decision(database: str, connection: 
 
 
 # --- a pooler --------------------------------------------------------------------------------------------
-
-PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
-
-
-@pytest.fixture
-def pooled(database: str, server: Server, tmp_path: Path) -> Iterator[str]:
-    """Conninfo of `database` through pgbouncer, in transaction mode."""
-    if PGBOUNCER is None:
-        pytest.skip("there is no pgbouncer: apt-get install pgbouncer")
-    direct = conninfo_to_dict(database)
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    at = " ".join(f"{name}={direct[name]}" for name in ("host", "port") if direct.get(name))
-    config = tmp_path / "pgbouncer.ini"
-    config.write_text(
-        f"[databases]\n{direct['dbname']} = {at} dbname={direct['dbname']} user={direct['user']}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\nignore_startup_parameters = extra_float_digits\n"
-    )
-    # As root it does not run; nor may anybody but the server's own user reach its socket.
-    owner = pwd.getpwuid(Path(str(direct["host"])).stat().st_uid) if os.geteuid() == 0 else None
-    if owner:
-        config = Path(shutil.copy(config, Path(str(direct["host"])) / "pgbouncer.ini"))
-        config.chmod(0o644)
-    user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
-    with subprocess.Popen([PGBOUNCER, "-q", config], stderr=subprocess.PIPE, text=True, **user) as process:
-        dsn = make_conninfo(database, host="127.0.0.1", port=port)
-        try:
-            wait_for_answer(dsn)
-            yield dsn
-        finally:
-            process.terminate()
-            process.communicate()
-
-
-def wait_for_answer(dsn: str) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            psycopg.connect(dsn, prepare_threshold=None).close()
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
 
 
 @pytest.mark.parametrize(

@@ -325,8 +325,8 @@ def test_an_invalid_index(database: str, connection: Connection, insert: Insert)
             f"CREATE INDEX {INDEX} ON public.",
         ),
         (f"CREATE INDEX {INDEX} ON albums (id)", f"CREATE INDEX {INDEX} ON public.albums"),
-        (f"CREATE TABLE {INDEX} ()", f"table {INDEX}"),
-        (f"CREATE SEQUENCE {INDEX}", f"sequence {INDEX}"),
+        (f"CREATE TABLE {INDEX} ()", f"table public.{INDEX}"),
+        (f"CREATE SEQUENCE {INDEX}", f"sequence public.{INDEX}"),
     ],
 )
 def test_the_indexs_name_is_taken(database: str, connection: Connection, statement: str, what: str) -> None:
@@ -528,7 +528,7 @@ ON_THE_TABLE = {
     ),
     "LL110": ('CREATE PUBLICATION everything FOR TABLE "LlamaLog"', "everything"),
     "LL112": ('CREATE POLICY own ON "LlamaLog" USING (true)', "own"),
-    "LL113": ('CREATE VIEW seen AS SELECT root_job_id FROM "LlamaLog"', "rule _RETURN on view seen"),
+    "LL113": ('CREATE VIEW seen AS SELECT root_job_id FROM "LlamaLog"', "rule _RETURN on view public.seen"),
     "LL120": ('ALTER TABLE "LlamaLog" ADD CONSTRAINT c CHECK (retry_count >= 0) NOT VALID', "c"),
     "LL121": (
         "CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';"

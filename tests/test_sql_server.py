@@ -200,6 +200,7 @@ class Log:
         known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
+        known |= {"schemas": self.session.schemas(), "path": self.session.search_path}
         known |= {"jobs": '{a,c,"a "}', "parents": "{c}"}
         query = loaded(path, self.names)
         return {name: known[name] for statement in query.statements for name in statement.parameters}

@@ -343,7 +343,7 @@ def test_who_blocks_it(database: str, begin: Callable[..., Run]) -> None:
             found = seen(database)["run"]
             shown = text(database).out
         pid = other.info.backend_pid
-    assert (found["state"], found["waits_for"]) == ("waiting", 'AccessExclusiveLock on "LlamaLog"')
+    assert (found["state"], found["waits_for"]) == ("waiting", 'AccessExclusiveLock on public."LlamaLog"')
     assert moment(found["waits_since"]) >= moment(found["step_since"])
     (blocker,) = found["blocked_by"]
     assert (blocker["pid"], blocker["user"]) == (pid, "postgres")

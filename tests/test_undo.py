@@ -199,7 +199,7 @@ def test_what_others_made_on_the_column_is_named(log: Log) -> None:
     )
     projected = json.loads(run_here("undo", "--dry-run", "--dsn", log.dsn, "--format", "json").out)
     (told,) = [note for note in projected["notes"] if note.startswith("With the column goes")]
-    assert "index mine" in told
+    assert "index public.mine" in told
     assert "constraint short" in told
     assert "LlamaLog_root_job_id_idx" not in told
     log.undone()
@@ -207,10 +207,10 @@ def test_what_others_made_on_the_column_is_named(log: Log) -> None:
 
 
 BLOCKERS = {
-    "view": ('CREATE VIEW "timeline" AS SELECT "root_job_id" FROM "LlamaLog"', "view timeline"),
+    "view": ('CREATE VIEW "timeline" AS SELECT "root_job_id" FROM "LlamaLog"', "view public.timeline"),
     "materialized": (
         'CREATE MATERIALIZED VIEW "roots" AS SELECT "root_job_id" FROM "LlamaLog"',
-        "view roots",
+        "view public.roots",
     ),
     "trigger": (
         'CREATE TRIGGER "watch" AFTER UPDATE OF "root_job_id" ON "LlamaLog" '
@@ -225,7 +225,7 @@ BLOCKERS = {
         'ALTER TABLE "LlamaLog" ADD CONSTRAINT "once" UNIQUE ("id", "root_job_id"); '
         'CREATE TABLE "other" ("i" uuid, "r" varchar(100), '
         'FOREIGN KEY ("i", "r") REFERENCES "LlamaLog" ("id", "root_job_id"))',
-        "on table other",
+        "on table public.other",
     ),
     "policy": ("""CREATE POLICY "mine" ON "LlamaLog" USING ("root_job_id" = 'a')""", "policy mine"),
 }
@@ -391,7 +391,12 @@ def test_it_asks_with_what_it_will_do(log: Log) -> None:
     with session(log.dsn) as opened, refused(ErrorCode.INTERRUPTED, "nothing was changed"):
         undo.run(opened, settings_for(log.dsn), dry_run=False, retries=0, confirm=declined, note=asked.append)
     (question,) = asked
-    for part in ('"public"."LlamaLog"', "root_job_id is dropped", "1 parents are put back", "index mine"):
+    for part in (
+        '"public"."LlamaLog"',
+        "root_job_id is dropped",
+        "1 parents are put back",
+        "index public.mine",
+    ):
         assert part in question
     assert dump(log.pg_dump, log.dsn) == before
 

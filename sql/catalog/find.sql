@@ -1,5 +1,6 @@
 -- Which relations have the name that was asked for.
--- Parameters: schema (empty: those that the search path shows), table (empty: "LlamaLog" and llama_logs).
+-- Parameters: schema (empty: those that the search path shows), table (empty: "LlamaLog" and llama_logs), schemas (of the role's
+--   search path, those that it may use, in their order), path (the role's search path as SHOW gives it).
 -- Returns: oid, schema_name, table_name, usable (whether the role may look into the schema).
 \if :{?schema}
 \else
@@ -9,6 +10,27 @@
 \else
 \set table ''
 \endif
+\if :{?schemas}
+\else
+\set schemas '{public}'
+\endif
+\if :{?path}
+\else
+\set path '"$user", public'
+\endif
+WITH usable AS (
+  SELECT n.oid, schemas.position
+  FROM unnest(:'schemas'::text[]) WITH ORDINALITY AS schemas (name, position)
+  JOIN pg_catalog.pg_namespace AS n ON n.nspname::text = schemas.name
+), named AS (
+  -- Every schema that the path names, read by the server's rules: "" inside quotes is one quote, and what is not quoted is
+  -- folded to lower case. A schema that the role may not look into is no part of the path, and yet is to be told.
+  SELECT CASE WHEN word = '$user' THEN current_user::text ELSE word::name::text END AS schema_name
+  FROM (
+    SELECT coalesce(replace(part[1], '""', '"'), lower(part[2] COLLATE "C")) AS word
+    FROM regexp_matches(:'path', '"((?:[^"]|"")*)"|([^\s,"]+)', 'g') AS part
+  ) AS words
+)
 SELECT
   c.oid::bigint AS oid,
   n.nspname::text AS schema_name,
@@ -16,14 +38,16 @@ SELECT
   has_schema_privilege(n.oid, 'USAGE') AS usable
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN usable ON usable.oid = n.oid
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND CASE WHEN :'table'::text = '' THEN c.relname::text IN ('LlamaLog', 'llama_logs')
       ELSE c.relname::text = :'table'::text END
-  AND CASE WHEN :'schema'::text = '' THEN pg_table_is_visible(c.oid)
-        -- In a schema of the path that the role may not look into: to be told, not passed by.
-        OR NOT has_schema_privilege(n.oid, 'USAGE')
-           AND n.nspname::text = ANY (
-             string_to_array(regexp_replace(current_setting('search_path'), '[" ]', '', 'g'), ',')
-             || CASE WHEN current_setting('search_path') LIKE '%$user%' THEN current_user::text END)
-      ELSE n.nspname::text = :'schema'::text END
+  AND CASE WHEN :'schema'::text <> '' THEN n.nspname::text = :'schema'::text
+        WHEN has_schema_privilege(n.oid, 'USAGE') THEN usable.position = (
+          -- The first relation of the name hides the others, be it an index.
+          SELECT min(earlier.position)
+          FROM usable AS earlier
+          JOIN pg_catalog.pg_class AS other ON other.relnamespace = earlier.oid
+          WHERE other.relname = c.relname)
+        ELSE n.nspname::text IN (SELECT schema_name FROM named) END
 ORDER BY 2, 3;

@@ -172,7 +172,14 @@ def find(session: Session, settings: Settings) -> Found:
     Raises LlamactlError (config), with near names, where there is none, or both.
     """
     schema, table = settings.schema or "", settings.table or ""
-    found = session.rows(queries.load("catalog/find", _NO_NAMES), Found, schema=schema, table=table)
+    found = session.rows(
+        queries.load("catalog/find", _NO_NAMES),
+        Found,
+        schema=schema,
+        table=table,
+        schemas=session.schemas(),
+        path=session.search_path,
+    )
     found = [one for one in found if one.usable] or found[:1]
     if len(found) == 1:
         return found[0]

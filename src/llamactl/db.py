@@ -5,7 +5,7 @@ Every statement comes from a SQL file; only BEGIN and its kin, and set_config, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ from psycopg.pq import TransactionStatus
 
 from llamactl import db_connect
 from llamactl.db_errors import Context, translate
-from llamactl.db_liveness import Farewell, Pulse
+from llamactl.db_liveness import SHORTEST, Farewell, Pulse
+from llamactl.db_path import SearchPath
 from llamactl.db_rows import into
 from llamactl.db_signals import Interrupts
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
@@ -22,8 +23,6 @@ from llamactl.queries import Query, Statement
 from llamactl.settings import Settings
 
 T = TypeVar("T")
-
-PINNED_PATH = "pg_catalog, pg_temp"
 
 _PAGE = 2000
 """Rows that a streaming cursor fetches at a time."""
@@ -83,14 +82,16 @@ class Session:
         self._changed = self._committing = False
         self._holds_snapshot = self._snapshot_held = self._in_change = False
         self._cursors = 0
-        self._own_path = ""
         try:
             with self._translating("session settings"):
-                self.pooled = db_connect.is_pooled(connection, settings.dsn)
+                self._path = path = SearchPath(connection)
+                self.pooled = db_connect.is_pooled(connection, path, settings.dsn)
+                if not self.pooled:
+                    path.own_session()
                 # Behind a pooler they would stay in the session, for the application's own queries.
                 wanted = db_connect.wanted_settings(settings, self.server_version_num)
-                self._accepted = db_connect.apply_settings(connection, wanted, local=self.pooled)
-                self._pulse = Pulse(connection)
+                self._accepted = db_connect.apply_settings(connection, path, wanted)
+                self._pulse = Pulse(connection, path.value(SHORTEST))
         except BaseException:
             connection.close()
             raise
@@ -124,6 +125,7 @@ class Session:
     def _fetched(self, query: Query, as_: type[T], params: dict[str, object]) -> list[T]:
         with (
             self._translating(query.path),
+            self._in_transaction(),
             self._connection.cursor(row_factory=into(as_, query.path)) as cursor,
         ):
             self._execute_all(cursor, query, params)
@@ -146,7 +148,7 @@ class Session:
 
     def run(self, query: Query, **params: object) -> int:
         """Executes each statement in turn; returns the last one's row count."""
-        with self._translating(query.path), self._connection.cursor() as cursor:
+        with self._translating(query.path), self._in_transaction(), self._connection.cursor() as cursor:
             self._execute_all(cursor, query, params)
             return cursor.rowcount
 
@@ -156,7 +158,8 @@ class Session:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} cannot run inside a transaction")
         # Before it runs: some leave something behind where they fail, as CONCURRENTLY does an INVALID index.
         self.began_writing = self._changed = True
-        self.run(query, **params)
+        with self._translating(query.path), self._connection.cursor() as cursor:
+            self._execute_all(cursor, query, params)
 
     def _paged(
         self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object], page: int
@@ -170,6 +173,7 @@ class Session:
             self._connection.cursor() as plain,
             self._connection.cursor(name, row_factory=row_factory) as cursor,
         ):
+            self._path.follow(users_code=query.runs_users_code)
             for statement in first:
                 self._execute(plain, statement, params)
             cursor.itersize = page
@@ -178,6 +182,7 @@ class Session:
 
     def _execute_all(self, cursor: psycopg.Cursor[Any], query: Query, params: dict[str, object]) -> None:
         self._check_parameters(query, params)
+        self._path.follow(users_code=query.runs_users_code)
         for statement in query.statements:
             self._execute(cursor, statement, params)
 
@@ -260,63 +265,74 @@ class Session:
             self._in_change = False
         self._commit(changes=not temporary)
 
+    @property
+    def search_path(self) -> str:
+        """The role's own search path, as SHOW gives it."""
+        return self._path.role
+
+    def schemas(self) -> list[str]:
+        """Returns the schemas of the role's search path that exist and that it may use, in their order."""
+        with self._translating("search path"), self._in_transaction():
+            return self._path.schemas()
+
     def read_only(self) -> None:
         """Makes the rest of the open transaction read-only."""
         self._command(b"SET TRANSACTION READ ONLY", "read only")
 
-    def pin_path(self) -> None:
-        """Makes names the server's own, whatever others put into the path: for the open transaction."""
-        with self._translating("search path"):
-            query = b"SELECT pg_catalog.current_setting('search_path')"
-            (self._own_path,) = self._connection.execute(query).fetchone() or ("",)
-        self.set_local(search_path=PINNED_PATH)
-
-    def own_path_first(self) -> str:
-        """Returns the role's own search path, with pg_temp last: as restore_path() makes it."""
-        return ", ".join(filter(None, [self._own_path, "pg_temp"]))
-
-    def restore_path(self) -> None:
-        """Takes back pin_path(): the role's own path, with pg_temp last.
-
-        So no temporary table of ours stands before one of the user's in what their triggers run.
-        """
-        self.set_local(search_path=self.own_path_first())
-
     def set_local(self, **settings: str) -> None:
         """Makes settings for the rest of the open transaction."""
         with self._translating("set_local"):
-            db_connect.set_config(self._connection, settings, local=True)
+            self._set_config(settings, local=True)
 
     def announce(self, step: str) -> None:
         """Says to other sessions which step this one is at: in a transaction, until it ends."""
-        local = self._connection.info.transaction_status is not TransactionStatus.IDLE
-        with self._translating("announce"):
-            name = {"application_name": f"llamactl {self._verb}: {step}"}
-            db_connect.set_config(self._connection, name, local=local)
+        with self._translating("announce"), self._in_transaction():
+            local = self._connection.info.transaction_status is not TransactionStatus.IDLE
+            self._set_config({"application_name": f"llamactl {self._verb}: {step}"}, local=local)
 
     @contextmanager
     def settings(self, **values: str) -> Iterator[None]:
         """Makes settings for the session, and puts back what was there. Outside a transaction."""
         with self._translating("settings"):
+            self._path.follow(users_code=False)
             query = b"""SELECT name, coalesce(pg_catalog.current_setting(name, true), '')
                 FROM unnest($1::text[]) AS name"""
             before: dict[str, str] = dict(self._connection.execute(query, [list(values)]).fetchall())
-            db_connect.set_config(self._connection, values, local=False)
+            self._set_config(values, local=False)
         try:
             yield
         finally:
             # After an error that ended the connection there is nothing to put back.
             if self._connection.info.transaction_status is TransactionStatus.IDLE:
                 with self._translating("settings"):
-                    db_connect.set_config(self._connection, before, local=False)
+                    self._set_config(before, local=False)
+
+    def _set_config(self, settings: Mapping[str, str], *, local: bool) -> None:
+        self._path.follow(users_code=False)
+        db_connect.set_config(self._connection, settings, local)
 
     def _begin(self, command: bytes, where: str) -> None:
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise LlamactlError(ErrorCode.INTERNAL, f"A {where} cannot begin: a transaction is open")
-        self._command(command, where)
+        with self._translating(where):
+            self._path.begin(command)
         if self.pooled:
             with self._translating("session settings"):
                 db_connect.set_config(self._connection, self._accepted, local=True)
+
+    @contextmanager
+    def _in_transaction(self) -> Iterator[None]:
+        """Behind a pooler, a transaction for a statement that has none: a path is pinned in one only."""
+        if not self.pooled or self._connection.info.transaction_status is not TransactionStatus.IDLE:
+            yield
+            return
+        self._begin(b"BEGIN", "transaction")
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        self._command(b"COMMIT", "transaction")
 
     def _commit(self, *, changes: bool) -> None:
         if self._connection.info.transaction_status is TransactionStatus.INERROR:
@@ -324,6 +340,8 @@ class Session:
             self._roll_back()
             raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
         with self._interrupts.shield():
+            with self._translating("commit"):
+                self._path.follow(users_code=True)  # deferred triggers
             self._committing = changes
             try:
                 self._command(b"COMMIT", "commit")
@@ -332,6 +350,7 @@ class Session:
                 self._committing = changes and self._connection.closed
                 raise
             self._committing, self._changed = False, self._changed or changes
+            self._path.committed()
 
     def _roll_back(self) -> None:
         """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TypeAlias
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from llamactl.config_file import meant
 from llamactl.db_errors import Target, not_connected
 from llamactl.db_liveness import CLIENT, SERVER
+from llamactl.db_path import SearchPath
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.prisma_url import Dsn
 from llamactl.settings import Settings
@@ -126,10 +127,9 @@ def reached_target(connection: Connection) -> Target:
     return Target(info.host or info.hostaddr, str(info.port), info.dbname, info.user)
 
 
-def is_pooled(connection: Connection, dsn: Dsn) -> bool:
+def is_pooled(connection: Connection, path: SearchPath, dsn: Dsn) -> bool:
     """Whether something stands in between: the process that answers is not the one that greeted."""
-    answer = connection.execute(_PID).fetchone()
-    return dsn.pgbouncer or answer != (connection.info.backend_pid,)
+    return dsn.pgbouncer or path.value(_PID) != connection.info.backend_pid
 
 
 def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
@@ -164,17 +164,19 @@ def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
     return wanted
 
 
-def apply_settings(connection: Connection, wanted: Mapping[str, str], local: bool) -> dict[str, str]:
-    """Sets them, for the session or for a transaction; returns those that the server took."""
+def apply_settings(connection: Connection, path: SearchPath, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Sets them for the session; returns those that the server took. Through a pooler it only tries them."""
+    local = path.shared
     *tries, last = (
         {name: value for name, value in wanted.items() if name not in left_out}
         for left_out in ((), *((name,) for name in _OPTIONAL), _OPTIONAL)
     )
     for accepted in tries:
-        with suppress(psycopg.errors.InvalidParameterValue):
+        with suppress(psycopg.errors.InvalidParameterValue), path.transaction() if local else nullcontext():
             set_config(connection, accepted, local)
             return accepted
-    set_config(connection, last, local)
+    with path.transaction() if local else nullcontext():
+        set_config(connection, last, local)
     return last
 
 

@@ -36,8 +36,9 @@ CLIENT = {
 
 _PING_SECONDS = 10.0
 
-_SHORTEST = b"""SELECT min(setting::integer) FROM pg_catalog.pg_settings
+SHORTEST = b"""SELECT min(setting::integer) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout') AND setting <> '0'"""
+"""The shortest limit that the session has, in milliseconds."""
 
 
 class Pulse:
@@ -46,9 +47,9 @@ class Pulse:
     Never while a lock is held that blocks others: what holds one neither computes nor waits.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], shortest: int | None) -> None:
+        """`shortest`: what SHORTEST returns."""
         self._connection = connection
-        (shortest,) = connection.execute(_SHORTEST).fetchone() or (None,)
         self._over: threading.Event | None = None
         self._thread = threading.Thread()
         self._seconds = min(_PING_SECONDS, (shortest or SERVER["idle_session_timeout"]) / 3000)

@@ -96,11 +96,7 @@ def parameters(settings: Settings) -> dict[str, object]:
 
 
 def prepare(session: Session, names: Names) -> None:
-    """Creates the temporary relations. They end with the transaction that must be open.
-
-    From here on the search path is pinned, until the transaction ends or session.restore_path().
-    """
-    session.pin_path()
+    """Creates the temporary relations. They end with the transaction that must be open."""
     session.run(queries.load(CREATE, names))
 
 

@@ -134,7 +134,6 @@ def _under_lock(
         raise _Unmet(replace(report, notes=()))
     # From here on the user's triggers may be fired: under their own settings.
     session.set_local(**lineage.DEFAULT, **{"llamactl.filling": "on"})  # the guard lets these writes pass
-    session.restore_path()
     for step in taken:
         if step.name not in seconds:
             note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))

@@ -29,6 +29,8 @@ INLINED = {"entry": "lineage/entry", "target": "online/target"}
 
 _BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
 _HEADER = re.compile(r"(?:--[^\n]*\n)+")
+_OWN_CODE = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "LOCK", "DO")
+"""First words of statements that run no code of the user's, unless they name what is the user's."""
 _DEFAULT_NAME = re.compile(r"""'("[^"']+"(?:\."[^"']+")?)'""")
 
 
@@ -59,6 +61,8 @@ class Query:
     statements: tuple[Statement, ...]
     script: str
     """The whole file for psql, with its backslash lines."""
+    runs_users_code: bool
+    """Its statements may run triggers and the like: the user's search path is in place for them."""
 
     def literal(self, **flags: bool) -> Query:
         """Returns it with the flags written into its statements: for those that take no parameters."""
@@ -133,7 +137,15 @@ def parse(path: str, source: str, names: Names) -> Query:
         for start, end in _spans(source, tokens, where)
     )
     defaults = [edit for cut in cuts for edit in _default_edits(source, cut, names, where)]
-    return Query(path, statements, apply(source, [*names_and_types, *defaults]))
+    return Query(
+        path,
+        statements,
+        script=apply(source, [*names_and_types, *defaults]),
+        runs_users_code=any(
+            _runs_users_code([token for token in tokens if start <= token.start < end])
+            for start, end in _spans(source, tokens, where)
+        ),
+    )
 
 
 def _variables(
@@ -174,6 +186,25 @@ def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[i
             raise fault(source, token.start, where, "an empty statement")
     if opened:
         raise fault(source, len(source.rstrip()), where, "the last statement has no semicolon")
+
+
+def _runs_users_code(tokens: Sequence[Token]) -> bool:
+    """Whether a statement may run the user's triggers, event triggers, CHECKs, index or column expressions.
+
+    DDL may, that on temporary relations included, and so may ANALYZE and what writes to the user's relations.
+    """
+    from sqlglot import TokenType
+
+    words = [token.text.upper() for token in tokens]
+    if words[0] == "DO":
+        return any('"' in token.text for token in tokens if token.token_type is TokenType.HEREDOC_STRING)
+    if words[0] not in _OWN_CODE:
+        return words[:2] != ["ANALYZE", "PG_TEMP"]
+    return any(
+        token.token_type is TokenType.IDENTIFIER
+        and (word in ("UPDATE", "INTO") or (before, word) == ("DELETE", "FROM"))
+        for before, word, token in zip(["", *words], words, tokens[1:], strict=False)
+    )
 
 
 def _statement(

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from llamactl import catalog, db_liveness, lineage, obstacles, plan, queries
-from llamactl.db import PINNED_PATH, Session
+from llamactl.db import Session
+from llamactl.db_path import PINNED_PATH
 from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import PlannedStep
 from llamactl.settings import Settings
+
+_PIN = f"SET LOCAL search_path = {PINNED_PATH};"
+_FOLLOW_USER = r"SELECT pg_catalog.set_config('search_path', :'users_path', true) AS path_set \gset"
 
 
 def run(session: Session, settings: Settings) -> str:
@@ -31,7 +35,8 @@ def run(session: Session, settings: Settings) -> str:
         )
     present = plan.look(session, relation, names)
     steps = plan.steps(relation, present, names, CheckPolicy.AUTO)
-    return "\n".join([*_head(session, settings, relation, names), *_body(steps, names), "COMMIT;", ""])
+    lines = [*_head(session, settings, relation, names), *_body(steps, names), _FOLLOW_USER, "COMMIT;", ""]
+    return "\n".join(lines)
 
 
 def _head(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[str]:
@@ -44,6 +49,10 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
     for name, value in _variables(settings, relation, names).items():
         yield rf"\set {name} {_psql_literal(value)}"
     yield "BEGIN;"
+    yield "-- Names are the server's own, except while the role's triggers and the like may run."
+    yield r"SHOW search_path \gset"
+    yield _PIN
+    yield r"SELECT concat_ws(', ', nullif(:'search_path', ''), 'pg_temp') AS users_path \gset"
     transaction = {
         "jit": "off",
         "work_mem": "64MB",
@@ -55,8 +64,6 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "llamactl.filling": "on",  # the guard keeps still
     }
     yield from _set_local(transaction)
-    yield r"SELECT current_setting('search_path') AS own_path \gset"
-    yield f"SET LOCAL search_path = {PINNED_PATH};"
     yield "-- The server ends the session of a psql that stopped. A shorter limit of the role's stays."
     yield from (_limit(name, most) for name, most in db_liveness.SERVER.items())
 
@@ -102,9 +109,6 @@ def _lineage(names: Names) -> Iterator[str]:
     yield r"\endif"
     yield _gset("migrate/needs", names)
     yield from _set_local(lineage.DEFAULT)
-    yield "-- The role's own search path, before anything fires triggers; our tables stand behind theirs."
-    path = "concat_ws(', ', nullif(:'own_path', ''), 'pg_temp')"
-    yield rf"SELECT set_config('search_path', {path}, true) AS restored_path \gset"
 
 
 def _gset(path: str, names: Names) -> str:
@@ -114,7 +118,9 @@ def _gset(path: str, names: Names) -> str:
 
 
 def _file(path: str, names: Names) -> str:
-    return queries.load(path, names).script.strip()
+    query = queries.load(path, names)
+    text = query.script.strip()
+    return f"{_FOLLOW_USER}\n{text}\n{_PIN}" if query.runs_users_code else text
 
 
 def _set_local(settings: Mapping[str, str]) -> Iterator[str]:

@@ -84,12 +84,12 @@ def refuse_unrecordable(session: Session) -> None:
 
 @contextmanager
 def filling(session: Session) -> Iterator[None]:
-    """While rows are written: the guard keeps still, and our temporary tables stand behind the user's.
+    """While rows are written: the guard keeps still.
 
     The planner may do what a batch needs, whatever role or database say: else each would read the table.
     """
     session.going_on = "run the same command again to go on"
-    ours = {"llamactl.filling": "on", "search_path": session.own_path_first(), "enable_tidscan": "on"}
+    ours = {"llamactl.filling": "on", "enable_tidscan": "on"}
     with session.settings(**lineage.DEFAULT, **ours):
         yield
 

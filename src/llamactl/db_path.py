@@ -1,0 +1,107 @@
+"""The search path of a session: pinned to pg_catalog, except while the user's code may run.
+
+1. SHOW reads the role's path. It is the first statement of a session, and resolves no name.
+2. Each transaction begins with SET LOCAL. A session that no pooler shares is pinned outside of them as well.
+3. Before a statement that may run the user's code the role's path is put in place, and before the next one
+   that does not, the pinned path again. COMMIT is one that may: it fires deferred triggers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from llamactl.model import ErrorCode, LlamactlError
+
+PINNED_PATH = "pg_catalog, pg_temp"
+
+_PIN = b"SET search_path = " + PINNED_PATH.encode()
+_PIN_LOCAL = b"SET LOCAL search_path = " + PINNED_PATH.encode()
+_FOLLOW_USER = b"SELECT pg_catalog.set_config('search_path', $1, $2)"
+_SCHEMAS = b"SELECT pg_catalog.unnest(pg_catalog.current_schemas(false)) AS schema"
+
+
+class SearchPath:
+    """The search path of one connection. follow() comes before each statement that resolves names."""
+
+    def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
+        self._connection = connection
+        self.role = ""
+        """The role's own path, as the role, the database or the connection set it."""
+        self.shared = True
+        """A pooler may give the server's session to somebody else between two transactions."""
+        self._inside = self._ran_users_code = False
+        """In the open transaction: the role's path is in effect; it has been."""
+        self._outside: bool | None = None
+        """Outside of transactions: the role's path is in effect. None: what the user's code left is."""
+        for (path,) in connection.execute(b"SHOW search_path"):
+            self.role = path
+
+    @property
+    def for_users_code(self) -> str:
+        """The role's path with pg_temp last, so that no temporary table of ours hides one of the user's."""
+        return ", ".join(filter(None, [self.role, "pg_temp"]))
+
+    def own_session(self) -> None:
+        """Pins the path for the whole session, which no pooler shares."""
+        self.shared = False
+        self.follow(users_code=False)
+
+    def begin(self, command: bytes) -> None:
+        """Begins a transaction. The path is pinned in the same message."""
+        self._connection.execute(command + b"; " + _PIN_LOCAL)
+        self._inside = self._ran_users_code = False
+
+    def follow(self, *, users_code: bool) -> None:
+        """Puts in place what the next statement is to see: the role's path if it may run the user's code."""
+        status = self._connection.info.transaction_status
+        if status is TransactionStatus.INTRANS:
+            if self._inside is not users_code:
+                self._set(users_code, local=True)
+                self._inside = users_code
+                self._ran_users_code |= users_code
+        elif status is TransactionStatus.IDLE and self._outside is not users_code:
+            if self.shared:
+                raise LlamactlError(ErrorCode.INTERNAL, "Through a pooler, a statement needs a transaction")
+            self._set(users_code, local=False)
+            self._outside = users_code
+
+    def schemas(self) -> list[str]:
+        """The schemas of the role's path that exist and that it may use, as the server reads the path."""
+        self.follow(users_code=True)
+        return [schema for (schema,) in self._connection.execute(_SCHEMAS)]
+
+    def committed(self) -> None:
+        """The transaction is over. A trigger may have set a path of its own for the session."""
+        if self._ran_users_code:
+            self._outside = None
+
+    def value(self, query: bytes) -> Any:
+        """Returns the one value of a query, run in a transaction of its own that is one message."""
+        cursor = self._connection.execute(b"BEGIN; " + _PIN_LOCAL + b"; " + query + b"; COMMIT")
+        while not cursor.description:
+            cursor.nextset()
+        return next(iter(cursor))[0]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction for settings and the like, rolled back where it fails."""
+        self.begin(b"BEGIN")
+        try:
+            yield
+        except BaseException:
+            if not self._connection.closed:
+                self._connection.execute(b"ROLLBACK")
+            raise
+        self._connection.execute(b"COMMIT")
+
+    def _set(self, users_code: bool, *, local: bool) -> None:
+        if users_code:
+            self._connection.execute(_FOLLOW_USER, [self.for_users_code, local])
+        else:
+            self._connection.execute(_PIN_LOCAL if local else _PIN)
