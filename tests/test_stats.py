@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +46,22 @@ def thresholds(text: str) -> None:
     Path("llamactl.toml").write_text(f"[thresholds]\n{text}\n")
 
 
-def chain(length: int) -> list[dict[str, Any]]:
-    """Jobs 0, 1, 2 ..., each the parent of the next."""
+def chain(length: int, **values: Any) -> list[dict[str, Any]]:
+    """Jobs 0, 1, 2 ..., each the parent of the next, long ago unless `values` say otherwise."""
     return [
-        {"job_id": str(number), "parent_job_id": str(number - 1) if number else None, "created_at": NEVER}
+        {
+            "job_id": str(number),
+            "parent_job_id": str(number - 1) if number else None,
+            "created_at": NEVER,
+            **values,
+        }
         for number in range(length)
     ]
+
+
+def ago(**parts: float) -> str:
+    """A moment before now, as the column takes it."""
+    return (datetime.now(UTC) - timedelta(**parts)).replace(tzinfo=None).isoformat()
 
 
 def written(dsn: str, count: int, days: str, root: str = "r", parent: str | None = None) -> None:
@@ -81,20 +92,89 @@ def test_the_document(database: str, insert: Insert) -> None:
 
 
 @pytest.mark.parametrize("migrated", [False, True], ids=["before", "after"])
-def test_depth(database: str, insert: Insert, migrated: bool) -> None:
-    insert(chain(8))
+def test_depth_of_recent_jobs(database: str, insert: Insert, migrated: bool) -> None:
+    insert(chain(30))
     if migrated:
         assert migrate_here(database).code == 0
     code, found = stats(database)
-    assert (code, found["depth"]["ok"], found["depth"]["value"]) == (0, True, 7)
-    assert found["depth"]["detail"]["jobs"] == 0
-    insert([{"job_id": "8", "parent_job_id": "7", "created_at": NEVER, "is_root_job": False}] * 2)
+    assert (code, found["depth"]["ok"], found["depth"]["value"]) == (0, True, 0)
+    detail = found["depth"]["detail"]
+    assert (detail["jobs"], detail["sample"], detail["deepest"], detail["depths"]["0"]) == (0, [], 29, 1)
+    insert(
+        [
+            {"job_id": "new", "parent_job_id": "6"},
+            {"job_id": "late", "parent_job_id": "8", "created_at": ago(hours=25)},
+        ]
+    )
     code, found = stats(database)
-    assert (code, found["ok"], found["depth"]["ok"], found["depth"]["value"]) == (1, False, False, 8)
-    assert (found["depth"]["detail"]["jobs"], found["depth"]["detail"]["sample"]) == (1, ["8"])
-    thresholds("depth = 3")
-    _, found = stats(database, "--sample", "2")
-    assert (found["depth"]["detail"]["jobs"], found["depth"]["detail"]["sample"]) == (6, ["8", "7"])
+    assert (found["depth"]["ok"], found["depth"]["value"], found["depth"]["detail"]["jobs"]) == (True, 7, 0)
+    _, found = stats(database, "--since", "26h")
+    depth = found["depth"]
+    assert (depth["ok"], depth["value"], depth["detail"]["sample"]) == (False, 9, ["late"])
+    insert(
+        [
+            {"job_id": "a", "parent_job_id": "7"},
+            {"job_id": "a", "parent_job_id": "7"},
+            {"job_id": "b", "parent_job_id": "20"},
+        ]
+    )
+    code, found = stats(database)
+    assert (code, found["ok"], found["depth"]["ok"], found["depth"]["value"]) == (1, False, False, 21)
+    assert (found["depth"]["detail"]["jobs"], found["depth"]["detail"]["sample"]) == (2, ["b", "a"])
+    assert len(stats(database, "--sample", "1")[1]["depth"]["detail"]["sample"]) == 1
+
+
+def test_depth_without_times_is_that_of_all_jobs(
+    database: str, connection: Connection, insert: Insert
+) -> None:
+    insert(chain(9))
+    connection.execute('ALTER TABLE "LlamaLog" DROP COLUMN "created_at"')
+    _, found = stats(database)
+    assert (found["depth"]["ok"], found["depth"]["value"], found["depth"]["detail"]["since"]) == (
+        False,
+        8,
+        None,
+    )
+    assert found["depth"]["title"] == "Deepest chain"
+
+
+@pytest.mark.parametrize("type_", ["timestamptz", "timestamp(0)", "date"])
+def test_recent_means_the_same_whatever_the_type_and_the_time_zone(
+    database: str, connection: Connection, insert: Insert, type_: str
+) -> None:
+    insert(chain(9))
+    insert([{"job_id": "old", "parent_job_id": "7", "created_at": ago(days=3)}])
+    insert([{"job_id": "new", "parent_job_id": "8", "created_at": ago(minutes=1)}])
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f'ALTER TABLE "LlamaLog" ALTER COLUMN "created_at" TYPE {type_}'.encode())
+    connection.execute(f"ALTER DATABASE {connection.info.dbname} SET TimeZone = 'Asia/Tokyo'".encode())
+    for since, jobs in (("48h", ["new"]), ("100h", ["new", "old"])):
+        assert stats(database, "--since", since)[1]["depth"]["detail"]["sample"] == jobs, since
+
+
+def test_an_index_on_created_at_serves(database: str, connection: Connection, insert: Insert) -> None:
+    connection.execute(
+        """INSERT INTO "LlamaLog" ("operation", "category", "status", "job_id", "created_at")
+        SELECT 'x', 'CREATED', 'SUCCESS', number, now() - number * interval '1 hour'
+        FROM generate_series(1, 20000) AS number"""
+    )
+    connection.execute('CREATE INDEX "by_time" ON "LlamaLog" ("created_at")')
+    connection.execute('ANALYZE "LlamaLog"')
+    plans: list[str] = []
+
+    def explain(statement: Statement) -> None:
+        if "deep_jobs" in statement.text:
+            cursor = (
+                connection.cursor()
+            )  # the temporary relations are not this session's: only the scan is looked at
+            bare = 'SELECT FROM "public"."LlamaLog" AS log WHERE "created_at" >= $1 OR $2::text IS NULL'
+            assert """WHERE "created_at" >= $1 OR $1::text IS NULL""" in statement.text
+            since = ago(hours=24)
+            cursor.execute(f"EXPLAIN {bare.replace('$1', repr(since)).replace('$2', repr(since))}".encode())
+            plans.extend(line for (line,) in cursor.fetchall())
+
+    assert run_here("stats", "--dsn", database, before=explain).code == 0
+    assert "by_time" in " ".join(plans)
 
 
 @pytest.mark.parametrize("migrated", [False, True], ids=["before", "after"])
@@ -213,7 +293,7 @@ def test_the_timeline_uses_the_index(database: str, connection: Connection) -> N
     assert any("LlamaLog_root_job_id_idx" in line for line in plans)
 
 
-def test_unrooted_rows(database: str, connection: Connection, insert: Insert) -> None:
+def test_recent_rows_whose_root_is_missing(database: str, connection: Connection, insert: Insert) -> None:
     insert(chain(2))
     assert stats(database)[1]["unrooted"]["detail"] == {"reason": "the table is not migrated yet"}
     assert migrate_here(database).code == 0
@@ -234,6 +314,20 @@ def test_unrooted_rows(database: str, connection: Connection, insert: Insert) ->
     assert stats(database)[0] == 0
     connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = '0' WHERE "parent_job_id" IN ('0', '1')""")
     assert stats(database)[1]["unrooted"]["value"] == 0
+
+
+def test_rows_that_rightly_have_no_root_raise_no_alert(database: str, insert: Insert) -> None:
+    insert(chain(2))
+    assert migrate_here(database).code == 0
+    insert([("a", "b"), ("b", "a"), ("below", "a"), (None, "b")])  # a cycle, and below it
+    insert([("x", "0"), ("x", "other"), ("other", None)])  # two roots
+    code, found = stats(database, "--dangling", "null")
+    unrooted = found["unrooted"]
+    assert (code, unrooted["ok"], unrooted["value"]) == (0, True, 0)
+    assert unrooted["detail"]["without_root"] == {"cyclic": 4, "ambiguous": 2}
+    insert([("y", "gone")])
+    assert stats(database, "--dangling", "null")[1]["unrooted"]["value"] == 0
+    assert stats(database)[1]["unrooted"]["value"] == 1
 
 
 def test_a_table_without_times(database: str, connection: Connection, insert: Insert) -> None:
@@ -311,7 +405,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
 
 
 def test_on_each_version(each_database: str, insert_into: Callable[[str, Any], None]) -> None:
-    insert_into(each_database, [*chain(9), ("new", "8")])
+    insert_into(each_database, [*chain(9), {"job_id": "new", "parent_job_id": "8"}])
     assert [monitor["ok"] for monitor in stats(each_database)[1]["monitors"]] == [False, True, None, None]
     assert migrate_here(each_database).code == 0
     insert_into(each_database, [("newer", "8")])
@@ -343,18 +437,21 @@ def test_a_lock_in_the_way_is_named(database: str, insert: Insert) -> None:
 
 
 def test_text(database: str, insert: Insert) -> None:
-    insert(chain(9))
+    insert(chain(9, created_at=ago(minutes=1)))
     done = run_here("stats", "--dsn", database)
     assert done.code == 1
     lines = done.out.splitlines()
     assert re.match(r'public."LlamaLog"  .* \(indexes .*, TOAST .*\), Postgres ', lines[0])
-    assert re.match(r"ALERT +depth +8 levels +\(alert: 8 levels or more\) +Deepest chain$", lines[2])
+    assert re.match(
+        r"ALERT +depth +8 levels +\(alert: 8 levels or more\) +Deepest chain of recent jobs$", lines[2]
+    )
     assert re.match(r"ok +size +\d+ kB +\(alert: over 500 MB\) +Table, indexes and TOAST$", lines[3])
     assert re.match(
         r"unknown +timeline +- +\(alert: over 100 ms\) .*: the table is not migrated yet$", lines[4]
     )
     assert len({line.index("(alert") for line in lines[2:6]}) == 1
-    assert "1 job at depth 8 or more  8" in lines
+    at = lines.index("1 job at depth 8 or more")
+    assert lines[at + 1] == "  8"
     assert lines[-1] == "ALERT: 1 of 4 monitors past the threshold; 2 unknown."
     assert migrate_here(database).code == 0
     thresholds("depth = 9")
@@ -375,7 +472,15 @@ def test_the_page_names_what_stands_in_detail(database: str, insert: Insert) -> 
 
 REPORT = StatsReport(
     (
-        Monitor("depth", "Deepest chain", False, 1400, 8, "levels", {"jobs": 482, "sample": ("a", NASTY)}),
+        Monitor(
+            "depth",
+            "Deepest chain of recent jobs",
+            False,
+            1400,
+            8,
+            "levels",
+            {"jobs": 482, "sample": ("a", NASTY)},
+        ),
         Monitor(
             "size",
             "Table, indexes and TOAST",
@@ -411,7 +516,7 @@ REPORT = StatsReport(
         ),
         Monitor(
             "unrooted",
-            "Rows of the last day with a parent and no root",
+            "Recent rows whose root is missing",
             None,
             None,
             0,

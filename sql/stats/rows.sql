@@ -1,6 +1,6 @@
 -- How much the log holds, by the stored values alone.
--- Parameters: days (over which growth is told), largest (how many of the largest roots).
--- Returns one row: rows, roots (that the root column holds), days (that the log covers: at least 1, and at most those asked for; NULL
+-- Parameters: days (over which growth is computed), largest (how many of the largest roots), since_seconds (before now).
+-- Returns one row: since (that moment, ISO 8601 in UTC), rows, roots (that the root column holds), days (that the log covers: at least 1, and at most those asked for; NULL
 --   where no row tells its time), recent_rows (of these days), recent_roots (whose first row is of these days), largest_roots and
 --   largest_rows (arrays: the roots with the most rows, and how many).
 -- Lock: ACCESS SHARE.
@@ -11,6 +11,10 @@
 \if :{?largest}
 \else
 \set largest 5
+\endif
+\if :{?since_seconds}
+\else
+\set since_seconds 86400
 \endif
 WITH held AS MATERIALIZED (
   SELECT entry.root, count(*) AS rows, max(entry.age) AS oldest,
@@ -25,7 +29,8 @@ WITH held AS MATERIALIZED (
 ), largest AS (
   SELECT root, rows FROM held WHERE root IS NOT NULL ORDER BY rows DESC, root LIMIT :'largest'::integer
 )
-SELECT coalesce(sum(rows), 0)::bigint AS rows,
+SELECT to_char(now() AT TIME ZONE 'UTC' - make_interval(secs => :'since_seconds'::float8), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS since,
+       coalesce(sum(rows), 0)::bigint AS rows,
        count(root) AS roots,
        CASE WHEN max(oldest) IS NOT NULL THEN greatest(least(max(oldest), :'days'::integer), 1)::float8 END AS days,
        coalesce(sum(recent_rows), 0)::bigint AS recent_rows,

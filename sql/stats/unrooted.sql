@@ -1,6 +1,11 @@
--- The rows of the last day that name a parent and hold no root. Parameter: sample.
+-- The rows since a moment that have a parent and store no root: where lineage cannot be resolved, so that those that rightly have none
+-- are among them. Parameters: since (a time, in UTC), sample.
 -- Returns one row: rows, sample (an array of row, job, parent as JSON, the newest first).
 -- Lock: ACCESS SHARE.
+\if :{?since}
+\else
+\set since '-infinity'
+\endif
 \if :{?sample}
 \else
 \set sample 10
@@ -10,12 +15,14 @@ WITH unrooted AS MATERIALIZED (
   FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id, log."job_id"::text AS job, log."parent_job_id"::text AS parent, "root_job_id" IS NULL AS bare,
-           extract(epoch FROM "created_at") AS created
+           "created_at" AS created
     FROM "public"."LlamaLog" AS log
+    -- The bare comparison, so that an index on the column can serve it.
+    WHERE "created_at" >= :'since'
   ) AS entry
-  WHERE entry.bare AND entry.created > extract(epoch FROM now()) - 86400
-    AND btrim(entry.parent COLLATE "C", E' \t\n\r\f\x0b') <> ''
+  WHERE entry.bare AND btrim(entry.parent COLLATE "C", E' \t\n\r\f\x0b') <> ''
 )
 SELECT (SELECT count(*) FROM unrooted) AS rows,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('row', row_id, 'job', job, 'parent', parent) ORDER BY created DESC, row_id), '[]')
-        FROM (SELECT * FROM unrooted ORDER BY created DESC, row_id LIMIT :'sample'::integer) AS newest) AS sample;
+       (SELECT coalesce(jsonb_agg(jsonb_build_object('row', newest.row_id, 'job', newest.job, 'parent', newest.parent)
+                                  ORDER BY newest.created DESC, newest.row_id), '[]')
+        FROM (SELECT unrooted.* FROM unrooted ORDER BY unrooted.created DESC, unrooted.row_id LIMIT :'sample'::integer) AS newest) AS sample;

@@ -1,10 +1,11 @@
 """stats: the monitors of a log that is in use. Reads only.
 
-1. One snapshot, which the server makes read-only once the temporary relations stand: how deep the chains are
-   (lineage), how much there is (rows), which new rows lack their root.
-2. The timeline query, timed on the largest roots: outside of that snapshot, as an application would send it.
+1. In one snapshot, which the server makes read-only once the temporary relations exist: how much there is
+   (rows), how deep the chains of recent jobs are, and which recent rows lack their root (lineage). Only what
+   was written since a moment counts for these two, so that an old fault does not raise an alert for ever.
+2. The timeline query, timed on the largest roots: outside that snapshot, as an application would send it.
 
-Where no temporary table can be made, depth is unknown; the rest is told from the stored values.
+Where no temporary table can be made, the depth is unknown; the rest is computed from the stored values.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ NO_TIMES = "the table has no created_at"
 class Rows:
     """What rows.sql returns."""
 
+    since: str
     rows: int
     roots: int
     days: float | None
@@ -55,12 +57,16 @@ class Roots:
 
 
 @dataclass(frozen=True, slots=True)
-class Deep:
-    """Of the jobs at or above the depth threshold (preflight/jobs.sql)."""
+class Recent:
+    """What recent.sql returns."""
 
-    subject: str
-    number: int
-    sample: tuple[str, ...]
+    max_depth: int
+    deep_jobs: int
+    deep_sample: tuple[str, ...]
+    missing_rows: int
+    missing_sample: list[dict[str, Any]]
+    cyclic_rows: int
+    ambiguous_rows: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,10 @@ class Unrooted:
     sample: list[dict[str, Any]]
 
 
-def run(session: Session, settings: Settings, *, note: Note) -> StatsReport:
-    """Returns the monitors. `note` gets a line before what takes long.
+def run(session: Session, settings: Settings, *, since_ms: int, note: Note) -> StatsReport:
+    """Returns the monitors. Depth and missing roots concern what was written in the last `since_ms`.
 
-    Raises LlamactlError as every command that reads the log does.
+    `note` gets a line before what takes long. Raises LlamactlError as every command that reads the log does.
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
@@ -85,11 +91,13 @@ def run(session: Session, settings: Settings, *, note: Note) -> StatsReport:
             if not unresolved:
                 lineage.prepare(session, names)
             session.read_only()
-            depth, roots = _unknown_depth(settings, unresolved), None
-            if not unresolved:
-                depth, roots = _resolved(session, names, settings)
-            rows = session.row(queries.load("stats/rows", names), Rows, days=GROWTH_DAYS, largest=LARGEST)
-            unrooted = _unrooted(session, relation, names, settings)
+            query = queries.load("stats/rows", names)
+            rows = session.row(query, Rows, days=GROWTH_DAYS, largest=LARGEST, since_seconds=since_ms / 1000)
+            if unresolved:
+                depth, roots = _depth(settings, None, {"reason": unresolved}), None
+                unrooted = _stored(session, relation, names, settings, rows.since)
+            else:
+                depth, unrooted, roots = _resolved(session, relation, names, settings, rows.since)
         if rows.largest_roots:
             note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
         timeline = _timeline(session, relation, names, settings, rows)
@@ -107,25 +115,52 @@ def _unresolved(session: Session, relation: Relation, names: Names) -> str:
     return ""
 
 
-def _resolved(session: Session, names: Names, settings: Settings) -> tuple[Monitor, Roots]:
+def _resolved(
+    session: Session, relation: Relation, names: Names, settings: Settings, since: str
+) -> tuple[Monitor, Monitor, Roots]:
+    """Returns the monitors that lineage decides, and how many roots there are."""
     lineage.resolve(session, names, settings)
     counts, _ = lineage.counts(session, names)
-    query = queries.load("preflight/jobs", names)
-    told = session.rows(query, Deep, depth=settings.depth_alert, sample=settings.sample)
-    deep = next((one for one in told if one.subject == "deep"), Deep("deep", 0, ()))
     roots = session.row(queries.load("stats/roots", names), Roots, days=GROWTH_DAYS)
-    detail = {"jobs": deep.number, "sample": deep.sample, "depths": counts.depths}
-    return _depth(settings, counts.max_depth, detail), roots
+    # Without times every row counts as recent.
+    moment = since if "created_at" in relation.columns else None
+    recent = session.row(
+        queries.load("stats/recent", names),
+        Recent,
+        since=moment,
+        depth=settings.depth_alert,
+        sample=settings.sample,
+    )
+    depth = {
+        "since": moment,
+        "jobs": recent.deep_jobs,
+        "sample": recent.deep_sample,
+        "deepest": counts.max_depth,
+        "depths": counts.depths,
+    }
+    without = {"cyclic": recent.cyclic_rows, "ambiguous": recent.ambiguous_rows}
+    detail = {"since": since, "sample": recent.missing_sample, "without_root": without}
+    return (
+        _depth(settings, recent.max_depth, depth),
+        _unrooted(relation, settings, recent.missing_rows, detail),
+        roots,
+    )
 
 
-def _unknown_depth(settings: Settings, reason: str) -> Monitor:
-    return _depth(settings, None, {"reason": reason})
+def _stored(session: Session, relation: Relation, names: Names, settings: Settings, since: str) -> Monitor:
+    """The rows without a root by the stored values alone: those that rightly have none count as well."""
+    if relation.root is None or "created_at" not in relation.columns:
+        return _unrooted(relation, settings, 0, {})
+    query = queries.load("stats/unrooted", names)
+    found = session.row(query, Unrooted, since=since, sample=settings.sample)
+    return _unrooted(relation, settings, found.rows, {"since": since, "sample": found.sample})
 
 
 def _depth(settings: Settings, value: int | None, detail: dict[str, Any]) -> Monitor:
     limit = settings.depth_alert
     ok = None if value is None else value < limit
-    return Monitor("depth", "Deepest chain", ok, value, limit, "levels", detail)
+    title = "Deepest chain of recent jobs" if detail.get("since") else "Deepest chain"
+    return Monitor("depth", title, ok, value, limit, "levels", detail)
 
 
 def _held(relation: Relation, rows: Rows) -> Roots | None:
@@ -202,16 +237,13 @@ def _median_ms(session: Session, names: Names, root: str, most: int) -> float:
     return round(statistics.median(taken), 2)
 
 
-def _unrooted(session: Session, relation: Relation, names: Names, settings: Settings) -> Monitor:
-    limit, value = settings.unrooted_rows_alert, None
+def _unrooted(relation: Relation, settings: Settings, rows: int, detail: dict[str, Any]) -> Monitor:
+    limit, value = settings.unrooted_rows_alert, rows
+    title = "Recent rows whose root is missing"
     if relation.root is None or "created_at" not in relation.columns:
-        detail: dict[str, Any] = {"reason": NOT_MIGRATED if relation.root is None else NO_TIMES}
-    else:
-        found = session.row(queries.load("stats/unrooted", names), Unrooted, sample=settings.sample)
-        value, detail = found.rows, {"sample": found.sample}
-    ok = None if value is None else value <= limit
-    title = "Rows of the last day with a parent and no root"
-    return Monitor("unrooted", title, ok, value, limit, "rows", detail)
+        reason = NOT_MIGRATED if relation.root is None else NO_TIMES
+        return Monitor("unrooted", title, None, None, limit, "rows", {"reason": reason})
+    return Monitor("unrooted", title, value <= limit, value, limit, "rows", detail)
 
 
 def _table(relation: Relation, rows: Rows) -> TableInfo:

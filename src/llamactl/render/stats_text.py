@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from llamactl.model import Monitor, StatsReport
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
-from llamactl.render.words import plural, sampled
+from llamactl.render.words import plural
 from llamactl.wording import size
 
 STATES: dict[bool | None, tuple[str, str]] = {
@@ -77,7 +77,7 @@ def _details(page: Page, monitor: Monitor) -> Iterable[str]:
 def _deep(page: Page, threshold: int, detail: Any) -> Iterator[str]:
     if detail["jobs"]:
         head = f"{plural(detail['jobs'], 'job')} at depth {threshold} or more"
-        yield from page.hanging([(head, "bold"), "  "], sampled(detail["sample"], detail["jobs"]))
+        yield from _one_a_line(page, head, detail["sample"], detail["jobs"])
 
 
 def _growth(page: Page, threshold: int, detail: Any) -> Iterator[str]:
@@ -120,7 +120,15 @@ def _timelines(page: Page, roots: Any) -> Iterator[str]:
 def _unrooted(page: Page, count: int, detail: Any) -> Iterator[str]:
     if count:
         shown = [f"row {row['row']}: job {row['job']}, parent {row['parent']}" for row in detail["sample"]]
-        yield from page.hanging([("without a root", "bold"), "  "], sampled(shown, count))
+        yield from _one_a_line(page, f"{plural(count, 'row')} without their root", shown, count)
+
+
+def _one_a_line(page: Page, head: str, sample: Sequence[str], count: int) -> Iterator[str]:
+    yield page.line((head, "bold"))
+    for one in sample:
+        yield from page.hanging(["  "], one)
+    if count > len(sample):
+        yield page.line(f"  and {count - len(sample):,} more")
 
 
 def _verdict(page: Page, report: StatsReport) -> Iterator[str]:

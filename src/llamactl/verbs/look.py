@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llamactl.command import Call, moment, verb
+from llamactl.command import Call, milliseconds, moment, verb
 from llamactl.model import (
     ErrorCode,
     ExitCode,
@@ -53,12 +53,18 @@ def status(
 
 
 @verb(app, table_options, Plain)
-def stats(call: Call) -> ExitCode:
-    """Watch depth, size, timeline queries and rows without a root. Reads only; 1 past a threshold."""
+def stats(
+    call: Call,
+    since: Annotated[
+        str, typer.Option(metavar="DURATION", help="How far back depth and missing roots are watched.")
+    ] = "24h",
+) -> ExitCode:
+    """Watch depth, size, timeline queries and missing roots. Reads only; exits with 1 past a threshold."""
     from llamactl import stats
 
+    since_ms = milliseconds("--since", since)
     with call.session() as (session, settings):
-        report = stats.run(session, settings, note=call.note)
+        report = stats.run(session, settings, since_ms=since_ms, note=call.note)
     return call.show(report, found=not report.ok)
 
 
