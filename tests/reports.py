@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from llamactl.findings import FINDINGS, make
+from llamactl.findings import FINDINGS, FindingKind, make
 from llamactl.model import (
     Blocks,
     Check,
+    CheckStatus,
     Counts,
     Cycle,
     FilledBy,
@@ -136,24 +137,37 @@ NOTHING_TO_DO = MigrationReport(False, PLANNED, (_steps(ran=False)[0],), ("add_c
 UNMET = MigrationReport(False, FAULTY, (), (), unmet=("expected 1567 filled, computed 1034567",))
 
 
-def _checks(failing: dict[str, tuple[int, tuple[str, ...]]]) -> tuple[Check, ...]:
-    return tuple(
-        Check(kind.id, kind.title, kind.id not in failing, *failing.get(kind.id, (0, ())), kind.severity)
-        for kind in FINDINGS.values()
-        if kind.id.startswith("V")
-    )
+def _checks(
+    failed: dict[str, tuple[int, tuple[str, ...]]], skipped: dict[str, str] | None = None
+) -> tuple[Check, ...]:
+    def check(kind: FindingKind) -> Check:
+        if kind.id in (skipped or {}):
+            reason = (skipped or {})[kind.id]
+            return Check(kind.id, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
+        status = CheckStatus.FAILED if kind.id in failed else CheckStatus.PASSED
+        return Check(kind.id, kind.title, status, None, *failed.get(kind.id, (0, ())), kind.severity)
+
+    return tuple(check(kind) for kind in FINDINGS.values() if kind.id.startswith("V"))
 
 
 VERIFIED = VerifyReport(_checks({}), PLANNED)
 BROKEN = VerifyReport(
     _checks(
-        {"V02": (12_345, ("row 1: job a holds NULL, computed b", NASTY)), "V08": (1, ("no valid index",))}
+        {"V02": (12_345, ("row 1: job a holds NULL, computed b", NASTY)), "V08": (1, ("no valid index",))},
+        {"V09": "the category is no enum"},
     ),
     PLANNED,
     waiting=4,
+    root_not_logged=3,
     notes=("a note",),
 )
-NOT_MIGRATED = VerifyReport(_checks({"V01": (1, ("it is not there",))})[:1], None)
+NOT_MIGRATED = VerifyReport(
+    _checks(
+        {"V01": (1, ("it is not there",))},
+        {f"V{number:02}": "the table is not migrated yet" for number in range(2, 12)},
+    ),
+    None,
+)
 
 ROW = LogRow(
     "1", "album:created", "CREATED", "SUCCESS", "ALBUM", "4aaw", 1200, None, "2025-06-01T10:00:00.000"

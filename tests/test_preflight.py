@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -628,7 +629,7 @@ def test_locks_that_let_readers_in(database: str, connection: Connection) -> Non
         assert found(database) == {}
         time.sleep(1.1)
         (line,) = found(database)["LL115"].sample
-        assert "in a transaction for 1 s, holds ShareRowExclusiveLock: LOCK TABLE" in line
+        assert re.search(r"in a transaction for \d+ s, holds ShareRowExclusiveLock: LOCK TABLE", line)
 
 
 def test_space_that_no_relation_owns(own_server: Server, own_database: str) -> None:
@@ -712,5 +713,5 @@ def test_writers_go_on(database: str, connection: Connection, insert: Insert) ->
 
 
 def test_every_finding_is_provoked() -> None:
-    text = Path(__file__).read_text() + Path(__file__).with_name("test_log_audit.py").read_text()
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert [id_ for id_ in findings.FINDINGS if id_.startswith("LL") and f'"{id_}"' not in text] == []

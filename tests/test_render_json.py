@@ -33,6 +33,7 @@ def test_preflight() -> None:
     found = document(FOUND, "preflight")
     assert set(found) == {
         *("schema_version", "command", "ok", "findings", "counts", "cycles", "cycles_total", "table"),
+        *("skipped", "root_not_logged"),
     }
     assert found["ok"] is False
     assert set(found["findings"][0]) == {"id", "severity", "title", "count", "sample", "hint"}
@@ -57,9 +58,13 @@ def test_migrate() -> None:
 
 def test_verify() -> None:
     report = document(BROKEN, "verify")
-    assert {"ok", "checks", "counts", "waiting"} <= set(report)
+    assert {"ok", "checks", "counts", "waiting", "root_not_logged"} <= set(report)
     assert report["ok"] is False
-    assert set(report["checks"][0]) == {"id", "title", "ok", "violations", "sample"}
+    assert list(report["checks"][0]) == ["id", "title", "status", "ok", "reason", "violations", "sample"]
+    found = {check["id"]: (check["status"], check["ok"], check["reason"]) for check in report["checks"]}
+    assert found["V01"] == ("passed", True, None)
+    assert found["V02"] == ("failed", False, None)
+    assert found["V09"] == ("skipped", None, "the category is no enum")
     assert report["checks"][1]["sample"][1] == NASTY
 
 

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llamactl.findings import FINDINGS
-from llamactl.model import Check, ErrorCode, LlamactlError, OutputFormat, PreflightReport, VerifyReport
+from llamactl.model import (
+    Check,
+    CheckStatus,
+    ErrorCode,
+    LlamactlError,
+    OutputFormat,
+    PreflightReport,
+    VerifyReport,
+)
 from llamactl.render import failure, lines
 from reports import BROKEN, CLEAN, FOUND, NASTY_SHOWN, PIPE, VERIFIED, same_as_golden
 
@@ -57,4 +65,4 @@ def test_a_failure_to_run() -> None:
 
 @given(st.text())
 def test_any_text_is_well_formed(text: str) -> None:
-    suite(VerifyReport((Check("V02", text, False, 1, (text,)),), None), "verify")
+    suite(VerifyReport((Check("V02", text, CheckStatus.FAILED, None, 1, (text,)),), None), "verify")

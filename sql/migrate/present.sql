@@ -2,7 +2,7 @@
 -- index (the index's name).
 -- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name, and
 -- create_index.sql would make the same), index_marked (mark_index.sql says that llamactl made it), check_present, check_validated
--- (not merely NOT VALID), comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
+-- (not merely NOT VALID), check_enforced (from Postgres 18 on a CHECK may be NOT ENFORCED), comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -47,6 +47,10 @@ SELECT EXISTS (SELECT FROM plain) AS index_present,
        EXISTS (
          SELECT FROM pg_catalog.pg_constraint
          WHERE conrelid = :'relation'::regclass AND contype = 'c' AND conname = :'check' AND convalidated) AS check_validated,
+       EXISTS (
+         SELECT FROM pg_catalog.pg_constraint AS k
+         WHERE k.conrelid = :'relation'::regclass AND k.contype = 'c' AND k.conname = :'check'
+           AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false') AS check_enforced,
        coalesce((SELECT col_description(:'relation'::regclass, attnum) FROM root), '') <> '' AS comment_present,
        EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'llamactl') AS schema_present,
        (SELECT count(*) FROM pg_catalog.pg_index WHERE indrelid = :'relation'::regclass) AS index_count;

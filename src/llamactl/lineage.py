@@ -65,6 +65,11 @@ class CountRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _Rows:
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class NumberedJob:
     number: int
     job: str
@@ -164,6 +169,14 @@ def misfits(session: Session, names: Names, relation: Relation, shown: Shown) ->
         sample=shown.sample,
         longest=shown.longest,
     )
+
+
+def root_not_logged(session: Session, names: Names) -> int:
+    """Returns how many rows hold a root that is no job of the log, by the stored values alone.
+
+    The root column must be there, the temporary relations need not.
+    """
+    return session.row(queries.load("verify/unlogged_roots", names), _Rows).rows
 
 
 def components(children: Sequence[int], parents: Sequence[int]) -> Iterable[Sequence[int]]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from llamactl import findings, queries
 from llamactl.db import Session
-from llamactl.model import Counts, Finding, Relation
+from llamactl.model import Counts, Finding, Relation, Skipped
 from llamactl.names import Names
 from llamactl.settings import Settings
+from llamactl.wording import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +48,27 @@ class CreatedTwice:
 
 def find(
     session: Session, settings: Settings, relation: Relation, names: Names, counts: Counts, missing: int
-) -> Iterator[Finding]:
+) -> Iterator[Finding | Skipped]:
     """Yields the findings, in the transaction in which lineage is resolved.
 
-    What needs a column that the table lacks, or that the role may not read, is left out. `missing`: the rows
+    What needs a column that the table lacks, or that the role may not read, is skipped. `missing`: the rows
     that lack their computed root.
     """
     by = counts.orphans_by
-    if missing or by.cyclic or by.ambiguous or by.dangling:
-        yield from _unrooted(session, settings, relation, names)
-    metadata = relation.columns.get("metadata")
-    if metadata and metadata.bare_type == "jsonb" and _readable(relation, "metadata", *_ENTITY):
+    yield from _unrooted(
+        session, settings, relation, names, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling)
+    )
+    if reason := _lacking(relation, ["metadata"], _ENTITY):
+        yield Skipped("LL124", reason)
+    elif relation.columns["metadata"].bare_type != "jsonb":
+        yield Skipped("LL124", "metadata is not jsonb")
+    else:
         summaries = session.row(queries.load("preflight/summaries", names), Summaries, sample=settings.sample)
         if summaries.rows:
             yield findings.make("LL124", summaries.rows, summaries.sample)
-    wanted = ("category", "entity_id")
-    if all(ours in relation.columns for ours in wanted) and _readable(relation, *wanted, "entity_type"):
+    if reason := _lacking(relation, ["category", "entity_id"], ["entity_type"]):
+        yield Skipped("LL125", reason)
+    else:
         twice = session.row(
             queries.load("preflight/created_twice", names), CreatedTwice, sample=settings.sample
         )
@@ -73,14 +79,28 @@ def find(
 _ENTITY = ("entity_type", "entity_id", "track_id")
 
 
-def _readable(relation: Relation, *columns: str) -> bool:
-    """Whether the role may read those of the columns that are there."""
-    return all(relation.columns[ours].readable for ours in columns if ours in relation.columns)
+def _lacking(relation: Relation, needed: Sequence[str], also: Sequence[str]) -> str:
+    """Why the columns cannot be read; empty where they can. `also`: read where they are there."""
+    columns = relation.columns
+    if absent := [ours for ours in needed if ours not in columns]:
+        return f"the table has no {listed(absent)}"
+    hidden = [ours for ours in (*needed, *also) if ours in columns and not columns[ours].readable]
+    return f"the role may not read {listed(hidden)}" if hidden else ""
 
 
-def _unrooted(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[Finding]:
+def _unrooted(
+    session: Session, settings: Settings, relation: Relation, names: Names, *, any_rows: bool
+) -> Iterator[Finding | Skipped]:
+    if relation.root is None:
+        return  # nothing was written since the migration
+    if reason := _lacking(relation, ["created_at"], ()):
+        yield Skipped("LL123", reason)
+        return
     since = _migrated_since(session, relation)
-    if since is None or "created_at" not in relation.columns:
+    if since is None:
+        yield Skipped("LL123", "no comment of the root column tells the day of the migration")
+        return
+    if not any_rows:
         return
     query = queries.load("preflight/unrooted", names)
     found = session.row(query, Unrooted, since_epoch=since.timestamp(), sample=settings.sample)

@@ -36,6 +36,7 @@ class Present:
     index_marked: bool
     check_present: bool
     check_validated: bool
+    check_enforced: bool
     comment_present: bool
     schema_present: bool
     index_count: int

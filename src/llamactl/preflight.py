@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from llamactl import (
@@ -32,6 +32,7 @@ from llamactl.model import (
     PreflightReport,
     Relation,
     Severity,
+    Skipped,
     TableInfo,
 )
 from llamactl.names import Names
@@ -66,6 +67,8 @@ class Read:
     cycles: tuple[Cycle, ...]
     cycles_total: int
     findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+    root_not_logged: int | None
 
 
 def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
@@ -87,12 +90,13 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
     if not _unreadable(found, around):
         note(f"Reading every row of {names.quoted_table()}, in one snapshot")
         read = _read(session, settings, relation, names, around)
+    space, unlooked = surroundings.unowned_space(session, around)
     found += [
         *surroundings.standing(relation, names, around, read.counts if read else None),
         *surroundings.of_the_fill(
             relation, around, *((read.missing, read.counts.total) if read else (None, 0))
         ),
-        *surroundings.unowned_space(session, around),
+        *space,
         *sessions,
         *(read.findings if read else ()),
     ]
@@ -103,7 +107,20 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
         cycles=read.cycles if read else (),
         cycles_total=read.cycles_total if read else None,
         table=_table(relation, read),
+        skipped=_skipped(unlooked, read),
+        root_not_logged=read.root_not_logged if read else None,
     )
+
+
+_OF_THE_ROWS = (
+    *("LL004", "LL009", "LL014", "LL019", "LL101", "LL102", "LL103", "LL104", "LL105", "LL106", "LL107"),
+    *("LL118", "LL123", "LL124", "LL125", "LL206"),
+)
+
+
+def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, ...]:
+    rows = read.skipped if read else [Skipped(id_, "the rows were not read") for id_ in _OF_THE_ROWS]
+    return tuple(sorted((*unlooked, *rows), key=lambda one: one.id))
 
 
 def _unreadable(found: list[Finding], around: Around) -> bool:
@@ -134,9 +151,14 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             *_of_rows(told),
             *row_obstacles.find(session, lineage.Shown(settings.sample), relation, names, around, needs),
             *_conflicts(session, settings, names, counts),
-            *log_audit.find(session, settings, relation, names, counts, missing),
         ]
-    return Read(counts, missing, cycles, total, tuple(found))
+        audited = [*log_audit.find(session, settings, relation, names, counts, missing)]
+        unlogged = lineage.root_not_logged(session, names) if relation.root else None
+    found += [one for one in audited if isinstance(one, Finding)]
+    if unlogged:
+        found.append(findings.make("LL206", unlogged))
+    skipped = [one for one in audited if isinstance(one, Skipped)]
+    return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
 
 
 def _told(session: Session, names: Names, path: str, **values: int) -> dict[str, Told]:

@@ -98,11 +98,12 @@ def run(session: Session, settings: Settings, *, since_ms: int, note: Note) -> S
                 unrooted = _stored(session, relation, names, settings, rows.since)
             else:
                 depth, unrooted, roots = _resolved(session, relation, names, settings, rows.since)
+            unlogged = lineage.root_not_logged(session, names) if relation.root else None
         if rows.largest_roots:
             note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
         timeline = _timeline(session, relation, names, settings, rows)
     size = _size(relation, settings, rows, roots or _held(relation, rows))
-    return StatsReport((depth, size, timeline, unrooted), _table(relation, rows))
+    return StatsReport((depth, size, timeline, unrooted), _table(relation, rows), unlogged)
 
 
 def _unresolved(session: Session, relation: Relation, names: Names) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llamactl import findings, guard_state, queries
 from llamactl.db import Session
 from llamactl.locks import LockHolder, lock_holders
-from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation
+from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation, Skipped
 from llamactl.names import DEFAULT_COLUMNS, Names
 from llamactl.obstacles import Around
 from llamactl.snapshots import snapshot_holders
@@ -115,21 +115,23 @@ def _in_the_way(holder: LockHolder) -> bool:
     return not holder.granted or age is None or age >= ORDINARY_LOCK_SECONDS
 
 
-def unowned_space(session: Session, around: Around) -> Iterator[Finding]:
-    """Yields the space that no relation owns. It cannot be told on a standby, nor while files are made."""
+def unowned_space(session: Session, around: Around) -> tuple[list[Finding], list[Skipped]]:
+    """Returns the space that no relation owns. It cannot be told on a standby, nor while files are made."""
     if around.rights.standby:
-        return
+        return [], [Skipped("LL116", "a standby does not tell it")]
     try:
         with session.snapshot():
             session.read_only()
             unowned = session.row(queries.load("preflight/space", Names()), Space).unowned
     except LlamactlError as exc:
-        # Any relation of the database may be locked: then this is left out.
         if exc.code is not ErrorCode.LOCK:
             raise
-        return
-    if unowned and unowned >= UNOWNED_BYTES:
-        yield findings.make("LL116", 1, [], size=size(unowned))
+        return [], [Skipped("LL116", "a relation of the database is locked")]
+    if unowned is None:
+        return [], [Skipped("LL116", "files are being made just now")]
+    if unowned < UNOWNED_BYTES:
+        return [], []
+    return [findings.make("LL116", 1, [], size=size(unowned))], []
 
 
 def _some(id_: str, names: Sequence[str], **values: str) -> Iterator[Finding]:

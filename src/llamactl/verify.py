@@ -13,9 +13,12 @@ from typing import Any
 from llamactl import catalog, findings, guard_state, lineage, obstacles, plan, queries
 from llamactl.db import Session
 from llamactl.locks import reading
-from llamactl.model import Check, Note, Relation, VerifyReport
+from llamactl.model import Check, CheckStatus, Note, Relation, VerifyReport
 from llamactl.names import Names
+from llamactl.plan import Present
 from llamactl.settings import Settings
+
+NOT_MIGRATED = "The table is not migrated yet: run llamactl migrate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
     names = catalog.names_for(relation, settings)
     shape = _shape(session, relation, names)
     if relation.root is None:
-        return VerifyReport((shape,), None, notes=("The table is not migrated yet: run llamactl migrate",))
+        unmade = [_skipped(id_, "the table is not migrated yet") for id_ in _CHECKS if id_ != shape.id]
+        return VerifyReport((shape, *unmade), None, notes=(NOT_MIGRATED,))
     note(f"Comparing every row of {names.quoted_table()} with its computed root")
     with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
@@ -78,12 +82,14 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
         broken = {one.check: one.jobs for one in session.rows(queries.load("verify/local", names), Broken)}
         jobs = [_jobs_check(session, names, settings, broken, id_, kind) for id_, kind in _JOBS.items()]
         objects = _objects(session, relation, names)
+        unlogged = lineage.root_not_logged(session, names)
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
     outdated = guard_state.look(session, relation, names).outdated
     notes = (f"{guard_state.OUTDATED}; {guard_state.REPLACE}",) if outdated else ()
-    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting, notes)
+    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting, unlogged, notes)
 
 
+_CHECKS = [id_ for id_ in findings.FINDINGS if id_.startswith("V")]
 _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
 _JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
 
@@ -96,7 +102,13 @@ def _faulty(session: Session, names: Names, settings: Settings, grace_ms: int) -
 
 def _check(id_: str, violations: int, sample: Sequence[str]) -> Check:
     kind = findings.FINDINGS[id_]
-    return Check(id_, kind.title, violations == 0, violations, tuple(sample), kind.severity)
+    status = CheckStatus.FAILED if violations else CheckStatus.PASSED
+    return Check(id_, kind.title, status, violations=violations, sample=tuple(sample), severity=kind.severity)
+
+
+def _skipped(id_: str, reason: str) -> Check:
+    kind = findings.FINDINGS[id_]
+    return Check(id_, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
 
 
 def _rows_check(id_: str, found: FaultyRows | None) -> Check:
@@ -128,15 +140,33 @@ def _shape(session: Session, relation: Relation, names: Names) -> Check:
 def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
     """What stands beside the rows: index, enum value, comment, CHECK."""
     present = plan.look(session, relation, names)
-    labelled = relation.enum is None or plan.LABEL in relation.enum.values
-    wanted = [
-        ("V08", present.index_present, f"no valid index on {names.columns['root_job_id']} alone"),
-        ("V09", labelled, f"the enum type {relation.enum.name if relation.enum else ''} has no {plan.LABEL}"),
-        ("V10", present.comment_present, "no comment says what NULL means"),
-        (
-            "V11",
-            present.check_present or plan.look_at_rows(session, names).check_broken,
-            f"no CHECK {names.check}, though no row violates it",
-        ),
+    column = names.columns["root_job_id"]
+    return [
+        _present("V08", present.index_present, f"no valid index on {column} alone"),
+        _label(relation),
+        _present("V10", present.comment_present, "no comment says what NULL means"),
+        _self_parents(session, relation, names, present),
     ]
-    return [_check(id_, 0 if there else 1, () if there else [text]) for id_, there, text in wanted]
+
+
+def _present(id_: str, there: bool, lacking: str) -> Check:
+    return _check(id_, 0 if there else 1, () if there else [lacking])
+
+
+def _label(relation: Relation) -> Check:
+    if relation.enum is None:
+        there = "category" in relation.columns
+        return _skipped("V09", "the category is no enum" if there else "the table has no category column")
+    lacking = f"the enum type {relation.enum.name} has no {plan.LABEL}"
+    return _present("V09", plan.LABEL in relation.enum.values, lacking)
+
+
+def _self_parents(session: Session, relation: Relation, names: Names, present: Present) -> Check:
+    """The CHECK is asked for only where no row violates it."""
+    if obstacles.look(session, relation, names).named("constraint name"):
+        return _check("V11", 1, [f"{names.check} is another constraint"])
+    if present.check_present:
+        return _present("V11", present.check_enforced, f"the CHECK {names.check} is NOT ENFORCED")
+    if plan.look_at_rows(session, names).check_broken:
+        return _skipped("V11", "there is none, as rows are their own parent: migrate leaves it out")
+    return _check("V11", 1, [f"no CHECK {names.check}, though no row violates it"])

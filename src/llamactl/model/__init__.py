@@ -6,9 +6,11 @@ JSON output, which other people's scripts read.
 
 from llamactl.model.audit import (
     Check,
+    CheckStatus,
     Finding,
     Monitor,
     PreflightReport,
+    Skipped,
     StatsReport,
     VerifyReport,
 )
@@ -93,6 +95,7 @@ __all__ = [
     "Blocks",
     "Check",
     "CheckPolicy",
+    "CheckStatus",
     "Column",
     "Counts",
     "Cycle",
@@ -130,6 +133,7 @@ __all__ = [
     "RunStatus",
     "RunStep",
     "Severity",
+    "Skipped",
     "StatsReport",
     "StatusReport",
     "Step",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from llamactl.model.counts import Counts, Cycle
@@ -25,6 +26,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """A finding that preflight did not look for."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreflightReport:
     """All that preflight found."""
 
@@ -35,6 +44,10 @@ class PreflightReport:
     cycles: tuple[Cycle, ...]
     cycles_total: int | None
     table: TableInfo
+    skipped: tuple[Skipped, ...] = ()
+    """By id."""
+    root_not_logged: int | None = None
+    """Rows whose stored root is no job of the log; None where that is not known."""
 
     @property
     def ok(self) -> bool:
@@ -46,6 +59,15 @@ class PreflightReport:
         return any(fail_on.reached_by(finding.severity) for finding in self.findings)
 
 
+class CheckStatus(StrEnum):
+    """What became of a check."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """It was not made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One thing that verify proves."""
@@ -53,11 +75,18 @@ class Check:
     id: str
     """Stable: V01 ..."""
     title: str
-    ok: bool
-    violations: int
-    sample: tuple[str, ...]
+    status: CheckStatus
+    reason: str | None = None
+    """Why it was skipped."""
+    violations: int = 0
+    sample: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
     """What a failure of it weighs against --fail-on."""
+
+    @property
+    def ok(self) -> bool | None:
+        """None where it was skipped."""
+        return None if self.status is CheckStatus.SKIPPED else self.status is CheckStatus.PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +98,26 @@ class VerifyReport:
     """None where the table is not migrated yet."""
     waiting: int = 0
     """Rows younger than the grace that still lack a root."""
+    root_not_logged: int | None = None
+    """Rows whose stored root is no job of the log; None where the table is not migrated yet."""
     notes: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Every check holds."""
-        return all(check.ok for check in self.checks)
+        """No check failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.status is CheckStatus.FAILED)
+
+    @property
+    def skipped(self) -> tuple[Check, ...]:
+        return tuple(check for check in self.checks if check.status is CheckStatus.SKIPPED)
 
     def fails(self, fail_on: FailOn) -> bool:
         """Whether a check failed that weighs as much as the threshold."""
-        return any(not check.ok and fail_on.reached_by(check.severity) for check in self.checks)
+        return any(fail_on.reached_by(check.severity) for check in self.failed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +143,8 @@ class StatsReport:
 
     monitors: tuple[Monitor, ...]
     table: TableInfo
+    root_not_logged: int | None = None
+    """Rows whose stored root is no job of the log; None where the table is not migrated yet."""
 
     @property
     def ok(self) -> bool:

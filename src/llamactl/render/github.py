@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from llamactl.findings import FINDINGS
 from llamactl.model import Check, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
 from llamactl.render import safe
-from llamactl.render.words import joined, plural, sampled
+from llamactl.render.words import joined, not_logged, plural, sampled, unlooked
 
 MOST = 10
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
@@ -35,11 +35,23 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
     """Yields the annotations, errors first, then one line for the log."""
     if isinstance(report, PreflightReport):
         yield from _cut([_finding(finding) for finding in report.findings])
+        for line in unlooked(report):
+            yield f"skipped {line}\n"
         yield f"preflight: {plural(len(report.findings), 'finding')}\n"
     else:
-        failed = [check for check in report.checks if not check.ok]
-        yield from _cut([_check(check) for check in failed])
-        yield f"verify: {len(failed)} of {plural(len(report.checks), 'check')} failed\n"
+        failed, skipped = report.failed, report.skipped
+        yield from _cut(
+            [
+                *(_check(check) for check in failed),
+                *(
+                    Annotation(Severity.INFO, f"{check.id} skipped: {check.title}", check.reason or "")
+                    for check in skipped
+                ),
+            ]
+        )
+        made = plural(len(report.checks) - len(skipped), "check")
+        rest = (f"{len(skipped)} skipped" if skipped else "", not_logged(report.root_not_logged))
+        yield ", ".join(filter(None, [f"verify: {len(failed)} of {made} failed", *rest])) + "\n"
 
 
 def error(problem: LlamactlError, command: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from llamactl.findings import FindingKind
 from llamactl.model import (
     SCHEMA_VERSION,
+    Check,
     DemoReport,
     GuardReport,
     LlamactlError,
@@ -54,8 +55,7 @@ def _body(report: object) -> dict[str, Any]:
         case MigrationReport() | UndoReport():
             return {**_fields(report), "steps": [_step(step, report.dry_run) for step in report.steps]}
         case VerifyReport():
-            checks = [{k: v for k, v in _fields(check).items() if k != "severity"} for check in report.checks]
-            return {"ok": report.ok, **_fields(report), "checks": checks}
+            return {"ok": report.ok, **_fields(report), "checks": [*map(_check, report.checks)]}
         case StatsReport():
             return {"ok": report.ok, **_fields(report)}
         case GuardReport() | RepairReport() | StatusReport() | DemoReport():
@@ -66,6 +66,12 @@ def _body(report: object) -> dict[str, Any]:
             return {"sql": report}
         case _:
             raise TypeError(f"no JSON for {type(report).__name__}")
+
+
+def _check(check: Check) -> dict[str, Any]:
+    fields = {name: value for name, value in _fields(check).items() if name != "severity"}
+    head = {name: fields.pop(name) for name in ("id", "title", "status")}
+    return {**head, "ok": check.ok, **fields}
 
 
 def _step(step: Step, dry_run: bool) -> dict[str, Any]:

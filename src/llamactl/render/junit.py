@@ -6,19 +6,19 @@ and small, lets through the characters that XML cannot hold: the hard part would
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from llamactl.findings import FINDINGS
-from llamactl.model import Finding, LlamactlError, PreflightReport, Severity, VerifyReport
+from llamactl.findings import FINDINGS, FindingKind
+from llamactl.model import Check, CheckStatus, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
 from llamactl.render import safe
 from llamactl.render.words import plural, sampled
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A `testcase`, with a `failure` or an `error` where it did not pass."""
+    """A `testcase`, with a `failure`, an `error` or `skipped` where it did not pass."""
 
     name: str
     outcome: str | None = None
@@ -35,33 +35,35 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
     Errors are failures, whatever --fail-on says: it changes the exit code only.
     """
     if isinstance(report, VerifyReport):
-        cases = [
-            Case(f"{check.id} {check.title}")
-            if check.ok
-            else Case(
-                f"{check.id} {check.title}",
-                "failure",
-                check.severity,
-                plural(check.violations, "violation"),
-                _lines(sampled(check.sample, check.violations), FINDINGS[check.id].hint),
-            )
-            for check in report.checks
-        ]
-        yield _document("verify", cases)
+        unlogged = report.root_not_logged
+        properties = {} if unlogged is None else {"root_not_logged": str(unlogged)}
+        yield _document("verify", map(_check, report.checks), properties)
     else:
-        found = {finding.id: finding for finding in report.findings}
-        cases = [
-            _finding(found[kind.id]) if kind.id in found else Case(f"{kind.id} {kind.title}")
-            for kind in FINDINGS.values()
-            if kind.id.startswith("LL")
-        ]
-        yield _document("preflight", cases)
+        known = {one.id: _skipped(FINDINGS[one.id], one.reason) for one in report.skipped}
+        known |= {finding.id: _finding(finding) for finding in report.findings}
+        kinds = [kind for kind in FINDINGS.values() if kind.id.startswith("LL")]
+        yield _document("preflight", [known.get(kind.id, Case(f"{kind.id} {kind.title}")) for kind in kinds])
 
 
 def error(problem: LlamactlError, command: str | None) -> str:
     """The document of a failure to run at all."""
     case = Case("runs", "error", problem.code, problem.message, _lines(problem.message, problem.hint))
     return _document(command or "llamactl", [case])
+
+
+def _check(check: Check) -> Case:
+    name = f"{check.id} {check.title}"
+    match check.status:
+        case CheckStatus.PASSED:
+            return Case(name)
+        case CheckStatus.SKIPPED:
+            return Case(name, "skipped", message=check.reason or "")
+    details = _lines(sampled(check.sample, check.violations), FINDINGS[check.id].hint)
+    return Case(name, "failure", check.severity, plural(check.violations, "violation"), details)
+
+
+def _skipped(kind: FindingKind, reason: str) -> Case:
+    return Case(f"{kind.id} {kind.title}", "skipped", message=reason)
 
 
 def _finding(finding: Finding) -> Case:
@@ -76,17 +78,25 @@ def _lines(*lines: str) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
-def _document(command: str, cases: Iterable[Case]) -> str:
+_TOTALS = {"failure": "failures", "error": "errors", "skipped": "skipped"}
+
+
+def _document(command: str, cases: Iterable[Case], properties: Mapping[str, str] | None = None) -> str:
     suite = ET.Element("testsuite", name=f"llamactl {command}")
-    totals = {"tests": 0, "failures": 0, "errors": 0}
+    totals = {"tests": 0, **dict.fromkeys(_TOTALS.values(), 0)}
+    if properties:
+        listed = ET.SubElement(suite, "properties")
+        for name, value in properties.items():
+            ET.SubElement(listed, "property", name=name, value=value)
     for case in cases:
         element = ET.SubElement(suite, "testcase", classname=f"llamactl.{command}", name=_clean(case.name))
         text = "\n".join(map(_clean, case.details))
         totals["tests"] += 1
         if case.outcome:
-            totals[case.outcome + "s"] += 1
-            problem = ET.SubElement(element, case.outcome, type=case.kind, message=_clean(case.message))
-            problem.text = text
+            totals[_TOTALS[case.outcome]] += 1
+            kind = {"type": case.kind} if case.kind else {}
+            problem = ET.SubElement(element, case.outcome, kind, message=_clean(case.message))
+            problem.text = text or None
         elif text:
             ET.SubElement(element, "system-out").text = text
     suites = ET.Element("testsuites", name="llamactl")

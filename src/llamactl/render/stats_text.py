@@ -8,7 +8,7 @@ from typing import Any
 from llamactl.model import Monitor, StatsReport
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
-from llamactl.render.words import plural
+from llamactl.render.words import not_logged, plural
 from llamactl.wording import size
 
 STATES: dict[bool | None, tuple[str, str]] = {
@@ -28,6 +28,7 @@ def render(report: StatsReport, screen: Screen) -> Iterator[str]:
         page.hanging([(table.name, "bold"), "  "], head),
         page.table([_line(monitor) for monitor in report.monitors], numeric={2}),
         *(_details(page, monitor) for monitor in report.monitors),
+        _not_logged(page, report),
         _verdict(page, report),
     )
 
@@ -129,6 +130,11 @@ def _one_a_line(page: Page, head: str, sample: Sequence[str], count: int) -> Ite
         yield from page.hanging(["  "], one)
     if count > len(sample):
         yield page.line(f"  and {count - len(sample):,} more")
+
+
+def _not_logged(page: Page, report: StatsReport) -> Iterator[str]:
+    if unlogged := not_logged(report.root_not_logged):
+        yield from page.hanging([], unlogged)
 
 
 def _verdict(page: Page, report: StatsReport) -> Iterator[str]:

@@ -10,6 +10,7 @@ from itertools import chain
 from llamactl.findings import FINDINGS, FindingKind
 from llamactl.model import (
     Check,
+    CheckStatus,
     Counts,
     Cycle,
     Finding,
@@ -22,7 +23,7 @@ from llamactl.model import (
 from llamactl.render import steps_text
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
-from llamactl.render.words import plural, sampled
+from llamactl.render.words import not_logged, plural, sampled, unlooked
 from llamactl.wording import size
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
@@ -58,8 +59,14 @@ def preflight(report: PreflightReport, screen: Screen) -> Iterator[str]:
         chain.from_iterable(_finding(page, finding) for finding in report.findings),
         _counts(page, report.counts),
         _cycles(page, report.cycles, report.cycles_total or 0),
+        _unlooked(page, report),
         _verdict(page, report),
     )
+
+
+def _unlooked(page: Page, report: PreflightReport) -> Iterator[str]:
+    for line in unlooked(report):
+        yield from page.hanging(["skipped  "], line)
 
 
 def _verdict(page: Page, report: PreflightReport) -> Iterator[str]:
@@ -179,16 +186,22 @@ def _proved(page: Page, report: VerifyReport) -> Iterator[str]:
     if report.waiting:
         waiting = "younger than --grace still lack a root; not a failure"
         yield from page.hanging([], f"{plural(report.waiting, 'row')} {waiting}.")
-    failed = sum(not check.ok for check in report.checks)
+    if unlogged := not_logged(report.root_not_logged):
+        yield from page.hanging([], f"{unlogged}; not a failure.")
+    failed, skipped = len(report.failed), len(report.skipped)
+    made = plural(len(report.checks) - skipped, "check")
+    rest = f", {skipped} skipped" if skipped else ""
     if failed:
-        yield page.line((f"FAILED: {failed} of {plural(len(report.checks), 'check')}.", "bold red"))
+        yield page.line((f"FAILED: {failed} of {made}{rest}.", "bold red"))
     else:
-        yield page.line((f"OK: {plural(len(report.checks), 'check')}.", "bold green"))
+        yield page.line((f"OK: {made}{rest}.", "bold green"))
 
 
 def _check(page: Page, check: Check) -> Iterator[str]:
-    if check.ok:
+    if check.status is CheckStatus.PASSED:
         return page.hanging([("ok  ", "green"), f" {check.id}  "], check.title)
+    if check.status is CheckStatus.SKIPPED:
+        return page.hanging([("skip", "yellow"), f" {check.id}  "], f"{check.title}: {check.reason}")
     return page.entry(
         [("FAIL", "bold red"), f" {check.id}  "],
         [(check.title, "bold"), f" ({check.violations:,})"],

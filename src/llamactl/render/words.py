@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from llamactl.model import PreflightReport
 
 
 def plural(count: int, noun: str) -> str:
@@ -18,6 +20,20 @@ def sampled(sample: Sequence[str], count: int) -> str:
     separator = "; " if any(", " in text for text in sample) else ", "
     shown = [f'"{text}"' if text != text.strip() else text for text in sample]
     return separator.join(shown) + (f"{separator}... {left_out:,} more" if left_out > 0 else "")
+
+
+def not_logged(rows: int | None) -> str:
+    """How many rows hold a root that is no job of the log; empty where there are none, or it is not known."""
+    return f"{plural(rows, 'row')} with a root that is not logged as a job" if rows else ""
+
+
+def unlooked(report: PreflightReport) -> Iterator[str]:
+    """Yields the findings that were not looked for, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in report.skipped:
+        by_reason.setdefault(one.reason, []).append(one.id)
+    for reason, ids in by_reason.items():
+        yield f"{', '.join(ids)}: {reason}"
 
 
 def joined(*parts: str) -> str:
