@@ -102,6 +102,19 @@ def rows_of(dsn: str) -> list[dict[str, Any]]:
         return connection.execute(ROWS).fetchall()
 
 
+def summed(counters: Counters) -> int:
+    """What became of the rows, all together: that is how many were recorded."""
+    parts = (counters.written, counters.existing, counters.rolled_back, counters.overflowed)
+    return sum(parts) + counters.refused + counters.abandoned + counters.unknown + counters.pending
+
+
+def adds_up(counters: Counters, dsn: str, before: int = 0) -> bool:
+    """Whether the table has what the counters say: `before` rows were there, or are others'."""
+    with psycopg.connect(dsn) as connection:
+        (rows,) = connection.execute('SELECT count(*) FROM "LlamaLog"').fetchone() or (0,)
+    return counters.recorded == summed(counters) and rows == counters.written + before
+
+
 def wrong_roots(dsn: str, names: Names = Names()) -> list[tuple[Any, ...]]:
     """The rows whose root is not what the definitions say: (job, parent, held, true)."""
     query = 'SELECT "id"::text, "job_id", "parent_job_id", "is_root_job", "root_job_id" FROM "LlamaLog"'
@@ -125,7 +138,9 @@ __all__ = [
     "Either",
     "LlamaLogger",
     "add_music",
+    "adds_up",
     "rows_of",
     "run_with",
+    "summed",
     "wrong_roots",
 ]

@@ -20,7 +20,7 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from cutting import migrate_here, run_here
-from llamactl.logger import AsyncLlamaLogger, LlamaLogger, _sync, _writing
+from llamactl.logger import AsyncLlamaLogger, LlamaLogger, _calls
 from logging_jobs import ADD_ROOT, Either, rows_of, run_with, wrong_roots
 from servers import Server
 
@@ -212,8 +212,8 @@ def test_a_commit_whose_answer_is_lost(kind: type[Any], own_database: str) -> No
 def test_the_writer_waits_for_nobody_for_ever(
     log_here: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    quick = _writing.SETTINGS.replace(b"10s", b"50ms")
-    monkeypatch.setattr(_sync, "SETTINGS", quick)
+    quick = _calls.SETTINGS.replace(b"10s", b"50ms")
+    monkeypatch.setattr(_calls, "SETTINGS", quick)
     with LlamaLogger(log_here) as logger, psycopg.connect(log_here) as other:
         other.execute('LOCK TABLE "LlamaLog"')
         begun = time.monotonic()
@@ -238,7 +238,7 @@ def jobs(logger, count, pause=0.0):
     job = logger.root("o", ("ALBUM", None))
     for number in range(count):
         job.log(metadata={"number": number})
-        print(number, time.time(), flush=True)
+        print(number, flush=True)
         time.sleep(pause)
 
 async def main(logger):
@@ -267,17 +267,16 @@ def test_what_is_left_is_written_at_the_exit(how: str, log_here: str) -> None:
 
 
 def test_a_kill_loses_the_rows_of_the_last_moment(log_here: str) -> None:
-    """What was recorded more than flush_seconds, and the time of a write, before."""
+    """And none before: what is in the table is what was recorded first."""
     with subprocess.Popen([sys.executable, "-c", JOBS, log_here, "kill"], stdout=subprocess.PIPE) as process:
-        time.sleep(2)
+        while len(numbers(log_here)) < 50:
+            time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
-        killed = time.time()
         output = process.stdout.read() if process.stdout else b""
-    recorded = [line.split() for line in output.decode().splitlines()[:-1]]
+    recorded = output.decode().splitlines()[:-1]
     written = numbers(log_here)
-    assert len(written) > 50
     assert written == list(range(len(written)))
-    assert [number for number, at in recorded[len(written) :] if float(at) < killed - 0.3 - 0.7] == []
+    assert 50 <= len(written) < len(recorded)
 
 
 def in_child(logger: LlamaLogger, context: Any, number: int) -> None:

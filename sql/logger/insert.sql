@@ -1,7 +1,8 @@
--- Writes rows of the log. One that is there already, by its id, is left alone: so a retry writes nothing twice. No arbiter is named,
--- since that would need SELECT.
+-- Writes rows of the log. A row whose id is in the table is skipped, so that a retry writes nothing twice; so is one that violates
+-- another unique index: present.sql tells them apart. No arbiter is named, since that would need SELECT.
 -- Parameters: entries (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
--- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there.
+-- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there. It leaves out the last
+-- line where the server refuses it: where the table has rules, or a deferrable unique constraint.
 \if :{?entries}
 \else
 \set entries '[]'
@@ -63,5 +64,5 @@ SELECT
   entry."user_id",
   entry."created_at",
   entry."job_id"
-FROM json_populate_recordset(NULL::"public"."LlamaLog", :'entries') AS entry
+FROM pg_catalog.json_populate_recordset(NULL::"public"."LlamaLog", :'entries'::pg_catalog.json) AS entry
 ON CONFLICT DO NOTHING;

@@ -6,9 +6,8 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,20 +20,26 @@ _LOG = logging.getLogger("llamactl.logger")
 class Counters:
     """What became of the rows that this process recorded.
 
-    recorded = written + rolled_back + overflowed + refused + abandoned + pending
+    recorded = written + existing + rolled_back + overflowed + refused + abandoned + unknown + pending
     """
 
     recorded: int = 0
     written: int = 0
-    """In the table, acknowledged by the server."""
+    """In the table, put there by this process."""
+    existing: int = 0
+    """Not written, since the table has a row with the same id: an opening row that another process wrote, or
+    an id that was given twice."""
     rolled_back: int = 0
     """Dropped with the application's transaction."""
     overflowed: int = 0
     """Dropped since the buffer was full: the server was away for too long, or is too slow."""
     refused: int = 0
-    """The server takes them in no shape, or they could not be made."""
+    """The table takes them in no shape, or they could not be made."""
     abandoned: int = 0
     """Not written when the logger was closed."""
+    unknown: int = 0
+    """Dropped since the outcome of the application's transaction is unknown; or sent when the logger was
+    closed, and the server has not confirmed the COMMIT."""
     pending: int = 0
     """Held until a commit, or waiting for the writer."""
     mended: int = 0
@@ -59,23 +64,39 @@ class Row:
     category: str
     job: Job
     rooted: bool
-    """False where the text lacks the root."""
-    mends: frozenset[str] = frozenset()
-    """What was tried already, so that it fits."""
+    """The text has the root, as far as there is one."""
+    key: str
+    """The row's id."""
+    own: bool
+    """The id was made for this row, so that nothing else in the table can have it."""
+    in_doubt: bool = False
+    """A COMMIT was sent, and its outcome is not known."""
+    apart: bool = False
+    """The server could not take it when it took others: it is tried by itself, after them."""
+
+
+class SupersededError(Exception):
+    """The writer's rows were given up, and must not be committed any more."""
 
 
 class Buffer:
-    """Rows in their order. Bounded: what is held until a commit counts too."""
+    """Rows on their way, within bounds: rows that are held until a commit count as well.
+
+    One writer at a time takes rows out: the one that adopted the buffer last. Any thread may record.
+    """
 
     def __init__(self, max_rows: int, max_bytes: int, batch_rows: int, wake: Callable[[], None]) -> None:
-        self._max_rows, self._max_bytes, self._batch_rows = max_rows, max_bytes, batch_rows
-        self._wake = wake
+        self._max_rows, self._max_bytes = max_rows, max_bytes
+        self.batch_rows, self._wake = batch_rows, wake
         self.clear()
 
     def clear(self) -> None:
-        """Starts anew, counters and lock included: in a forked child the rows are its parent's to write."""
+        """Forgets everything, the counters included: in a forked child the rows are its parent's to write."""
         self._lock = threading.Lock()
         self._ready: deque[Row] = deque()
+        self._taken: dict[Row, None] = {}
+        """What the writer has before it, in order."""
+        self._writer: object = None
         self._bytes = 0
         self._count = dict.fromkeys((field.name for field in fields(Counters)), 0)
 
@@ -88,6 +109,8 @@ class Buffer:
         """Adds to one of the counters."""
         with self._lock:
             self._count[what] += number
+
+    # --- for those who record -------------------------------------------------------------------------------
 
     def reserve(self, row: Row) -> bool:
         """Takes the place that a row needs. Without room the row is lost, and counted."""
@@ -107,49 +130,90 @@ class Buffer:
             self._count["recorded"] += 1
             self._count["refused"] += 1
 
-    def drop(self, rows: Sequence[Row]) -> None:
-        """Gives up rows that were held: their transaction was rolled back."""
-        self._leave(rows, {"rolled_back": len(rows)})
+    def drop(self, rows: Sequence[Row], became: str) -> None:
+        """Gives up rows that were held until a commit."""
+        with self._lock:
+            self._leave(rows, {became: len(rows)})
 
     def put(self, row: Row) -> None:
         """Hands a row, which has its place, to the writer."""
         self._ready.append(row)
-        if len(self._ready) == self._batch_rows:
+        if len(self._ready) == self.batch_rows:
             self._wake()
 
-    def batch(self, max_bytes: int) -> list[Row]:
-        """Returns the oldest rows, at least one if there are any, without taking them out."""
-        rows: list[Row] = []
-        for row in islice(self._ready, self._batch_rows):
-            max_bytes -= row.size
-            if rows and max_bytes < 0:
-                break
-            rows.append(row)
-        return rows
+    # --- for the writer -------------------------------------------------------------------------------------
 
-    def done(self, rows: Sequence[Row], **became: int) -> None:
+    def adopt(self, writer: object) -> None:
+        """Makes this the one writer that takes rows out."""
+        with self._lock:
+            self._writer = writer
+
+    def batch(self, writer: object, most_rows: int, most_bytes: int) -> list[Row]:
+        """Returns the oldest rows, at least one if there are any; they stay until done().
+
+        Those in doubt come by themselves, first; those apart one by one, last. Raises SupersededError where
+        the writer's rows were given up.
+        """
+        with self._lock:
+            if writer is not self._writer:
+                raise SupersededError
+            while self._ready and len(self._taken) < self.batch_rows:
+                self._taken[self._ready.popleft()] = None
+            together = [row for row in self._taken if not row.apart]
+            rows: list[Row] = []
+            for row in together[:most_rows] or list(self._taken)[:1]:
+                most_bytes -= row.size
+                if rows and (most_bytes < 0 or row.in_doubt is not rows[0].in_doubt):
+                    break
+                rows.append(row)
+            return rows
+
+    def committing(self, writer: object, rows: Iterable[Row]) -> None:
+        """Marks rows as in doubt: COMMIT is about to be sent. Raises SupersededError where it must not be."""
+        with self._lock:
+            if writer is not self._writer:
+                raise SupersededError
+            for row in rows:
+                row.in_doubt = True
+
+    def done(self, writer: object, rows: Sequence[Row], **became: int) -> None:
         """Takes out what batch() returned, and counts what became of it."""
-        for _ in rows:
-            self._ready.popleft()
-        self._leave(rows, became)
+        with self._lock:
+            if writer is self._writer:
+                for row in rows:
+                    del self._taken[row]
+                self._leave(rows, became)
 
-    def abandon(self) -> int:
-        """Gives up what is left; returns how many rows."""
-        rows = list(self._ready)
-        self.done(rows, abandoned=len(rows))
-        return len(rows)
+    def put_apart(self, writer: object, row: Row) -> None:
+        """Moves a row behind the others: it is tried by itself from now on."""
+        with self._lock:
+            if writer is self._writer:
+                row.apart = True
+                del self._taken[row]
+                self._taken[row] = None
+
+    def abandon(self) -> Mapping[str, int]:
+        """Gives up what is left: no COMMIT of it is sent from now on. Returns the numbers of rows."""
+        with self._lock:
+            self._writer = None
+            rows, self._taken = list(self._taken), {}
+            while self._ready:  # the same deque for ever, since put() takes no lock
+                rows.append(self._ready.popleft())
+            unknown = sum(row.in_doubt for row in rows)
+            became = {"abandoned": len(rows) - unknown, "unknown": unknown}
+            self._leave(rows, became)
+            return became
 
     @property
     def empty(self) -> bool:
         """Nothing waits for the writer."""
-        return not self._ready
+        return not self._ready and not self._taken
 
     def _leave(self, rows: Sequence[Row], became: Mapping[str, int]) -> None:
-        with self._lock:
-            self._count["pending"] -= len(rows)
-            self._bytes -= sum(row.size for row in rows)
-            for what, number in became.items():
-                self._count[what] += number
+        self._count["pending"] -= len(rows)
+        self._bytes -= sum(row.size for row in rows)
+        for what, number in became.items():
+            self._count[what] += number
 
 
 class Warnings:

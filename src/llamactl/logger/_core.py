@@ -1,17 +1,18 @@
-"""What both loggers are: the rules applied to jobs, transactions and the buffer. No I/O."""
+"""What both loggers are: the rules applied to jobs, transactions and the buffer."""
 
 from __future__ import annotations
 
 import os
 import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from llamactl.logger._buffer import Buffer, Counters, Row, Warnings
+from llamactl.logger._calls import said
 from llamactl.logger._context import Job, JobContext, current_job, inherited
 from llamactl.logger._encoding import encode
+from llamactl.logger._outlet import Outlet
 from llamactl.logger._rules import (
     EntityLike,
     Id,
@@ -23,35 +24,27 @@ from llamactl.logger._rules import (
     opening_values,
     place,
 )
-from llamactl.logger._scope import Held, holding, innermost
-from llamactl.logger._writing import Writer
+from llamactl.logger._scope import Fate, Held, hold, innermost
+from llamactl.logger._target import Target
 from llamactl.model import LlamactlError
 from llamactl.names import Names
 
+ASK_SECONDS = 5.0
+"""For so long for_entity() waits for an answer."""
 
-class LoggerCore(ABC):
-    """The part of a logger that does no I/O."""
+
+class LoggerCore:
+    """The part of a logger that waits for nobody."""
 
     def __init__(
-        self,
-        *,
-        table: str,
-        schema: str,
-        columns: Mapping[str, str] | None,
-        max_rows: int,
-        max_bytes: int,
-        batch_rows: int,
+        self, target: Target, names: Names, *, flush_seconds: float, batch_rows: int, bounds: tuple[int, int]
     ) -> None:
-        try:
-            names = Names(schema=schema, table=table, columns=columns or {})
-        except LlamactlError as error:
-            raise LoggerError(error.code, error.message, error.hint) from None
         self._process = os.getpid()
         """The process that the rows in the buffer belong to."""
         self._columns = dict(names.columns)
         self._warn = Warnings()
-        self._buffer = Buffer(max_rows, max_bytes, batch_rows, self._wake)
-        self._writer = Writer(names, self._buffer, self._warn)
+        self._buffer = Buffer(*bounds, batch_rows, lambda: self._outlet.wake())
+        self._outlet = Outlet(target, names, self._buffer, self._warn, flush_seconds)
         _loggers.add(self)
 
     # --- jobs -----------------------------------------------------------------------------------------------
@@ -123,39 +116,46 @@ class LoggerCore(ABC):
         """
         try:
             row = self._row(job, entity, {**job._defaults, **values} if job._defaults else values)
-            if not self._reserve(row):
-                return
-            job._recorded = True
-            held = None if at_once else innermost(self)
-            if held:
-                held.rows.append(row)
-            else:
-                self._release(row)
-            self._start()
         except Exception as error:
             self._buffer.refuse()
             self._warn("made", f"{job.operation}: a row could not be made: {error!r}")
+            return
+        if not self._reserve(row):
+            return
+        job._recorded = True
+        held = None if at_once else innermost(self)
+        if held:
+            held.rows.append(row)
+        else:
+            self._release(row)
+        self._outlet.start()
 
     def _settle(self, held: Held) -> None:
         """Releases what was held, passes it on to the block around it, or drops it."""
-        if held.process != self._process:
+        if held.process != self._process or not held.rows:
             return
-        if held.dropped:
-            self._buffer.drop(held.rows)
+        if held.fate is not Fate.COMMITTED:
+            self._buffer.drop(held.rows, held.fate.value)
             for row in held.rows:
                 row.job._recorded = row.job._logged
+            if held.fate is Fate.UNKNOWN:
+                message = (
+                    f"{len(held.rows)} rows are dropped: whether their transaction was committed is unknown"
+                )
+                self._warn("unknown", message)
         elif outer := held.enclosing():
             outer.rows.extend(held.rows)
         else:
             for row in held.rows:
                 self._release(row)
+            self._outlet.start()
 
     def hold(self) -> AbstractContextManager[Held]:
         """A block whose rows are released where it ends, and dropped where an exception leaves it.
 
         For transactions that something else than transaction() ends: let the block enclose the commit.
         """
-        return holding(self)
+        return hold(self)
 
     @property
     def counters(self) -> Counters:
@@ -169,7 +169,8 @@ class LoggerCore(ABC):
         for what in mended:
             self._buffer.count("mended")
             self._warn(what, f"{job.operation}: {what}")
-        return Row(text, len(text), described_row["category"], job, root is not None)
+        key, own = str(described_row["id"]), "id" not in values
+        return Row(text, len(text), described_row["category"], job, root is not None, key, own)
 
     def _reserve(self, row: Row) -> bool:
         if self._buffer.reserve(row):
@@ -198,47 +199,39 @@ class LoggerCore(ABC):
             self._buffer.put(row)
         return True
 
-    def _found_creator(self, operation: str, entity: EntityLike, ids: Ids | None, defaults: JobValues) -> Job:
-        """The job that starts later for an entity, below the job that created it."""
-        if ids is None:
+    def _below_creator(
+        self, operation: str, entity: EntityLike, found: Ids | Exception | None, defaults: JobValues
+    ) -> Job:
+        """Returns the job that starts later for an entity, below the job that created it; else a root."""
+        if isinstance(found, Exception):
+            reason = said(found) or f"no answer within {ASK_SECONDS:g} s"
+            self._warn("creator", f"{operation}: the log cannot be asked: {reason}")
+            found = None
+        if found is None:
             self._warn("no creator", f"{operation}: no CREATED row of {entity[0]} {entity[1]}; a root")
             return self.root(operation, entity, **defaults)
         return self.job(
             operation,
             entity,
             job_id=new_id(),
-            parent_job_id=ids.job_id,
-            root_job_id=ids.root_job_id,
+            parent_job_id=found.job_id,
+            root_job_id=found.root_job_id,
             **defaults,
         )
-
-    def _cannot_ask(self, operation: str, error: Exception) -> None:
-        self._warn("creator", f"{operation}: the log cannot be asked: {' '.join(str(error).split())}")
-
-    # --- the writer -----------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _start(self) -> None:
-        """Sees that there is a writer in this process."""
-
-    @abstractmethod
-    def _wake(self) -> None:
-        """Tells the writer that there is a batch."""
-
-    def _failed(self, error: Exception) -> None:
-        self._buffer.count("failed_flushes")
-        waiting = self._buffer.counters().pending
-        self._warn("write", f"{waiting} rows wait, the log cannot be written: {' '.join(str(error).split())}")
-
-    def _give_up(self) -> None:
-        if lost := self._buffer.abandon():
-            self._warn("abandoned", f"{lost} rows of the log are lost: they could not be written in time")
 
     def _forked(self) -> None:
         """Starts anew in a forked child. What the parent had recorded is the parent's to write."""
         self._process = os.getpid()
         self._buffer.clear()
-        self._writer.forget()
+        self._outlet.forked()
+
+
+def names_of(schema: str, table: str, columns: Mapping[str, str] | None) -> Names:
+    """Returns the names. Raises LoggerError (config) for those that cannot be."""
+    try:
+        return Names(schema=schema, table=table, columns=columns or {})
+    except LlamactlError as error:
+        raise LoggerError(error.code, error.message, error.hint) from None
 
 
 _loggers: weakref.WeakSet[LoggerCore] = weakref.WeakSet()

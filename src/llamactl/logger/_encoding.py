@@ -92,14 +92,63 @@ def unlinked(text: str, columns: Mapping[str, str]) -> str:
     return _ENCODER.encode(row)
 
 
-def cut(text: str, columns: Mapping[str, str], lengths: Mapping[str, int]) -> str:
-    """Returns a row with its texts cut to their columns; ids stay whole, since cut ids would be others'."""
+def cut(
+    text: str,
+    columns: Mapping[str, str],
+    lengths: Mapping[str, int],
+    codec: str = "utf-8",
+    in_bytes: bool = False,
+) -> str:
+    """Returns a row with its texts cut to their columns; ids stay whole, since cut ids would be others'.
+
+    Lengths are in characters; in bytes where the database has no encoding (SQL_ASCII).
+    """
     row = json.loads(text)
+    mark = "..." if unencodable("\u2026", codec) else "\u2026"
+
+    def fitted(value: Any, most: int) -> Any:
+        if isinstance(value, list):
+            return [fitted(item, most) for item in value]
+        if not isinstance(value, str):
+            return value
+        if in_bytes:
+            whole, end = value.encode(), mark.encode()
+            return value if len(whole) <= most else (whole[: most - len(end)] + end).decode(errors="ignore")
+        return value if len(value) <= most else value[: most - len(mark)] + mark
+
     for ours, theirs in columns.items():
-        value, most = row.get(theirs), lengths.get(theirs)
-        if isinstance(value, str) and most and len(value) > most and not ours.endswith("id"):
-            row[theirs] = value[: most - 1] + "\u2026"
+        if theirs in row and theirs in lengths and not ours.endswith("id"):
+            row[theirs] = fitted(row[theirs], lengths[theirs])
     return _ENCODER.encode(row)
+
+
+def unencodable(text: str, codec: str) -> dict[int, str]:
+    """Returns how to write the characters that the codec does not have: for str.translate(), as \\u65e5."""
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        pass
+    else:
+        return {}
+    missing: dict[int, str] = {}
+    for character in set(text):
+        try:
+            character.encode(codec)
+        except UnicodeEncodeError:
+            missing[ord(character)] = character.encode("ascii", "backslashreplace").decode()
+    return missing
+
+
+def escaped(text: str, codec: str) -> str:
+    """Returns a row with the characters that the codec does not have written as escapes, in all values."""
+    written = {character: f"\\{escape}" for character, escape in unencodable(text, codec).items()}
+    if not written:
+        return text
+    values = (
+        f"{_ENCODER.encode(name)}: {_ENCODER.encode(value).translate(written)}"
+        for name, value in json.loads(text).items()
+    )
+    return "{" + ", ".join(values) + "}"
 
 
 def loosened(text: str, columns: Mapping[str, str]) -> str:

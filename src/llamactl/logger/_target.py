@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 SyncPool: TypeAlias = "ConnectionPool[Any]"
 AsyncPool: TypeAlias = "AsyncConnectionPool[Any]"
-Target: TypeAlias = "str | psycopg.Connection[Any] | psycopg.AsyncConnection[Any] | SyncPool | AsyncPool"
+Given: TypeAlias = "str | psycopg.Connection[Any] | psycopg.AsyncConnection[Any] | SyncPool | AsyncPool"
 
 _DEFAULTS = {
     "application_name": "llamactl logger",
@@ -29,35 +31,57 @@ _DEFAULTS = {
 """libpq waits for ever for a host that does not answer, and notices a dead one after two hours."""
 
 
-def parameters(target: Target) -> dict[str, Any] | None:
-    """Returns libpq's parameters for a connection like the target's; None where only a pool knows them.
+class Target:
+    """Where a logger writes to. Raises LoggerError (config) for a connection string that cannot be read.
 
-    Raises LoggerError (config) for a connection string that cannot be read.
+    Of an AsyncConnectionPool, as of a connection, only the parameters are taken: it belongs to an event loop.
     """
-    if isinstance(target, psycopg.Connection | psycopg.AsyncConnection):
-        found: Mapping[str, Any] = {
-            option.keyword.decode(): option.val.decode() for option in target.pgconn.info if option.val
-        }
-    elif isinstance(target, str):
-        found = _read(target)
-    else:
-        if callable(target.conninfo):
-            return None
+
+    def __init__(self, given: Given, *, borrows: bool) -> None:
+        self._pool: Any = None
+        self._borrows = False
+        self._found: Mapping[str, Any] = {}
+        if isinstance(given, psycopg.Connection | psycopg.AsyncConnection):
+            self._found = {
+                option.keyword.decode(): option.val.decode() for option in given.pgconn.info if option.val
+            }
+        elif isinstance(given, str):
+            self._found = _read(given)
+        else:
+            self._pool, self._borrows = given, borrows
+            if isinstance(given.conninfo, str):
+                _read(given.conninfo)
+
+    @property
+    def open_pool(self) -> SyncPool | None:
+        """The pool to borrow a connection from for each write; None where the writer needs one of its own."""
+        pool: SyncPool | None = self._pool if self._borrows and not self._pool.closed else None
+        return pool
+
+    def leave_pool(self) -> None:
+        """In a forked child the pool has no threads, and its connections are the parent's."""
+        self._borrows = False
+
+    def parameters(self) -> dict[str, Any]:
+        """Returns libpq's parameters for a connection of the writer's own."""
+        if self._pool is None:
+            return {**_DEFAULTS, **self._found}
         known = {option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults()}
-        kwargs = target.kwargs if isinstance(target.kwargs, Mapping) else {}
-        found = {**_read(target.conninfo or ""), **{k: v for k, v in kwargs.items() if k in known}}
-    return {**_DEFAULTS, **found}
+        keywords = _called(self._pool.kwargs) or {}
+        own = {name: value for name, value in keywords.items() if name in known}
+        return {**_DEFAULTS, **_read(_called(self._pool.conninfo) or ""), **own}
 
 
-def known(parameters: dict[str, Any] | None) -> dict[str, Any]:
-    """Returns them. Raises LoggerError (config) where only the pool knows them."""
-    if parameters is None:
-        raise LoggerError(
-            ErrorCode.CONFIG,
-            "The pool makes its connection string itself, so the logger has no connection without the pool",
-            "Make pool and logger in the process that uses them, and close() the logger before the pool",
-        )
-    return parameters
+def _called(value: Any) -> Any:
+    """A pool may have functions for its parameters, as for passwords that expire; an async one coroutines."""
+    result = value() if callable(value) else value
+    if not inspect.isawaitable(result):
+        return result
+
+    async def awaited() -> Any:
+        return await result
+
+    return asyncio.run(awaited())
 
 
 def _read(text: str) -> dict[str, Any]:

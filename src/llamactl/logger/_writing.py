@@ -1,252 +1,260 @@
-"""How the buffer gets into the table: what is asked of the server, and what follows from its answers.
-
-Written once for both loggers: a generator yields each call, and is sent the rows or thrown the error.
-"""
+"""How the buffer gets into the table: what is asked of the server, and what follows. No I/O."""
 
 from __future__ import annotations
 
-import random
-import re
 import time
-from collections import OrderedDict
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, TypeAlias, TypeVar
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import psycopg
 
 from llamactl import queries
-from llamactl.ids import array_of
 from llamactl.logger import _encoding as encoding
 from llamactl.logger import _rules as rules
 from llamactl.logger._buffer import Buffer, Row, Warnings
-from llamactl.logger._context import Job
-from llamactl.logger._rules import Category, EntityLike, Ids, LoggerError
-from llamactl.model import ErrorCode
+from llamactl.logger._calls import Call, Statement, Steps, ask, insert_query, said, statement
+from llamactl.logger._failures import Concern, concern, server_refused
+from llamactl.logger._fitting import Draft, Fitting
+from llamactl.logger._roots import Roots
+from llamactl.logger._rules import EntityLike, Ids
+from llamactl.logger._shape import Shape, look
 from llamactl.names import Names
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A statement to be run in a transaction of its own."""
-
-    sql: bytes
-    values: Sequence[object]
-
-
-Answer: TypeAlias = Sequence[tuple[Any, ...]]
-Steps: TypeAlias = Generator[Call, Answer, T]
-
-SETTINGS = b"""SELECT pg_catalog.set_config('lock_timeout', '10s', true),
-    pg_catalog.set_config('statement_timeout', '30s', true),
-    pg_catalog.set_config('client_encoding', 'UTF8', true)"""
-"""Of each of the writer's transactions: it waits for nobody for ever."""
 
 _BATCH_BYTES = 4 << 20
 _LOOK_AGAIN_SECONDS = 5.0
 """For so long a column or a word that a migration added can go unnoticed."""
-_ROOTS_KNOWN = 10_000
-_ABOUT_ROWS = ("22", "23", "44", "54", "P0")
-"""Classes of SQLSTATE that say that a row cannot be taken; after all others the write is tried again."""
-_TOO_LONG, _NO_SUCH_ENTITY = "22001", "23503"
+_PROBES = 8
+"""So many single rows that fail alike, none taken, say that it is the statement that fails."""
+_SLOW_SECONDS = 1.0
+"""What fails after this is not tried again in smaller parts at once: each would wait as long."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the logger needs to know of the table."""
+@dataclass(slots=True)
+class _Attempt:
+    """What one batch has shown up to now."""
 
-    absent: frozenset[str]
-    """Of our columns."""
-    lengths: Mapping[str, int]
-    """Of the user's columns that are bounded, in characters."""
-    links: bool
-    """The category can be LINKED."""
+    drafts: deque[Draft]
+    size: int
+    """How many rows the next part has."""
+    accepted: bool = False
+    """The server took some."""
+    spread: bool = False
+    """The first rows are samples of all."""
+    open: list[tuple[Draft, psycopg.Error]] = field(default_factory=list)
+    """Single rows that failed, for their own sake or as any would."""
+
+    def take(self) -> list[Draft]:
+        return [self.drafts.popleft() for _ in range(min(self.size, len(self.drafts)))]
+
+    def sample(self, part: Sequence[Draft]) -> None:
+        """Puts back a part that failed: first some single rows from all over it."""
+        step = max(1.0, (len(part) - 1) / (_PROBES - 1))
+        chosen = dict.fromkeys(min(round(step * nth), len(part) - 1) for nth in range(_PROBES))
+        rest = [draft for nth, draft in enumerate(part) if nth not in chosen]
+        self.drafts.extendleft(reversed([*(part[nth] for nth in chosen), *rest]))
+        self.spread, self.size = True, 1
 
 
 class Writer:
-    """The writer's knowledge of the table and of roots, and its steps. One caller at a time."""
+    """What a writer knows of the table and of roots, and its steps. One caller at a time."""
 
     def __init__(self, names: Names, buffer: Buffer, warn: Warnings) -> None:
         self._names, self._buffer, self._warn = names, buffer, warn
-        self._columns = dict(names.columns)
-        self._roots: OrderedDict[str, str] = OrderedDict()
-        self.forget()
-
-    def forget(self) -> None:
-        """The table may be another now."""
+        self._roots, self._fitting = Roots(names, warn), Fitting(names.columns, warn)
         self._shape: Shape | None = None
         self._looked = 0.0
+        self._most_rows = buffer.batch_rows
+        buffer.adopt(self)
 
     def batch(self) -> Steps[None]:
-        """Writes the oldest rows. Raises psycopg.Error where the server takes none now: they stay."""
-        rows = self._buffer.batch(_BATCH_BYTES)
+        """Writes the oldest rows. Raises psycopg.Error where the server does not take all of them now."""
+        rows = self._buffer.batch(self, self._most_rows, _BATCH_BYTES)
         if not rows:
             return
         try:
             shape = yield from self._look()
-            yield from self._find_roots(rows, shape)
-            refused, mended = yield from self._insert(rows, shape)
-        except psycopg.Error:
-            self.forget()
+            yield from self._roots.find(rows, shape)
+            yield from self._insert(rows, shape)
+        except Exception:
+            self._shape = None  # the table may be another now
             raise
-        self._buffer.done(rows, written=len(rows) - refused, refused=refused, mended=mended)
+        self._most_rows = min(self._most_rows * 2, self._buffer.batch_rows)
+
+    def committing(self, rows: Sequence[Row]) -> None:
+        """Is called before COMMIT. Raises SupersededError where the rows were given up."""
+        self._buffer.committing(self, rows)
 
     def creator(self, entity: EntityLike) -> Steps[Ids | None]:
-        """Returns the ids of the job that created an entity, None where the log does not tell."""
-        entity_type, entity_id = entity
-        values = {"entity_type": entity_type, "entity_id": None if entity_id is None else str(entity_id)}
-        found = yield from self._ask("logger/creator", values)
+        """Returns the ids of the job that created an entity, None where the log does not say."""
+        shape = yield from self._look()
+        given = {"entity_type": entity[0], "entity_id": None if entity[1] is None else str(entity[1])}
+        values = {
+            name: text and text.translate(encoding.unencodable(text, shape.codec))
+            for name, text in given.items()
+        }
+        found = yield from ask("logger/creator", self._names, values)
         return rules.place(*found[0]) if found else None
 
     def _look(self) -> Steps[Shape]:
         """Returns the table's shape, looked at again every few seconds: a migration may have changed it."""
         if self._shape is None or time.monotonic() > self._looked + _LOOK_AGAIN_SECONDS:
-            relation = self._names.quoted_table()
-            columns = yield from self._ask("catalog/columns", {"relation": relation})
-            types = {str(row[0]): str(row[1]) for row in columns}
-            kind = next((row[3] for row in columns if row[0] == self._columns["id"]), None)
-            if kind not in ("string", "uuid") or self._columns["job_id"] not in types:
-                message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
-                raise LoggerError(ErrorCode.CONFIG, message)
-            category = {"relation": relation, "column": self._columns["category"]}
-            enum = yield from self._ask("catalog/enum", category)
-            self._shape = Shape(
-                absent=frozenset(ours for ours, theirs in self._columns.items() if theirs not in types),
-                lengths={name: int(found[1]) for name in types if (found := _LENGTH.search(types[name]))},
-                links=not enum or any(label == Category.LINKED for *_, label in enum),
-            )
+            self._shape = yield from look(self._names)
             self._looked = time.monotonic()
         return self._shape
 
-    def _find_roots(self, rows: Sequence[Row], shape: Shape) -> Steps[None]:
-        """Gives rows without a root their parent's, where the log or a row of this process tells it."""
-        for row in rows:
-            if row.rooted and (root := row.job.root_job_id):
-                self._remember(row.job.job_id, root)
-        lacking = [row for row in rows if not row.rooted]
-        if not lacking or "root_job_id" in shape.absent:
-            return
-        origins = {row.job._origin.job_id: row.job._origin for row in lacking if not row.job.root_job_id}
-        for origin in origins.values():
-            origin._found_root = self._roots.get(origin.parent_job_id or "")
-        asked = [origin for origin in origins.values() if origin._found_root is None]
-        if asked:
-            yield from self._look_up(asked)
-        column = self._columns["root_job_id"]
-        for row in lacking:
-            if root := row.job.root_job_id:
-                row.text, row.rooted = encoding.with_root(row.text, column, root), True
+    # --- one batch ------------------------------------------------------------------------------------------
 
-    def _look_up(self, origins: Sequence[Job]) -> Steps[None]:
-        """Asks the log for the roots of their parents; tells of those that it does not know."""
-        parents = sorted({origin.parent_job_id or "" for origin in origins})
-        try:
-            answer = yield from self._ask("logger/roots", {"jobs": array_of(parents)})
-        except psycopg.Error as error:
-            if not isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.QueryCanceled):
-                raise
-            self._warn("lookup", f"Roots cannot be looked up, so rows go without: {_said(error)}")
-            return
-        found: dict[str, str | None] = dict(answer)
-        for origin in origins:
-            parent = origin.parent_job_id or ""
-            origin._found_root = found.get(parent)
-            if origin._found_root:
-                self._remember(parent, origin._found_root)
-            else:
-                why = "has no one root" if parent in found else "is not in the log"
-                self._warn(why, f"Job {parent!r} {why}: rows of job {origin.job_id!r} go without a root")
+    def _insert(self, rows: Sequence[Row], shape: Shape) -> Steps[None]:
+        """Writes the rows, and counts what became of each. Raises the error where some must wait.
 
-    def _remember(self, job: str, root: str) -> None:
-        self._roots[job] = root
-        self._roots.move_to_end(job)
-        if len(self._roots) > _ROOTS_KNOWN:
-            self._roots.popitem(last=False)
-
-    def _insert(self, rows: Sequence[Row], shape: Shape) -> Steps[tuple[int, int]]:
-        """Writes the rows; returns how many were refused, and how many of the others changed to fit.
-
-        1. All in one statement. Where the server can take none now, the error goes on: all stay.
-        2. Where it refuses a row it does not say which: each half by itself, down to single rows.
-        3. A single row is changed so that it fits, once for each complaint, or else is lost.
+        1. All in one statement. Where the connection is lost, or it fails only after a while, all wait.
+        2. Where it fails otherwise, the server does not say for which row: so half of the rows, down to a
+           single one; after each part that is taken, twice as many.
+        3. A single row is changed so that it fits, once for each complaint, or else is refused.
+        4. An error that need not be the row's own is the statement's where no row is taken, and a few from
+           all over the batch fail alike: then all wait. Where others are taken, it is the row's.
         """
-        query = _insert_query(self._names, shape.absent)
-        refused: list[Row] = []
-        mended = 0
-        parts = [[self._fitted(row, shape) for row in rows]]
-        while parts:
-            part = parts.pop()
-            try:
-                yield _call(query, {"entries": f"[{','.join(row.text for row in part)}]"})
-                mended += sum(1 for row in part if row.mends)
-            except psycopg.Error as error:
-                if not (error.sqlstate or "").startswith(_ABOUT_ROWS):
-                    raise
-                if len(part) > 1:
-                    half = len(part) // 2
-                    parts += [part[half:], part[:half]]
-                elif row := self._mended(part[0], error, shape):
-                    parts.append([row])
-                else:
-                    refused.append(part[0])
-                    self._warn("refused", f"{part[0].job.operation}: a row is refused: {_said(error)}")
-        for row in refused:
-            row.job._logged = False  # so that its next child opens it
-        return len(refused), mended
+        if rows[0].in_doubt and not (shape.keyed and shape.skips):
+            rows = yield from self._without_present(rows, shape)
+        attempt = _Attempt(deque(self._fitting.draft(row, shape) for row in rows), len(rows))
+        while attempt.drafts:
+            part = attempt.take()
+            begun = time.monotonic()
+            error = yield from self._store(part, shape)
+            if error is None:
+                attempt.accepted, attempt.size = True, attempt.size * 2
+                continue
+            about = concern(error)
+            slow = about is Concern.MOMENT and time.monotonic() > begun + _SLOW_SECONDS
+            if slow and len(part) == 1:
+                self._buffer.put_apart(self, part[0].row)
+            if slow or about is Concern.CONNECTION:
+                self._most_rows = max(1, len(part) // 8)  # fewer may get through, as under a slow trigger
+                raise error
+            yield from self._isolate(part, error, attempt, shape)
+        yield from self._conclude(attempt, shape)
 
-    def _fitted(self, row: Row, shape: Shape) -> Row:
-        if row.category != Category.LINKED or shape.links:
-            return row
-        self._warn("linked", "The category cannot be LINKED yet, so such rows say ENRICHED: llamactl migrate")
-        return replace(
-            row, text=encoding.unlinked(row.text, self._columns), mends=frozenset([Category.LINKED])
-        )
-
-    def _mended(self, row: Row, error: psycopg.Error, shape: Shape) -> Row | None:
-        """Returns the row as the server may take it; None where there is nothing to change."""
-        code = error.sqlstate or ""
-        if code in row.mends:
-            return None
-        if code == _TOO_LONG:
-            text = encoding.cut(row.text, self._columns, shape.lengths)
-        elif code == _NO_SUCH_ENTITY and row.category == Category.FAILED:
-            text = encoding.loosened(row.text, self._columns)
+    def _isolate(
+        self, part: Sequence[Draft], error: psycopg.Error, attempt: _Attempt, shape: Shape
+    ) -> Steps[None]:
+        """Puts back a part that failed, as smaller ones; or settles a single row."""
+        if len(part) > 1:
+            if concern(error) is Concern.ROW or attempt.accepted or attempt.spread:
+                attempt.drafts.extendleft(reversed(part))
+                attempt.size = len(part) // 2
+            else:
+                attempt.sample(part)
+            return
+        attempt.size = 1
+        if draft := self._fitting.mended(part[0], error, shape):
+            attempt.drafts.appendleft(draft)
+        elif concern(error) is Concern.ROW:
+            yield from self._refuse(part[0].row, error, shape)
         else:
-            return None
-        if text == row.text:
-            return None
-        self._warn(code, f"{row.job.operation}: a row is changed so that it fits: {_said(error)}")
-        return replace(row, text=text, mends=row.mends | {code})
+            attempt.open.append((part[0], error))
+            states = {other.sqlstate for _, other in attempt.open}
+            if not attempt.accepted and len(attempt.open) >= _PROBES and len(states) == 1:
+                self._most_rows = self._buffer.batch_rows  # so that some other row may come to be tried
+                raise error
 
-    def _ask(self, path: str, values: Mapping[str, object]) -> Steps[Answer]:
-        return (yield _call(queries.load(path, self._names), values))
+    def _conclude(self, attempt: _Attempt, shape: Shape) -> Steps[None]:
+        """Decides about the single rows whose error need not be their own, now that all have been tried."""
+        waiting: psycopg.Error | None = None
+        for draft, error in attempt.open:
+            if not attempt.accepted and not draft.row.apart:
+                self._most_rows = self._buffer.batch_rows
+                raise error
+            if concern(error) is Concern.MOMENT:
+                self._buffer.put_apart(self, draft.row)
+                waiting = error
+            else:
+                yield from self._refuse(draft.row, error, shape)
+        if waiting:
+            raise waiting
 
+    def _store(self, part: Sequence[Draft], shape: Shape) -> Steps[psycopg.Error | None]:
+        """Writes some rows in one transaction and counts them; returns the error where it fails."""
+        rows = [draft.row for draft in part]
+        were_in_doubt = rows[0].in_doubt
+        entries = f"[{','.join(draft.text for draft in part)}]"
+        query = insert_query(self._names, shape.absent, shape.skips)
+        call = Call(
+            statement(query, {"entries": entries}),
+            rows,
+            self._check(entries) if shape.readable else None,
+            always_check=shape.ruled,
+        )
+        try:
+            answer = yield call
+        except psycopg.Error as error:
+            if server_refused(error):
+                for row in rows:
+                    row.in_doubt = were_in_doubt
+            return error
+        self._settle(part, answer.written, answer.present, were_in_doubt, shape)
+        return None
 
-def _call(query: queries.Query, values: Mapping[str, object]) -> Call:
-    (statement,) = query.statements
-    return Call(statement.sql.encode(), [values[name] for name in statement.parameters])
+    def _check(self, entries: str) -> Statement:
+        return statement(queries.load("logger/present", self._names), {"entries": entries})
 
+    # --- what became of the rows ----------------------------------------------------------------------------
 
-_LENGTH = re.compile(r"\((\d+)\)$")
-_COLUMN_LINE = re.compile(r'^ +(?:entry\.)?"(\w+)",\n', re.MULTILINE)
+    def _settle(
+        self,
+        part: Sequence[Draft],
+        inserted: int,
+        present: Sequence[int] | None,
+        were_in_doubt: bool,
+        shape: Shape,
+    ) -> None:
+        """Counts the rows of a part that was committed, of which the server says that it wrote so many."""
+        rows = [draft.row for draft in part]
+        mended = sum(1 for draft in part if draft.mends)
+        left = max(0, len(rows) - inserted)
+        shared = sum(1 for row in rows if were_in_doubt or shape.ruled or not row.own)
+        if present is None and left <= shared and shape.keyed and not shape.others:
+            present = range(1, len(rows) + 1)  # nothing but a row's own id keeps it out
+        if present is None:
+            unknown = min(left, shared)
+            became = {"written": len(rows) - left, "unknown": unknown, "refused": left - unknown}
+        else:
+            there = [rows[position - 1] for position in present]
+            distinct = len({row.key for row in there})
+            written = distinct if shape.ruled else max(inserted, distinct if were_in_doubt else 0)
+            became = {"written": written, "existing": max(0, len(there) - written)}
+            became["refused"] = len(rows) - sum(became.values())
+            for row in set(rows) - set(there):
+                row.job._logged = False  # so that its next child opens it
+        self._buffer.done(self, rows, **became, mended=mended)
+        if kept_out := became["refused"] or became.get("unknown"):
+            reason = ", ".join(shape.others[:3]) or "something of the table"
+            self._warn("kept out", f"{kept_out} of {len(rows)} rows are not written: {reason} keeps them out")
 
+    def _refuse(self, row: Row, error: psycopg.Error, shape: Shape) -> Steps[None]:
+        """Counts a row that the server takes in no shape; but it may be in the table from before."""
+        became = "refused"
+        if row.in_doubt or not row.own:
+            became = "unknown" if row.in_doubt else "refused"
+            if shape.readable:
+                present = yield from self._present([row])
+                became = ("written" if row.in_doubt else "existing") if present else "refused"
+        self._buffer.done(self, [row], **{became: 1})
+        if became == "refused":
+            row.job._logged = False  # so that its next child opens it
+            self._warn("refused", f"{row.job.operation}: a row is refused: {said(error)}")
 
-@lru_cache(maxsize=16)
-def _insert_query(names: Names, absent: frozenset[str]) -> queries.Query:
-    """Returns the INSERT without the lines of the columns that the table lacks."""
-    path = "logger/insert"
-    source = _COLUMN_LINE.sub(lambda line: "" if line[1] in absent else line[0], queries.text(path))
-    return queries.parse(path, source, names)
+    def _without_present(self, rows: Sequence[Row], shape: Shape) -> Steps[Sequence[Row]]:
+        """Returns the rows in doubt that are not in the table: others, sent again, would be there twice."""
+        if not shape.readable:
+            self._buffer.done(self, rows, unknown=len(rows))
+            self._warn("doubt", f"{len(rows)} rows may be written or not: the connection was lost in COMMIT")
+            return []
+        there = yield from self._present(rows)
+        self._buffer.done(self, there, written=len(there))
+        return [row for row in rows if row not in there]
 
-
-def _said(error: psycopg.Error) -> str:
-    """What the server said, in one line."""
-    return " ".join((error.diag.message_primary or str(error)).split())
-
-
-def backoff_seconds(failures: int) -> float:
-    """Returns how long to wait after so many failed writes in a row, jittered: up to 10 s."""
-    return min(10.0, 0.25 * 2.0 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+    def _present(self, rows: Sequence[Row]) -> Steps[list[Row]]:
+        """Returns those of the rows that are in the table."""
+        answer = yield Call(self._check(f"[{','.join(row.text for row in rows)}]"))
+        return [rows[position - 1] for (position,) in answer.rows]

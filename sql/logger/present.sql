@@ -1,0 +1,15 @@
+-- Which entries are in the table, by their id.
+-- Parameters: entries (a JSON array of objects, by the names of the columns).
+-- Returns one row for each that is: position, from 1.
+-- Lock: ACCESS SHARE.
+\if :{?entries}
+\else
+\set entries '[]'
+\endif
+SELECT given.position
+FROM pg_catalog.json_array_elements(:'entries'::pg_catalog.json) WITH ORDINALITY AS given(entry, position)
+CROSS JOIN LATERAL pg_catalog.json_populate_record(NULL::"public"."LlamaLog", given.entry) AS filled
+WHERE EXISTS (
+  SELECT FROM "public"."LlamaLog" AS log WHERE log."id" OPERATOR(pg_catalog.=) filled."id"
+)
+ORDER BY given.position;

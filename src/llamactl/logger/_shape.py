@@ -1,0 +1,93 @@
+"""What the logger needs to know of the table."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llamactl.ids import array_of, as_held
+from llamactl.logger import _encoding as encoding
+from llamactl.logger._calls import Steps, ask
+from llamactl.logger._rules import Category, LoggerError
+from llamactl.model import Column, ErrorCode, IdKind
+from llamactl.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The table as it was a few seconds ago."""
+
+    absent: frozenset[str]
+    """Of our columns."""
+    lengths: Mapping[str, int]
+    """Of the user's columns that are bounded: in characters; of lists, of each item."""
+    links: bool
+    """The category can be LINKED."""
+    job_id: Column
+    keyed: bool
+    """No two rows have the same id, so that a row can be sent again."""
+    ruled: bool
+    """It has rules: they decide what an INSERT does, and what the server says of it."""
+    skips: bool
+    """An INSERT can skip rows that are there, with ON CONFLICT; else they are errors."""
+    readable: bool
+    """Which ids there are can be read."""
+    others: Sequence[str]
+    """What can keep a row out without an error, besides a row with the same id."""
+    encoding: str
+    """The database's, in the server's words."""
+    codec: str
+    """The same, in Python's: what is not encodable in it cannot be stored."""
+
+    def stored(self, job_id: str) -> str | None:
+        """Returns a job id as the table has it; None where it cannot."""
+        return as_held(self.job_id, job_id.translate(encoding.unencodable(job_id, self.codec)))
+
+
+def look(names: Names) -> Steps[Shape]:
+    """Returns the table's shape. Raises LoggerError (config) where it cannot be logged to."""
+    relation, columns = names.quoted_table(), names.columns
+    found = {str(row[0]): row for row in (yield from ask("catalog/columns", names, {"relation": relation}))}
+    kind = found[columns["id"]][3] if columns["id"] in found else None
+    if kind not in ("string", "uuid") or columns["job_id"] not in found:
+        message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
+        raise LoggerError(ErrorCode.CONFIG, message)
+    enum = yield from ask("catalog/enum", names, {"relation": relation, "column": columns["category"]})
+    given = {"relation": relation, "key": columns["id"], "columns": array_of(list(columns.values()))}
+    ((keyed, ruled, deferrable, readable, encoding, others),) = yield from ask("logger/shape", names, given)
+    return Shape(
+        absent=frozenset(ours for ours, theirs in columns.items() if theirs not in found),
+        lengths={name: int(length[1]) for name in found if (length := _LENGTH.search(found[name][1]))},
+        links=not enum or any(label == Category.LINKED for *_, label in enum),
+        job_id=_column(found[columns["job_id"]]),
+        keyed=keyed,
+        ruled=ruled,
+        skips=not ruled and not deferrable,
+        readable=readable,
+        others=others,
+        encoding=encoding,
+        codec=_codec(encoding),
+    )
+
+
+def _column(row: Sequence[Any]) -> Column:
+    facts = [*row[:9], row[11]]  # without its place in keys
+    facts[3] = IdKind(facts[3])
+    return Column(*facts)
+
+
+_LENGTH = re.compile(r"\((\d+)\)(?:\[\])?$")
+_CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "KOI8R": "koi8_r", "KOI8U": "koi8_u", "EUC_CN": "gb2312"}
+"""Where Python has another name. SQL_ASCII takes any bytes, and gets UTF-8."""
+
+
+def _codec(encoding: str) -> str:
+    """Returns Python's name of a server's encoding: that of ASCII for those that it does not have."""
+    name = _CODECS.get(encoding) or re.sub(r"^WIN(?=\d)", "cp", encoding)
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return "ascii"
