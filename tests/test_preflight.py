@@ -15,6 +15,7 @@ import pytest
 
 from llamactl import db, findings, obstacles, preflight
 from llamactl.catalog import locate, names_for
+from llamactl.locks import lock_holders
 from llamactl.model import (
     CheckPolicy,
     DanglingPolicy,
@@ -23,6 +24,7 @@ from llamactl.model import (
     PreflightReport,
     Severity,
 )
+from llamactl.snapshots import snapshot_holders
 from llamactl.surroundings import UNOWNED_BYTES
 from roles import Role, new_role
 from servers import Server, private_server
@@ -552,6 +554,31 @@ def test_what_stands_on_the_table(
     # Where nothing is left to fill, nothing is met.
     connection.execute('UPDATE "LlamaLog" SET root_job_id = job_id')
     assert set(found(database)) == {"LL203"} | ({"LL112"} if id_ == "LL112" else set())
+
+
+def test_the_trigger_finding_counts_the_rows_that_the_fill_would_update(
+    database: str, connection: Connection, insert: Insert
+) -> None:
+    connection.execute(ON_THE_TABLE["LL109"][0])
+    insert([("a", None)])
+    assert found(database)["LL109"].hint.startswith("The fill updates 1 row,")
+    insert([("b", None), (None, None)])
+    assert found(database)["LL109"].hint.startswith("The fill updates 2 rows,")
+
+
+def test_a_session_of_llamactl_is_named_by_its_command_not_its_query(database: str, insert: Insert) -> None:
+    insert([("a", None)])
+    with psycopg.connect(database, application_name="llamactl repair: fill") as other:
+        other.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        other.execute("SELECT 1")
+        other.execute('LOCK TABLE "LlamaLog" IN SHARE UPDATE EXCLUSIVE MODE')
+        with session(database) as opened:
+            oid = locate(opened, settings_for(database)).oid
+            sentences = [h.sentence() for h in (*lock_holders(opened, oid), *snapshot_holders(opened))]
+    assert len(sentences) == 2
+    for sentence in sentences:
+        assert "llamactl repair: fill" in sentence
+        assert "LOCK" not in sentence
 
 
 def test_an_event_trigger_on_other_commands(database: str, connection: Connection) -> None:

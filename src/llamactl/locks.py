@@ -28,6 +28,11 @@ class _Claimed:
     claimed: bool
 
 
+def is_llamactl(application: str) -> bool:
+    """Returns whether a session is one of llamactl's: its name then tells more than its query."""
+    return application.startswith("llamactl ")
+
+
 @dataclass(frozen=True, slots=True)
 class LockHolder:
     """A session, or a prepared transaction, that holds or waits for a lock on the table."""
@@ -60,7 +65,7 @@ class LockHolder:
         if not self.granted:
             waited = f" for {duration(self.wait_seconds)}" if self.wait_seconds is not None else ""
             holds = f" waits{waited} for {self.mode}"
-        query = f": {self.query}" if self.query else ""
+        query = f": {self.query}" if self.query and not is_llamactl(self.application) else ""
         return f"{who}{by}{program}{':' if state or age else ''}{state}{age}{holds}{query}"
 
     def ending(self) -> str:

