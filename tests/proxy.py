@@ -28,6 +28,10 @@ class Proxy:
 
     server: dict[str, Any]
     answers: list[Answer] = field(default_factory=list)
+    cut_at: int | None = None
+    """Both sides are disconnected at this answer, by its number from 1."""
+    cut_delivers: bool = False
+    """That answer gets through."""
     _swallowing: threading.Event = field(default_factory=threading.Event)
     _sockets: list[socket.socket] = field(default_factory=list)
 
@@ -61,9 +65,20 @@ class Proxy:
             while data := source.recv(1 << 16):
                 if not self._swallowing.is_set():
                     seen(data)
-                    target.sendall(data)
+                    cut = self.cut_at is not None and len(self.answers) >= self.cut_at
+                    if self.cut_delivers or not cut:
+                        target.sendall(data)
+                    if cut:
+                        self.cut()
             if not self._swallowing.is_set():
                 target.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """Disconnects everybody; who comes again gets through."""
+        self.cut_at = None
+        for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         for one in self._sockets:

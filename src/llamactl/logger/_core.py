@@ -139,10 +139,8 @@ class LoggerCore:
             for row in held.rows:
                 row.job._recorded = row.job._logged
             if held.fate is Fate.UNKNOWN:
-                message = (
-                    f"{len(held.rows)} rows are dropped: whether their transaction was committed is unknown"
-                )
-                self._warn("unknown", message)
+                message = "it is unknown whether their transaction was committed"
+                self._warn("unknown", f"{len(held.rows)} rows are dropped: {message}")
         elif outer := held.enclosing():
             outer.rows.extend(held.rows)
         else:
