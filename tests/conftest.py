@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache, partial
@@ -27,7 +28,7 @@ import llamactl
 from llamactl.model import LlamactlError
 from llamactl.postgres_binaries import bin_directories, version_of
 from poolers import pooler
-from servers import Server, check_backend, given_server, private_server
+from servers import Server, check_backend, complete, given_server, private_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -98,14 +99,15 @@ def every_version() -> list[Any]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep out the PG* variables of whoever runs the tests, but for those that LLAMACTL_TEST_DSN may need;
-    and an ignored Ctrl-C, which a shell passes on to what it runs in the background.
+    """Keep out the PG* variables of whoever runs the tests: LLAMACTL_TEST_DSN then holds what they gave it.
+    And an ignored Ctrl-C, which a shell passes on to what it runs in the background.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if "LLAMACTL_TEST_DSN" not in os.environ:
-        for name in [name for name in os.environ if name.startswith("PG")]:
-            del os.environ[name]
+    if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
+        os.environ["LLAMACTL_TEST_DSN"] = complete(dsn)
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
     if not hasattr(config, "workerinput"):  # once, before the workers of pytest-xdist
         check_backend()
 
@@ -160,6 +162,16 @@ def own_server() -> Iterator[Server]:
 def own_database(own_server: Server) -> str:
     """As `database`, on the test's own server."""
     return own_server.conninfo(own_server.create(own_server.template))
+
+
+@pytest.fixture
+def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary directory of the test's own, in which servers find room."""
+    path = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    path.chmod(0o755)
+    monkeypatch.setattr(tempfile, "tempdir", str(path))
+    yield path
+    shutil.rmtree(path)
 
 
 # What a row needs, where a test does not care.

@@ -12,8 +12,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg import pq, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import llamactl
 from llamactl.private_postgres import NOT_DURABLE, PrivatePostgres
@@ -85,6 +85,16 @@ def private_server(binaries: Path | None = None, **settings: str) -> Iterator[Se
         Server(private.conninfo(), private).with_template() as server,
     ):
         yield server
+
+
+def complete(dsn: str) -> str:
+    """The connection string with what libpq's variables and the service file add to it."""
+    added = {
+        option.keyword.decode(): option.val.decode()
+        for option in pq.Conninfo.get_defaults()
+        if option.val is not None and option.val != option.compiled and option.keyword != b"service"
+    }
+    return make_conninfo(**{**added, **conninfo_to_dict(dsn)})
 
 
 def check_backend() -> None:

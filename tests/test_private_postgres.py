@@ -11,8 +11,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,25 +19,13 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-import llamactl
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.postgres_binaries import bin_directories, run, version_of
-from llamactl.private_directory import remove_leftovers
 from llamactl.private_postgres import PrivatePostgres, StopMode
+from owners import SOURCE, alive, finish, first_line, owner_script, wait_until
 from servers import Server
 
-SOURCE = str(Path(llamactl.__file__).parents[1])
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-
-
-@pytest.fixture
-def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary directory of the test's own, in which servers find room."""
-    path = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
-    path.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", str(path))
-    yield path
-    shutil.rmtree(path)
 
 
 def answer(server: PrivatePostgres, query: str, database: str = "postgres") -> Any:
@@ -50,54 +36,6 @@ def answer(server: PrivatePostgres, query: str, database: str = "postgres") -> A
 
 def database_of(conninfo: str) -> str:
     return str(conninfo_to_dict(conninfo)["dbname"])
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def owner_script(body: str, tmp: Path, python: str = sys.executable, **more: Any) -> subprocess.Popen[str]:
-    """A process that owns a server, prints its pid and directory, and does as `body` says."""
-    script = (
-        "import os, signal, sys, time\n"
-        "from llamactl.private_postgres import PrivatePostgres\n"
-        "server = PrivatePostgres().__enter__()\n"
-        "print(server.postmaster_pid, server.directory, flush=True)\n"
-    )
-    return subprocess.Popen(
-        [python, "-c", script + body],
-        env={**os.environ, "TMPDIR": str(tmp), "PYTHONPATH": SOURCE},
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
-        text=True,
-        **more,
-    )
-
-
-def first_line(process: subprocess.Popen[str]) -> tuple[int, Path]:
-    assert process.stdout
-    pid, directory = process.stdout.readline().split()
-    return int(pid), Path(directory)
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Let it go on, and return the rest of what it printed."""
-    with process:
-        assert process.stdin
-        assert process.stdout
-        process.stdin.close()
-        return process.stdout.read()
 
 
 def test_socket_only_in_a_directory_that_goes(short_tmp: Path) -> None:
@@ -156,40 +94,6 @@ def test_a_server_that_died_is_started_again(own_server: Server, own_database: s
     assert answer(server, "SELECT 1") == 1
 
 
-def test_a_killed_owner_leaves_nothing_for_long(short_tmp: Path) -> None:
-    owner = owner_script("os.kill(os.getpid(), signal.SIGKILL)", short_tmp)
-    pid, directory = first_line(owner)
-    finish(owner)
-    assert alive(pid)
-    assert directory.exists()
-    with PrivatePostgres():
-        wait_until(lambda: not alive(pid))
-        assert not directory.exists()
-
-
-def test_a_killed_owner_whose_server_died_too(short_tmp: Path) -> None:
-    """The server's pid may be anybody's by now: it is not touched."""
-    owner = owner_script(
-        "os.kill(server.postmaster_pid, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)", short_tmp
-    )
-    pid, directory = first_line(owner)
-    finish(owner)
-    wait_until(lambda: not alive(pid))
-    (directory / "owner").write_text(f"{owner.pid}\n{os.getpid()}\n")
-    remove_leftovers()
-    assert list(short_tmp.iterdir()) == []
-
-
-def test_a_living_owner_is_left_alone(short_tmp: Path) -> None:
-    owner = owner_script("sys.stdin.read()", short_tmp)
-    pid, directory = first_line(owner)
-    remove_leftovers()
-    assert alive(pid)
-    finish(owner)
-    assert not alive(pid)
-    assert not directory.exists()
-
-
 @pytest.mark.parametrize("ending", ["sys.exit(3)", "raise KeyboardInterrupt"])
 def test_stopped_at_exit(short_tmp: Path, ending: str) -> None:
     owner = owner_script(ending, short_tmp, stderr=subprocess.PIPE)
@@ -205,23 +109,6 @@ def test_a_forked_child_does_not_stop_it(short_tmp: Path) -> None:
     first_line(owner)
     assert finish(owner) == "alive\n"
     assert owner.returncode == 0
-
-
-def test_what_is_not_ours_is_left_alone(short_tmp: Path) -> None:
-    precious = short_tmp / "precious"
-    precious.mkdir()
-    (short_tmp / "llamactl-pg-link").symlink_to(precious)
-    (short_tmp / "llamactl-pg-file").touch()
-    (short_tmp / "llamactl-pg-young").mkdir()
-    (short_tmp / "llamactl-pg-oldoldol").mkdir()
-    os.utime(short_tmp / "llamactl-pg-oldoldol", (0, 0))
-    if os.geteuid() == 0:
-        (short_tmp / "llamactl-pg-others").mkdir()
-        (short_tmp / "llamactl-pg-others" / "owner").write_text("1\n1\n")
-        os.chown(short_tmp / "llamactl-pg-others", 65534, 65534)
-    names = {path.name for path in short_tmp.iterdir()}
-    remove_leftovers()
-    assert {path.name for path in short_tmp.iterdir()} == names - {"llamactl-pg-oldoldol"}
 
 
 @pytest.mark.parametrize("name", ["long" * 20, "com,ma"])

@@ -113,18 +113,18 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 
 def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
-    """What makes a process the user's, with nothing of our PG* variables."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    env |= {"LC_ALL": "C", "TZ": "UTC"}
+    """What makes a process the user's, and its messages English."""
     # Postgres asks where it is, which the user may not be allowed to know.
-    more: dict[str, Any] = {"env": env, "cwd": "/", "stdin": subprocess.DEVNULL}
+    more: dict[str, Any] = {"env": os.environ | {"LC_ALL": "C", "TZ": "UTC"}, "cwd": "/"}
     return more | ({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {})
 
 
 def run(command: Sequence[str], user: pwd.struct_passwd | None) -> str:
     """Why the command failed; empty where it did not."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, **as_user(user))
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **as_user(user)
+        )
     except OSError as error:
         return str(error)
     if done.returncode == 0:

@@ -2,7 +2,7 @@
 
 It listens on a Unix socket only, in a directory of its own that goes when its owner goes:
 
-    owner   pids of the owner and of the server; locked for as long as the owner lives
+    owner   the record of whose it is (private_records.py); locked for as long as the owner lives
     log     what initdb and the server say
     data/   the cluster            (these two belong to
     s/      the socket              the user that the server runs as)
@@ -18,13 +18,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.postgres_binaries import (
     HOW_TO_GET,
-    as_user,
     bin_directories,
     copy_binaries,
     run,
@@ -32,6 +32,7 @@ from llamactl.postgres_binaries import (
     version_of,
 )
 from llamactl.private_directory import PrivateDirectory, remove_leftovers
+from llamactl.private_process import OWNER
 
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 """Settings for data that nobody will miss: a crash of the machine may lose it, one of the server does not."""
@@ -50,6 +51,7 @@ _PATIENCE = 60.0  # seconds, for a start and for a stop
 class PrivatePostgres:
     """A server for as long as the `with` block, or the process, lasts.
 
+    Meanwhile the process has no PG* variables, and SIGTERM and SIGHUP act as Ctrl-C (private_process.py).
     `settings` are the server's own (`work_mem` ...). The superuser is `postgres`, without a password;
     only the server's user and its owner reach the socket. Raises LlamactlError: config where there are no
     binaries or no directory to use, internal where initdb or the server fails.
@@ -66,12 +68,14 @@ class PrivatePostgres:
         self._owner_pid = 0
 
     def __enter__(self) -> Self:
-        remove_leftovers()
         self._owner_pid = os.getpid()
-        atexit.register(self.close)
+        atexit.register(self._close_at_exit)
+        OWNER.enter()
         try:
+            remove_leftovers()
             self._user = unprivileged_user() if os.geteuid() == 0 else None
-            self._home = PrivateDirectory(self._user)
+            with OWNER.held():
+                self._home = PrivateDirectory(self._user)
             self.directory = self._home.path
             self.data = self._home.subdirectory("data")
             self.socket_directory = self._home.subdirectory("s")
@@ -85,6 +89,11 @@ class PrivatePostgres:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def _close_at_exit(self) -> None:
+        while self._owner_pid == os.getpid():
+            with suppress(KeyboardInterrupt):  # nobody is left to handle it
+                self.close()
 
     @property
     def log(self) -> Path:
@@ -121,14 +130,9 @@ class PrivatePostgres:
 
     def _started(self, command: Sequence[str], deadline: float) -> bool:
         """Whether the server takes connections; where not, it is gone again."""
-        with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C in the terminal is for the owner to handle.
-            server = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, **as_user(self._user)
-            )
-        self._server = server
-        if self._home:
-            self._home.record(server.pid)
+        assert self._home
+        with OWNER.held():
+            self._server = server = self._home.start(command, self.log)
         while server.poll() is None:
             if _is_ready(self.data, server.pid):
                 return True
@@ -140,45 +144,56 @@ class PrivatePostgres:
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server in one of pg_ctl's modes, or kill it; nothing to do where it is stopped."""
-        server, self._server = self._server, None
+        server = self._server
         if server is None:
             return
-        server.send_signal(_STOP_SIGNALS[mode])
+        if server.poll() is None:
+            # With the servers that an initdb runs; those that a postmaster runs are of groups of their own.
+            os.killpg(server.pid, _STOP_SIGNALS[mode])
         try:
             server.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+        self._server = None
 
     def close(self) -> None:
-        """Stop the server and delete its directory. Called at exit, too."""
+        """Stop the server and delete its directory, whatever signals come. Called at exit, too."""
         if self._owner_pid != os.getpid():
             return  # closed already, or a forked child: the server is its parent's
-        self._owner_pid = 0
-        atexit.unregister(self.close)
-        self.stop("immediate")
-        if self._home:
-            self._home.delete()
-            self._home = None
+        with OWNER.held():
+            self._owner_pid = 0
+            atexit.unregister(self._close_at_exit)
+            self.stop("immediate")
+            if self._home:
+                self._home.delete()
+                self._home = None
+            OWNER.leave()
 
     def _reach_binaries(self) -> None:
         """See that the server's user can run the binaries; give it a copy where it cannot."""
-        complaint = self._initdb("--show")
+        # With --show it only looks whether it finds postgres and its own files.
+        complaint = run(self._initdb("--show"), self._user)
         if complaint and self._user:
             self.binaries = copy_binaries(self.binaries.resolve(), self.directory / "copy")
-            complaint = self._initdb("--show")
+            complaint = run(self._initdb("--show"), self._user)
         if complaint:
             message = f"the Postgres in {self.binaries} cannot be run: {complaint}"
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
 
     def _make_cluster(self) -> None:
         options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        if complaint := self._initdb(*options):
+        assert self._home
+        with OWNER.held():
+            self._server = initdb = self._home.start(self._initdb(*options), self.log)
+        status = initdb.wait()
+        self._server = None
+        if status:
+            complaint = self._last_words() or f"exit status {status}"
             raise LlamactlError(ErrorCode.INTERNAL, f"initdb failed: {complaint}")
 
-    def _initdb(self, *options: str) -> str:
-        """What initdb complains of. With --show it only sees that it finds postgres and its own files."""
-        return run([str(self.binaries / "initdb"), "-D", str(self.data), *options], self._user)
+    def _initdb(self, *options: str) -> list[str]:
+        return [str(self.binaries / "initdb"), "-D", str(self.data), *options]
 
     def _last_words(self) -> str:
         return " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
