@@ -144,8 +144,11 @@ def _checks(
         if kind.id in (skipped or {}):
             reason = (skipped or {})[kind.id]
             return Check(kind.id, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
-        status = CheckStatus.FAILED if kind.id in failed else CheckStatus.PASSED
-        return Check(kind.id, kind.title, status, None, *failed.get(kind.id, (0, ())), kind.severity)
+        if kind.id not in failed:
+            return Check(kind.id, kind.title, CheckStatus.PASSED, severity=kind.severity)
+        return Check(
+            kind.id, kind.title, CheckStatus.FAILED, None, *failed[kind.id], kind.severity, kind.hint
+        )
 
     return tuple(check(kind) for kind in FINDINGS.values() if kind.id.startswith("V"))
 

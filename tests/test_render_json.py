@@ -60,7 +60,8 @@ def test_verify() -> None:
     report = document(BROKEN, "verify")
     assert {"ok", "checks", "counts", "waiting", "root_not_logged"} <= set(report)
     assert report["ok"] is False
-    assert list(report["checks"][0]) == ["id", "title", "status", "ok", "reason", "violations", "sample"]
+    keys = ["id", "title", "status", "ok", "reason", "violations", "sample", "hint"]
+    assert list(report["checks"][0]) == keys
     found = {check["id"]: (check["status"], check["ok"], check["reason"]) for check in report["checks"]}
     assert found["V01"] == ("passed", True, None)
     assert found["V02"] == ("failed", False, None)

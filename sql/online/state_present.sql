@@ -1,7 +1,6 @@
 -- What there is for recording runs. Reads catalogs only, which any role may.
 -- Returns one row: schema_present, present (the tables), outdated (0.1 made them: migrate/upgrade_state.sql comes first), owner
--- (of outdated ones, where the role has not its rights),
--- recordable (the role may record a run: in the tables, or by making them).
+-- (of outdated ones, where the role has not its rights), readable (the role may read what runs recorded), recordable (the role may record a run: in the tables, or by making them).
 -- Lock: none.
 WITH kept AS (
   SELECT n.oid, has_schema_privilege(n.oid, 'USAGE') AS usable, has_schema_privilege(n.oid, 'CREATE') AS creatable
@@ -21,6 +20,7 @@ WITH kept AS (
 ), tables AS (
   SELECT bool_or(outdated) AS outdated,
          min(pg_get_userbyid(relowner)::text) FILTER (WHERE outdated AND NOT pg_has_role(relowner, 'USAGE')) AS owner,
+         bool_and(has_table_privilege(oid, 'SELECT')) AS readable,
          bool_and(has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') AND has_table_privilege(oid, 'UPDATE')
                   AND (NOT outdated OR pg_has_role(relowner, 'USAGE'))) AS writable
   FROM held
@@ -29,6 +29,7 @@ SELECT EXISTS (SELECT FROM kept) AS schema_present,
        tables.writable IS NOT NULL AS present,
        coalesce(tables.outdated, false) AS outdated,
        tables.owner,
+       coalesce((SELECT usable FROM kept) AND tables.readable, false) AS readable,
        coalesce((SELECT usable AND coalesce(tables.writable, creatable) FROM kept),
          has_database_privilege(current_database(), 'CREATE')) AS recordable
 FROM tables;

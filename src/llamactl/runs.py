@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from llamactl import queries
 from llamactl.db import Session
+from llamactl.model import Relation
 from llamactl.names import Names
 
 _NO_NAMES = Names()
@@ -24,6 +25,7 @@ class Present:
     """Made by 0.1."""
     owner: str | None
     """Of outdated ones, where the role has not the owner's rights."""
+    readable: bool
     recordable: bool
 
 
@@ -72,6 +74,13 @@ def interrupted(found: Sequence[Recorded], command: str) -> list[int]:
     """Returns the ids of the table's runs of the command that did not end, and that none completed since."""
     mine = (run for run in found if run.same_table and run.command == command)
     return [run.id for run in takewhile(lambda run: run.ended_at is None, mine)]
+
+
+def is_interrupted(session: Session, relation: Relation, command: str) -> bool:
+    """Returns whether the table's last run of the command did not end; False where the role cannot know."""
+    if not present(session).readable:
+        return False
+    return bool(interrupted(recorded(session, relation.oid, relation.schema, relation.name), command))
 
 
 def steps_of(session: Session, ids: Sequence[int]) -> frozenset[str]:

@@ -7,10 +7,10 @@ roots that are held are checked against each other, so that a fault in the compu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from llamactl import catalog, findings, guard_state, lineage, obstacles, plan, queries
+from llamactl import catalog, findings, guard_state, lineage, obstacles, plan, queries, runs
 from llamactl.db import Session
 from llamactl.locks import reading
 from llamactl.model import Check, CheckStatus, Note, Relation, VerifyReport
@@ -18,6 +18,10 @@ from llamactl.names import Names
 from llamactl.plan import Present
 from llamactl.settings import Settings
 
+RESUME = (
+    "An online migration of this table was interrupted: rerun the same command, llamactl migrate --online, "
+    "which goes on where it stopped"
+)
 NOT_MIGRATED = "The table is not migrated yet: run llamactl migrate"
 
 
@@ -86,9 +90,15 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
     outdated = guard_state.look(session, relation, names).outdated
     notes = (f"{guard_state.OUTDATED}; {guard_state.REPLACE}",) if outdated else ()
-    return VerifyReport((shape, *rows, *jobs, *objects), counts, waiting, unlogged, notes)
+    checks = [shape, *rows, *jobs, *objects]
+    failed = any(check.ok is False and check.id in _MIGRATED for check in checks)
+    if failed and runs.is_interrupted(session, relation, "migrate"):
+        checks = [_resumed(check) for check in checks]
+    return VerifyReport(tuple(checks), counts, waiting, unlogged, notes)
 
 
+_MIGRATED = {"V02", "V08", "V09", "V10", "V11"}
+"""What an online migration that goes on completes."""
 _CHECKS = [id_ for id_ in findings.FINDINGS if id_.startswith("V")]
 _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
 _JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
@@ -103,7 +113,19 @@ def _faulty(session: Session, names: Names, settings: Settings, grace_ms: int) -
 def _check(id_: str, violations: int, sample: Sequence[str]) -> Check:
     kind = findings.FINDINGS[id_]
     status = CheckStatus.FAILED if violations else CheckStatus.PASSED
-    return Check(id_, kind.title, status, violations=violations, sample=tuple(sample), severity=kind.severity)
+    return Check(
+        id_,
+        kind.title,
+        status,
+        violations=violations,
+        sample=tuple(sample),
+        severity=kind.severity,
+        hint=kind.hint if violations else "",
+    )
+
+
+def _resumed(check: Check) -> Check:
+    return replace(check, hint=RESUME) if check.ok is False and check.id in _MIGRATED else check
 
 
 def _skipped(id_: str, reason: str) -> Check:
@@ -133,7 +155,8 @@ def _shape(session: Session, relation: Relation, names: Names) -> Check:
     if root is None:
         return _check("V01", 1, [f"{column} is not there: the table is not migrated yet"])
     if (root.type_name, root.collation) != (job.type_name, job.collation):
-        return _check("V01", 1, [f"{column} is {root.type_name}, the job column {job.type_name}"])
+        differing = _check("V01", 1, [f"{column} is {root.type_name}, the job column {job.type_name}"])
+        return replace(differing, hint="llamactl explain V01 tells how to change the type of the column")
     return _check("V01", 0, ())
 
 

@@ -82,6 +82,8 @@ class Check:
     sample: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
     """What a failure of it weighs against --fail-on."""
+    hint: str = ""
+    """What to do about a failure."""
 
     @property
     def ok(self) -> bool | None:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llamactl.findings import FINDINGS
 from llamactl.model import Check, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
 from llamactl.render import safe
 from llamactl.render.words import joined, not_logged, plural, sampled, unlooked
@@ -69,7 +68,7 @@ def _check(check: Check) -> Annotation:
     message = joined(
         plural(check.violations, "violation"),
         sampled(check.sample, check.violations),
-        FINDINGS[check.id].hint,
+        check.hint,
     )
     return Annotation(check.severity, f"{check.id} FAILED: {check.title}", message)
 

@@ -58,7 +58,7 @@ def _check(check: Check) -> Case:
             return Case(name)
         case CheckStatus.SKIPPED:
             return Case(name, "skipped", message=check.reason or "")
-    details = _lines(sampled(check.sample, check.violations), FINDINGS[check.id].hint)
+    details = _lines(sampled(check.sample, check.violations), check.hint)
     return Case(name, "failure", check.severity, plural(check.violations, "violation"), details)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
 
-from llamactl.findings import FINDINGS, FindingKind
+from llamactl.findings import FindingKind
 from llamactl.model import (
     Check,
     CheckStatus,
@@ -205,7 +205,7 @@ def _check(page: Page, check: Check) -> Iterator[str]:
     return page.entry(
         [("FAIL", "bold red"), f" {check.id}  "],
         [(check.title, "bold"), f" ({check.violations:,})"],
-        [sampled(check.sample, check.violations), FINDINGS[check.id].hint],
+        [sampled(check.sample, check.violations), check.hint],
     )
 
 
