@@ -65,7 +65,7 @@ def test_metadata(unpacked: Path) -> None:
     fields = Parser().parsestr((metadata / "METADATA").read_text(encoding="utf-8"))
     assert fields["Name"] == "llamactl-joblog"  # llamactl on the index is another project
     assert fields["Description-Content-Type"] == "text/markdown"
-    assert "llamactl = llamactl.cli:main" in (metadata / "entry_points.txt").read_text().splitlines()
+    assert "llamactl = llamactl.__main__:main" in (metadata / "entry_points.txt").read_text().splitlines()
 
 
 def test_the_wheel_reads_its_own_sql(unpacked: Path, tmp_path: Path) -> None:

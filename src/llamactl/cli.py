@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import typer
 
+from llamactl.interrupts import INTERRUPTS
 from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat
 from llamactl.render import failure, safe
 from llamactl.render.console import Streams
@@ -22,9 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     streams = Streams(no_color="--no-color" in words)
     try:
-        return _run(words, streams)
+        with INTERRUPTS.active():
+            return _run(words, streams)
     except LlamactlError as exc:
-        return _failed(exc, words, streams)
+        problem = exc
+    except KeyboardInterrupt as exc:
+        problem = _interrupted(exc)
+    return _failed(problem, words, streams)
 
 
 def _run(words: list[str], streams: Streams) -> int:
@@ -33,6 +38,8 @@ def _run(words: list[str], streams: Streams) -> int:
         if any(safe.UNSAFE_SURROGATE.search(word) for word in words):
             raise LlamactlError(ErrorCode.USAGE, "The command line is not valid UTF-8")
         code: int | None = app(args=words, prog_name="llamactl", obj=streams, standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted")
         return code or ExitCode.OK
     except LlamactlError:
         raise
@@ -40,14 +47,30 @@ def _run(words: list[str], streams: Streams) -> int:
         # An argument out of place may be a URL.
         message = safe.without_passwords(exc.format_message())
         raise LlamactlError(ErrorCode.USAGE, message, f"{_called(words)} --help tells more") from exc
-    except (KeyboardInterrupt, typer.Abort) as exc:
+    except typer.Abort as exc:
         raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted") from exc
     except SystemExit:
         return ExitCode.OK  # Typer's, where nobody reads the help that it prints
     except Exception as exc:  # the one place for what nobody expected
+        if any(isinstance(one, KeyboardInterrupt) for one in _behind(exc)):
+            raise _interrupted(exc) from exc
         message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
         hint = "LLAMACTL_DEBUG=1 shows where; please report it"
         raise LlamactlError(ErrorCode.INTERNAL, message, hint) from exc
+
+
+def _interrupted(exc: BaseException) -> LlamactlError:
+    """Returns the error for Ctrl-C, with what had been changed where a session has told."""
+    told = (one for one in _behind(exc) if isinstance(one, LlamactlError))
+    known = (one for one in told if one.code is ErrorCode.INTERRUPTED)
+    return next(known, LlamactlError(ErrorCode.INTERRUPTED, "Interrupted"))
+
+
+def _behind(exc: BaseException | None) -> Iterator[BaseException]:
+    """The exception, and those in whose handling it was raised."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
 
 
 def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
@@ -61,7 +84,8 @@ def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> i
         streams.diagnose(safe.visible_lines(streams.scrub("".join(traceback.format_exception(problem)))))
     streams.fail(problem)
     try:
-        streams.data([failure(problem, _command(words), _format(words), streams.screen())])
+        if not streams.begun:  # a document is one, whatever happens after it
+            streams.data([failure(problem, _command(words), _format(words), streams.screen())])
     except LlamactlError as unwritten:
         streams.fail(unwritten)
     return problem.exit_code

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from llamactl import __version__, render
+from llamactl.interrupts import INTERRUPTS
 from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
 from llamactl.options import output_options
 from llamactl.render import safe
@@ -104,7 +105,9 @@ class Call:
     def show(self, report: render.Report, *, found: bool = False, ascii_only: bool = False) -> ExitCode:
         """Writes the report to stdout and its notes to stderr; returns 1 where a problem was found."""
         screen = self.streams.screen(ascii_only)
-        self.streams.data(render.lines(report, self.command, self.format, screen))
+        document = self.format is not OutputFormat.TEXT
+        with INTERRUPTS.shield() if document else nullcontext():
+            self.streams.data(render.lines(report, self.command, self.format, screen))
         for line in getattr(report, "notes", ()):
             self.note(line)
         return ExitCode.FOUND if found else ExitCode.OK

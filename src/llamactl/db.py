@@ -17,7 +17,7 @@ from llamactl.db_errors import Context, translate
 from llamactl.db_liveness import SHORTEST, Farewell, Pulse
 from llamactl.db_path import SearchPath
 from llamactl.db_rows import into
-from llamactl.db_signals import Interrupts
+from llamactl.interrupts import INTERRUPTS
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
 from llamactl.queries import Query, Statement
 from llamactl.settings import Settings
@@ -40,11 +40,10 @@ def connect(settings: Settings, verb: str) -> Iterator[Session]:
     Ctrl-C and SIGTERM inside cancel the server's statement and become LlamactlError (interrupted). An error
     that ends a writing command says what had been changed.
     """
-    interrupts = Interrupts()
     session = None
     try:
-        with interrupts.active():
-            session = Session(settings, verb, interrupts)
+        with INTERRUPTS.active():
+            session = Session(settings, verb)
             yield session
     except KeyboardInterrupt as exc:
         outcome = session.outcome() if session else "nothing was changed"
@@ -61,10 +60,9 @@ def connect(settings: Settings, verb: str) -> Iterator[Session]:
 class Session:
     """A connection with its settings made; connect() gives one."""
 
-    def __init__(self, settings: Settings, verb: str, interrupts: Interrupts) -> None:
+    def __init__(self, settings: Settings, verb: str) -> None:
         self._settings = settings
         self._verb = verb
-        self._interrupts = interrupts
         self._connection = connection = db_connect.open_connection(settings.dsn, verb)
         self._farewell = Farewell(connection)
         self._target = target = db_connect.reached_target(connection)
@@ -339,7 +337,7 @@ class Session:
             # COMMIT would quietly roll back.
             self._roll_back()
             raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
-        with self._interrupts.shield():
+        with INTERRUPTS.shield():
             with self._translating("commit"):
                 self._path.follow(users_code=True)  # deferred triggers
             self._committing = changes

@@ -10,7 +10,7 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,6 +73,8 @@ class Streams:
         self._no_color = no_color
         self.scrub: Callable[[str], str] = safe.without_passwords
         """Takes passwords out of a text; better once it is known which these are."""
+        self.begun = False
+        """Something was written to stdout."""
         self.aside: Callable[[], AbstractContextManager[object]] = nullcontext
         """Clears the line on stderr for as long as something else is written there: a bar may stand in it."""
 
@@ -99,7 +101,7 @@ class Streams:
         if out is None:
             return False
         try:
-            if not write(out, chunks):
+            if not write(out, self._noted(chunks)):
                 self._out = None
         except OSError as exc:
             _silence(out)
@@ -107,6 +109,11 @@ class Streams:
             message = f"Cannot write to stdout: {exc.strerror}; what the command did stands"
             raise LlamactlError(ErrorCode.CONNECTION, message) from exc
         return not self.unread
+
+    def _noted(self, chunks: Iterable[str]) -> Iterator[str]:
+        for chunk in chunks:
+            self.begun = self.begun or bool(chunk)
+            yield chunk
 
     def note(self, line: str) -> None:
         """Writes a line to stderr."""
