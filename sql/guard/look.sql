@@ -5,7 +5,7 @@
 --   function (the name of the one that it calls, else of the table's own, where there is one), up_to_date (its body is the one that
 --   is to be), current (the trigger calls the function of that name), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
 --   refuses self-parents), schema_present, schema_empty (and the role's to drop), may_create (a function in the schema, or the schema),
---   function_owned (or not there).
+--   foreign_owner (of the function, where the role lacks its owner's rights; else NULL).
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -73,4 +73,4 @@ SELECT
         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = kept.oid AND d.deptype = 'n')) AS schema_empty,
   coalesce((SELECT has_schema_privilege(oid, 'USAGE') AND has_schema_privilege(oid, 'CREATE') FROM kept),
     has_database_privilege(current_database(), 'CREATE')) AS may_create,
-  coalesce((SELECT pg_has_role(proowner, 'USAGE') FROM made), true) AS function_owned;
+  (SELECT pg_get_userbyid(proowner)::text FROM made WHERE NOT pg_has_role(proowner, 'USAGE')) AS foreign_owner;

@@ -1,8 +1,8 @@
 -- What the foreign keys of a relation lead to, where that has a name or a title: of each column the first such key.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns one row a column: column_name, schema_name, table_name, key_name (the column that is referenced), label_name (its
---   name or title), readable (the role may read both, and row security hides no row from it). Keys of several columns
---   tell no row by one of them, and are left out.
+--   name or title), usable (the role may use the schema), granted (it may read both columns), hidden (row security hides
+--   rows from it). Keys of several columns tell no row by one of them, and are left out.
 -- Lock: none on the user's table.
 \if :{?relation}
 \else
@@ -14,10 +14,9 @@ SELECT DISTINCT ON (own.attname)
   c.relname::text AS table_name,
   key.attname::text AS key_name,
   label.attname::text AS label_name,
-  has_schema_privilege(n.oid, 'USAGE')
-    AND has_column_privilege(c.oid, key.attnum, 'SELECT')
-    AND has_column_privilege(c.oid, label.attnum, 'SELECT')
-    AND NOT row_security_active(c.oid) AS readable
+  has_schema_privilege(n.oid, 'USAGE') AS usable,
+  has_column_privilege(c.oid, key.attnum, 'SELECT') AND has_column_privilege(c.oid, label.attnum, 'SELECT') AS granted,
+  row_security_active(c.oid) AS hidden
 FROM pg_catalog.pg_constraint AS f
 JOIN pg_catalog.pg_attribute AS own ON own.attrelid = f.conrelid AND own.attnum = f.conkey[1]
 JOIN pg_catalog.pg_class AS c ON c.oid = f.confrelid

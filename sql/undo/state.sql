@@ -2,7 +2,7 @@
 -- Parameter: function (the name of this table's guard function).
 -- Returns one row: schema_ours (there is the schema, and migrate/create_schema.sql made it), parents, runs (their tables are
 -- there), tables (their oids), readable (the role may read them), others (what else is in the schema), unowned (what the role could not take off: it
--- lacks the rights of the owner). Lock: none.
+-- lacks the rights of the owner), owners (of these). Lock: none.
 \if :{?function}
 \else
 \set function 'LlamaLog_guard'
@@ -19,6 +19,12 @@ WITH kept AS (
   SELECT p.oid, p.proname::text AS name, p.proowner
   FROM kept JOIN pg_catalog.pg_proc AS p ON p.pronamespace = kept.oid
   WHERE p.proname::text = :'function' AND p.prorettype = 'trigger'::regtype
+), unowned AS (
+  SELECT 1 AS place, 'schema llamactl' AS name, nspowner AS owner FROM kept WHERE NOT pg_has_role(nspowner, 'USAGE')
+  UNION ALL
+  SELECT 2, 'llamactl.' || name, relowner FROM held WHERE NOT pg_has_role(relowner, 'USAGE')
+  UNION ALL
+  SELECT 3, 'llamactl.' || quote_ident(name), proowner FROM functions WHERE NOT pg_has_role(proowner, 'USAGE')
 )
 SELECT
   coalesce((SELECT ours FROM kept), false) AS schema_ours,
@@ -38,10 +44,5 @@ SELECT
         WHERE part.classid = d.classid AND part.objid = d.objid AND part.deptype = 'i')
     ORDER BY 1
   ) AS others,
-  ARRAY(
-    SELECT 'schema llamactl' FROM kept WHERE NOT pg_has_role(nspowner, 'USAGE')
-    UNION ALL
-    SELECT 'llamactl.' || name FROM held WHERE NOT pg_has_role(relowner, 'USAGE')
-    UNION ALL
-    SELECT 'llamactl.' || quote_ident(name) FROM functions WHERE NOT pg_has_role(proowner, 'USAGE')
-  ) AS unowned;
+  ARRAY(SELECT name FROM unowned ORDER BY place, name) AS unowned,
+  ARRAY(SELECT DISTINCT pg_get_userbyid(owner)::text FROM unowned ORDER BY 1) AS owners;

@@ -76,6 +76,7 @@ class _ColumnRow:
     key_position: int | None
     alone_unique: bool
     readable: bool
+    updatable: bool
 
     def column(self) -> Column:
         return Column(
@@ -89,6 +90,7 @@ class _ColumnRow:
             generated=self.generated,
             computed=self.computed,
             readable=self.readable,
+            updatable=self.updatable,
         )
 
 
@@ -289,7 +291,19 @@ def _require_readable(
         raise LlamactlError(
             ErrorCode.PERMISSION,
             f"Row security on {found.shown} hides rows from {session.user}: every count would be wrong",
-            f"Connect as a role that sees all rows; as a superuser: ALTER ROLE {user} BYPASSRLS;",
+            f"Connect as the owner, {ident(relation.owner)} (where row security is not forced), or as a role "
+            "with BYPASSRLS",
+        )
+
+
+def require_whole_rows(session: Session, relation: Relation) -> None:
+    """Raises LlamactlError (permission), with the GRANT, where the role may not read every column."""
+    if not relation.readable:
+        shown = qualified(relation.schema, relation.name)
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} may not read every column of {shown}",
+            f"GRANT SELECT ON {shown} TO {ident(session.user)};",
         )
 
 
@@ -312,6 +326,7 @@ def _relation(
         server_version=row.server_version,
         server_version_num=row.server_version_num,
         inheritance=row.inheritance,
+        readable=all(column.readable for column in columns),
         other_columns=tuple(column.name for column in columns if column not in mapped.values()),
     )
 

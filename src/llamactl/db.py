@@ -66,9 +66,6 @@ class Session:
         self._connection = connection = db_connect.open_connection(settings.dsn, verb)
         self._farewell = Farewell(connection)
         self._target = target = db_connect.reached_target(connection)
-        self.target = str(target)
-        """`host:port/database as user`; safe to print."""
-        self.host, self.database, self.user = target.host, target.database, target.user
         self.server_version_num = connection.info.server_version
         self.pooled = settings.dsn.pgbouncer
         """A pooler stands in between: no session state lasts from one transaction to the next."""
@@ -89,10 +86,16 @@ class Session:
                 # Behind a pooler they would stay in the session, for the application's own queries.
                 wanted = db_connect.wanted_settings(settings, self.server_version_num)
                 self._accepted = db_connect.apply_settings(connection, path, wanted)
+                self._target = target = db_connect.true_target(path, target)
                 self._pulse = Pulse(connection, path.value(SHORTEST))
         except BaseException:
             connection.close()
             raise
+        self.target = str(target)
+        """`host:port/database as user`; safe to print."""
+        self.host, self.database = target.host, target.database
+        self.user = target.role
+        """The effective role: the one whose rights count."""
 
     def close(self) -> None:
         """Ends the connection; an open transaction is rolled back by the server."""

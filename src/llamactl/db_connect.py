@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from typing import TypeAlias
 
 import psycopg
@@ -35,6 +36,8 @@ WHERE CASE WHEN name IN ('work_mem', 'temp_buffers')
            ELSE true END"""
 """Sets several at once; the two sizes are only ever raised, the limits ($4) only lowered, and 0 is none."""
 
+_ROLE = b"SELECT current_user"
+_DATABASE = b"SELECT pg_catalog.current_database()"
 _PID = b"SELECT pg_catalog.pg_backend_pid()"
 
 _OPTIONAL = ("client_connection_check_interval", "temp_buffers")
@@ -125,6 +128,11 @@ def planned_target(dsn: Dsn) -> Target:
 def reached_target(connection: Connection) -> Target:
     info = connection.info
     return Target(info.host or info.hostaddr, str(info.port), info.dbname, info.user)
+
+
+def true_target(path: SearchPath, target: Target) -> Target:
+    """The target as the server has it: a pooler may use other names, a login may have another role."""
+    return replace(target, database=path.value(_DATABASE), effective=path.value(_ROLE))
 
 
 def is_pooled(connection: Connection, path: SearchPath, dsn: Dsn) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from psycopg import errors
 
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.names import quote
 from llamactl.prisma_url import Dsn
 
 CHECK_ERROR = errors.CheckViolation
@@ -57,9 +56,18 @@ class Target:
     port: str
     database: str
     user: str
+    """Who logs in."""
+    effective: str = ""
+    """The role whose rights count; empty where there is no session yet."""
+
+    @property
+    def role(self) -> str:
+        """The effective role, as far as it is known."""
+        return self.effective or self.user
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}/{self.database} as {self.user}"
+        role = f" (role {self.role})" if self.role != self.user else ""
+        return f"{self.host}:{self.port}/{self.database} as {self.user}{role}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,28 +156,15 @@ def _forbidden(exc: errors.Error, text: str, context: Context) -> LlamactlError:
     if exc.diag.source_function == "check_enable_rls":
         return LlamactlError(
             ErrorCode.PERMISSION,
-            f"A row-level security policy would hide rows from {context.target.user}: {text}",
-            "Run as the table's owner (where row security is not forced) or as a role with BYPASSRLS",
+            f"A row-level security policy would hide rows from {context.target.role}: {text}",
+            "Connect as the table's owner (where row security is not forced) or as a role with BYPASSRLS",
         )
+    # What the message names cannot be told from it: it is not quoted, and may be in any language.
     return LlamactlError(
-        ErrorCode.PERMISSION, f"{context.target.user} may not do this: {text}", _grant(text, context)
+        ErrorCode.PERMISSION,
+        f"{context.target.role} may not do this ({context.where}): {text}",
+        "`llamactl preflight` lists the rights that a migration needs; triggers of yours may need more",
     )
-
-
-def _grant(text: str, context: Context) -> str:
-    """The GRANT that is missing, where the server's words tell."""
-    role = quote(context.target.user)
-    if match := re.fullmatch(r"permission denied for (?:table|view|materialized view|relation) (.+)", text):
-        return f"GRANT SELECT ON {quote(match[1])} TO {role};"
-    if match := re.fullmatch(r"permission denied for schema (.+)", text):
-        return f"GRANT USAGE ON SCHEMA {quote(match[1])} TO {role}; and CREATE, to create something in it"
-    if match := re.fullmatch(r'permission denied to create temporary tables in database "(.+)"', text):
-        return f"GRANT TEMPORARY ON DATABASE {quote(match[1])} TO {role};"
-    if match := re.fullmatch(r"permission denied for database (.+)", text):
-        return f"GRANT CREATE ON DATABASE {quote(match[1])} TO {role};"
-    if text.startswith("must be owner of"):
-        return f"Run as the owner, or as a member of the owner's role (GRANT owner TO {role})"
-    return "Preflight lists the rights that are needed"
 
 
 def _refused(exc: errors.Error, text: str, state: str, context: Context) -> LlamactlError:

@@ -35,8 +35,10 @@ class SearchPath:
         """The role's own path, as the role, the database or the connection set it."""
         self.shared = True
         """A pooler may give the server's session to somebody else between two transactions."""
-        self._inside = self._ran_users_code = False
-        """In the open transaction: the role's path is in effect; it has been."""
+        self._inside: bool | None = False
+        """In the open transaction: the role's path is in effect. None: neither that nor the pinned one."""
+        self._ran_users_code = False
+        """In the open transaction: the role's path has been in effect."""
         self._outside: bool | None = None
         """Outside of transactions: the role's path is in effect. None: what the user's code left is."""
         for (path,) in connection.execute(b"SHOW search_path"):
@@ -73,7 +75,14 @@ class SearchPath:
 
     def schemas(self) -> list[str]:
         """The schemas of the role's path that exist and that it may use, as the server reads the path."""
-        self.follow(users_code=True)
+        self.follow(users_code=False)
+        local = self._connection.info.transaction_status is TransactionStatus.INTRANS
+        # Without pg_temp: where no other schema is usable pg_temp would be created, which takes a right.
+        self._connection.execute(_FOLLOW_USER, [self.role, local])
+        if local:
+            self._inside = None
+        else:
+            self._outside = None
         return [schema for (schema,) in self._connection.execute(_SCHEMAS)]
 
     def committed(self) -> None:

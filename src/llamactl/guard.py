@@ -173,9 +173,8 @@ def _refuse(
     """Raises LlamactlError for what makes the change impossible: config, or permission with the GRANT."""
     installing = action is GuardAction.INSTALL
     needed = {*OBSTACLES, *([] if there.index else ["LL017"])} if installing else {"LL001", "LL005"}
-    for finding in obstacles.find(session, relation, names, obstacles.look(session, relation, names)):
-        if finding.id in needed:
-            raise obstacles.refusal(finding)
+    found = obstacles.find(session, relation, names, obstacles.look(session, relation, names))
+    obstacles.refuse_for(finding for finding in found if finding.id in needed)
     refuse_foreign(session, there)
     if not installing:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from llamactl import queries
+from llamactl import grants, queries
 from llamactl.db import Session
 from llamactl.model import ErrorCode, IdKind, LlamactlError, Relation
 from llamactl.names import Names
@@ -39,7 +39,8 @@ class GuardState:
     schema_present: bool
     schema_empty: bool
     may_create: bool
-    function_owned: bool
+    foreign_owner: str | None
+    """The owner of its function, where the role lacks the owner's rights."""
 
     @property
     def installed(self) -> bool:
@@ -108,11 +109,11 @@ def refuse_unfit(relation: Relation) -> None:
 
 def refuse_foreign(session: Session, there: GuardState) -> None:
     """Raises LlamactlError (permission) where the function is another role's."""
-    if not there.function_owned:
+    if there.foreign_owner is not None:
         raise LlamactlError(
             ErrorCode.PERMISSION,
             f"{session.user} does not own the guard's function in schema llamactl; nothing was changed",
-            "Run as the role that installed the guard, or as a member of it",
+            f"Connect as its owner, {ident(there.foreign_owner)}",
         )
 
 
@@ -120,14 +121,8 @@ def refuse_uncreatable(session: Session, there: GuardState) -> None:
     """Raises LlamactlError (permission), with the GRANT, where the role may not make the function."""
     if there.may_create:
         return
-    user = ident(session.user)
-    grant = (
-        f"GRANT ALL ON SCHEMA llamactl TO {user};"
-        if there.schema_present
-        else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-    )
     raise LlamactlError(
         ErrorCode.PERMISSION,
         f"{session.user} may not make the guard's function, in schema llamactl; nothing was changed",
-        grant,
+        grants.missing(session, (grants.USE, grants.CREATE)),
     )

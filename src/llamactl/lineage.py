@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from llamactl import queries
+from llamactl import grants, queries
 from llamactl.db import Session
 from llamactl.model import Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy, Relation
 from llamactl.names import Names
@@ -102,7 +102,8 @@ def parameters(settings: Settings) -> dict[str, object]:
 
 def prepare(session: Session, names: Names) -> None:
     """Creates the temporary relations. They end with the transaction that must be open."""
-    session.run(queries.load(CREATE, names))
+    with grants.naming_temporary(session):
+        session.run(queries.load(CREATE, names))
 
 
 def resolve(session: Session, names: Names, settings: Settings) -> None:

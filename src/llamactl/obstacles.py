@@ -6,7 +6,8 @@ saved) is said by preflight from the resolved lineage.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -16,7 +17,7 @@ from llamactl.db import Session
 from llamactl.model import CheckPolicy, Column, ErrorCode, Finding, IdKind, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import LABEL
-from llamactl.wording import ident, listed, qualified
+from llamactl.wording import ident, listed, qualified, shell
 
 RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017")
 """What another role or server could do. The rest is wrong with the table itself."""
@@ -34,11 +35,12 @@ class Rights:
     could_own: bool
     enum_owner: bool | None
     could_own_enum: bool | None
+    enum_usable: bool | None
+    update: bool
     temporary: bool
     create_index: bool
-    create_schema: bool
-    save_parents: bool | None
     sees_others: bool
+    inherits: bool
     standby: bool
 
 
@@ -93,23 +95,25 @@ def refuse(
         no_obstacle |= (
             {"LL001", "LL002", "LL017"} if around.rights.standby else {"LL001", "LL002", "LL005", "LL017"}
         )
-    for finding in find(session, relation, names, around):
-        if finding.id not in no_obstacle:
-            raise refusal(finding)
+    refuse_for(one for one in find(session, relation, names, around) if one.id not in no_obstacle)
 
 
 def refuse_unreadable(relation: Relation) -> None:
     """Raises LlamactlError (config) where a column is of a type that cannot be read as what it stands for."""
-    for finding in shape(relation):
-        if finding.id in UNREADABLE:
-            raise refusal(finding)
+    refuse_for(finding for finding in shape(relation) if finding.id in UNREADABLE)
 
 
-def refusal(finding: Finding) -> LlamactlError:
-    """Returns the error that an obstacle is to a migration."""
-    code = ErrorCode.PERMISSION if finding.id in RIGHTS else ErrorCode.CONFIG
-    what = f": {listed(finding.sample)}" if finding.sample else ""
-    return LlamactlError(code, f"{finding.title}{what}; nothing was changed", finding.hint)
+def refuse_for(obstacles: Iterable[Finding]) -> None:
+    """Raises LlamactlError for the first, if any: permission, with the hints of all rights; else config."""
+    found = list(obstacles)
+    if not found:
+        return
+    first, rights = found[0], [one for one in found if one.id in RIGHTS]
+    what = f": {listed(first.sample)}" if first.sample else ""
+    message = f"{first.title}{what}; nothing was changed"
+    if first not in rights:
+        raise LlamactlError(ErrorCode.CONFIG, message, first.hint)
+    raise LlamactlError(ErrorCode.PERMISSION, message, " ".join(one.hint for one in rights))
 
 
 def look(session: Session, relation: Relation, names: Names) -> Around:
@@ -187,16 +191,14 @@ def _type(column: Column) -> str:
 
 def _rights(session: Session, relation: Relation, names: Names, around: Around) -> Iterator[Finding]:
     rights = around.rights
-    user, owner = ident(session.user), ident(relation.owner)
+    user, table = ident(session.user), qualified(relation.schema, relation.name)
     if not rights.owner:
-        remedy = _become(owner, user, rights.could_own)
-        yield findings.make("LL001", 1, [names.quoted_table()], owner=owner, remedy=remedy)
-    enum = relation.enum
-    if enum and LABEL not in enum.values and not rights.enum_owner:
-        name = qualified(enum.schema, enum.name)
-        remedy = f"{_become(ident(enum.owner), user, rights.could_own_enum)} Or its owner runs: "
-        remedy += f"ALTER TYPE {name} ADD VALUE '{LABEL}';"
-        yield findings.make("LL002", 1, [name], type=name, owner=ident(enum.owner), remedy=remedy)
+        remedy = _connect_as(relation.owner, rights.could_own)
+        yield findings.make("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
+    elif not rights.update:
+        remedy = f"{user} lacks UPDATE on it: GRANT UPDATE ON {table} TO {user};"
+        yield findings.make("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
+    yield from _label_rights(relation, rights, user)
     if not rights.temporary and not rights.standby:
         yield findings.make("LL003", 1, [session.database], database=ident(session.database), user=user)
     if rights.standby:
@@ -205,7 +207,22 @@ def _rights(session: Session, relation: Relation, names: Names, around: Around) 
         yield findings.make("LL005", 1, [session.target], reason=_READ_ONLY)
     if not rights.create_index and not around.named("root index"):
         schema = ident(relation.schema)
-        yield findings.make("LL017", 1, [schema], schema=schema, user=user)
+        # Of the role that can make the index.
+        maker = user if rights.owner else ident(relation.owner)
+        yield findings.make("LL017", 1, [schema], schema=schema, user=maker)
+
+
+def _label_rights(relation: Relation, rights: Rights, user: str) -> Iterator[Finding]:
+    """Yields what the role lacks to add our value to the category's type."""
+    enum = relation.enum
+    if enum is None or LABEL in enum.values or (rights.enum_owner and rights.enum_usable):
+        return
+    name = qualified(enum.schema, enum.name)
+    remedy = f"GRANT USAGE ON SCHEMA {ident(enum.schema)} TO {user};"
+    if not rights.enum_owner:
+        remedy = f"{_connect_as(enum.owner, rights.could_own_enum)} Or its owner runs: "
+        remedy += f"ALTER TYPE {name} ADD VALUE '{LABEL}';"
+    yield findings.make("LL002", 1, [name], type=name, owner=ident(enum.owner), remedy=remedy)
 
 
 _STANDBY = (
@@ -217,11 +234,13 @@ _READ_ONLY = (
 )
 
 
-def _become(owner: str, user: str, member: bool | None) -> str:
-    """Returns how the role gets the owner's rights."""
-    if member:
-        return f"{user} is a member without inheriting: connect with options=-crole={owner}"
-    return f"GRANT {owner} TO {user};"
+def _connect_as(owner: str, may_become: bool | None) -> str:
+    """Returns how to get the owner's rights: never by a membership, which would stay."""
+    if not may_become:
+        return f"Connect as the owner, {ident(owner)}."
+    escaped = re.sub(r"([\s\\])", r"\\\1", owner)
+    options = shell(f"-crole={escaped}")
+    return f"Connect as the owner, {ident(owner)}, which this login may become: `PGOPTIONS={options}`."
 
 
 def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:

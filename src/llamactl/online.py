@@ -131,8 +131,8 @@ def _look(session: Session, settings: Settings) -> Table:
 
 def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:
     """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
-    state.refuse_unrecordable(session)
     there = guard_state.look(session, table.relation, table.names)
+    state.refuse_forbidden(session, creating=not there.guarding)
     if options.keep_guard and there.guarding:
         return
     guard_state.refuse_foreign(session, there)

@@ -149,7 +149,7 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
         found = [
             *_of_jobs(settings, counts, told, cycles, total),
             *_of_rows(told),
-            *row_obstacles.find(session, lineage.Shown(settings.sample), relation, names, around, needs),
+            *row_obstacles.find(session, lineage.Shown(settings.sample), relation, names, needs),
             *_conflicts(session, settings, names, counts),
         ]
         audited = [*log_audit.find(session, settings, relation, names, counts, missing)]

@@ -90,10 +90,8 @@ def project(
     lineage.resolve(session, names, settings)
     counts, missing = lineage.counts(session, names)
     needs = plan.look_at_rows(session, names)
-    around = obstacles.look(session, relation, names)
-    for finding in row_obstacles.find(session, BRIEFLY, relation, names, around, needs):
-        if writing or finding.id not in obstacles.RIGHTS:
-            raise obstacles.refusal(finding)
+    found = row_obstacles.find(session, BRIEFLY, relation, names, needs)
+    obstacles.refuse_for(one for one in found if writing or one.id not in obstacles.RIGHTS)
     return Projection(counts, missing, needs, time.monotonic() - begun)
 
 

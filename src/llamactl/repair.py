@@ -22,6 +22,7 @@ from llamactl.db import Session
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation, RepairReport
 from llamactl.names import Names
 from llamactl.settings import Settings
+from llamactl.wording import ident, qualified
 
 
 def run(
@@ -53,7 +54,7 @@ def run(
         )
     obstacles.refuse_unreadable(relation)
     if not dry_run:
-        state.refuse_unrecordable(session)
+        state.refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
     rules = Rules(overwrite, grace_ms)
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
     if dry_run or confirm:
@@ -66,11 +67,21 @@ def run(
     state.claim(session, relation, note)
     session.announce("resolve")
     first = rounds.work_out(session, settings, relation, names, rules, retries, note)
+    if first.pending.clear_rows and (lacks := _grant_to_update(session, relation, "parent_job_id")):
+        state.refuse_forbidden(session, update=lacks)
     if not first.pending.any_rows:
         if state.cut_steps(session, relation, "repair"):
             Run.begin(session, relation, "repair").end()  # what was cut is complete
         return _report(dry_run, overwrite, first, first, written=0, cleared=0)
     return _write(session, settings, relation, names, rules, first, retries, note, progress)
+
+
+def _grant_to_update(session: Session, relation: Relation, column: str) -> str:
+    """Returns the GRANT that the role lacks to write the column; empty where it lacks none."""
+    found = relation.columns[column]
+    table = qualified(relation.schema, relation.name)
+    grant = f"GRANT UPDATE ({ident(found.name)}) ON {table} TO {ident(session.user)};"
+    return "" if found.updatable else grant
 
 
 def _write(

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llamactl import findings, lineage, queries
+from llamactl import findings, grants, lineage, queries
 from llamactl.db import Session
 from llamactl.lineage import Shown
 from llamactl.model import Finding, Relation
 from llamactl.names import Names
-from llamactl.obstacles import Around
 from llamactl.plan import Needs
 from llamactl.wording import ident, qualified
 
@@ -26,12 +25,10 @@ class Spellings:
     sample: tuple[str, ...]
 
 
-def find(
-    session: Session, shown: Shown, relation: Relation, names: Names, around: Around, needs: Needs
-) -> Iterator[Finding]:
+def find(session: Session, shown: Shown, relation: Relation, names: Names, needs: Needs) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
     if needs.save_parents:
-        yield from _saving(session, relation, around, needs.disregarded)
+        yield from _saving(session, relation, needs.disregarded)
     job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
     misfits = lineage.misfits(session, names, relation, shown)
     if misfits.jobs:
@@ -45,23 +42,13 @@ def find(
             yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
 
 
-def _saving(session: Session, relation: Relation, around: Around, rows: int) -> Iterator[Finding]:
+def _saving(session: Session, relation: Relation, rows: int) -> Iterator[Finding]:
     """The parents that the root flag disregards are saved, and cleared."""
-    if grant := _grant_to_save(session, around):
+    if grant := grants.missing(
+        session, (grants.USE, grants.CREATE), dict.fromkeys(grants.PARENTS, grants.WRITE)
+    ):
         yield findings.make("LL004", rows, (), rows=rows, grant=grant)
     parent = relation.columns["parent_job_id"]
     if parent.not_null:
         table = qualified(relation.schema, relation.name)
         yield findings.make("LL019", rows, (), rows=rows, table=table, column=ident(parent.name))
-
-
-def _grant_to_save(session: Session, around: Around) -> str:
-    """Returns the GRANT that saving parents lacks; empty where it lacks none."""
-    user, rights = ident(session.user), around.rights
-    if rights.save_parents is None:
-        return (
-            "" if rights.create_schema else f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-        )
-    if rights.save_parents:
-        return ""
-    return f"GRANT ALL ON SCHEMA llamactl TO {user}; GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user};"

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from llamactl import catalog, queries, runs
+from llamactl import catalog, grants, queries, runs
 from llamactl.catalog import Found
 from llamactl.db import Session
 from llamactl.locks import LockHolder, is_llamactl
@@ -154,6 +154,8 @@ def _look(session: Session, settings: Settings, found: Found, *, recorded: bool 
         session.read_only()
         claimants = session.rows(load("migrate/claimant"), LockHolder, relation=found.oid)
         table = session.row(load("status/table"), _Table, relation=found.oid, root_column=root_column)
+        if table.state_present:
+            _refuse_unreadable(session)
         all_runs = (
             runs.recorded(session, found.oid, found.schema_name, found.table_name)
             if table.state_present and recorded
@@ -174,6 +176,14 @@ def _look(session: Session, settings: Settings, found: Found, *, recorded: bool 
             session.rows(load("status/lock_wait"), _LockWait, pid=pid),
             session.rows(load("status/blockers"), LockHolder, pid=pid),
             session.rows(load("status/index_build"), IndexBuild, pid=pid),
+        )
+
+
+def _refuse_unreadable(session: Session) -> None:
+    """Raises LlamactlError (permission), with the GRANT, where the role may not read what runs recorded."""
+    if hint := grants.missing(session, (grants.USE,), dict.fromkeys(grants.RUNS, grants.READ)):
+        raise LlamactlError(
+            ErrorCode.PERMISSION, f"{session.user} may not read what runs recorded in schema llamactl", hint
         )
 
 

@@ -97,7 +97,7 @@ def guard(session: Session, relation: Relation, names: Names) -> Iterator[Findin
 def sessions(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:
     """Yields what other sessions do just now: old snapshots, locks on the table, prepared transactions."""
     if not around.rights.sees_others:
-        yield findings.make("LL119", 1, [session.user], user=ident(session.user))
+        yield findings.make("LL119", 1, [session.user], remedy=_to_see_others(session, around))
     old = [
         holder.sentence()
         for holder in snapshot_holders(session)
@@ -109,6 +109,15 @@ def sessions(session: Session, relation: Relation, around: Around) -> Iterator[F
     query = queries.load("preflight/prepared", Names())
     prepared = session.rows(query, PreparedTransaction, relation=relation.oid)
     yield from _some("LL122", [f"{p.gid} of {p.owner}, {duration(p.age_seconds)} old" for p in prepared])
+
+
+def _to_see_others(session: Session, around: Around) -> str:
+    """Returns the GRANT, where one is enough: a role may not inherit what it is a member of."""
+    if session.server_version_num >= 160000:
+        return f"GRANT pg_read_all_stats TO {ident(session.user)} WITH INHERIT TRUE;"
+    if around.rights.inherits:
+        return f"GRANT pg_read_all_stats TO {ident(session.user)};"
+    return "Connect as a role that inherits the rights of pg_read_all_stats."
 
 
 def _in_the_way(holder: LockHolder) -> bool:

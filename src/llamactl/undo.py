@@ -145,14 +145,13 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
     if not taken:
         return
     passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.missing else ())}
-    for finding in obstacles.find(session, relation, names, obstacles.look(session, relation, names)):
-        if finding.id in passed_on:
-            raise obstacles.refusal(finding)
+    found = obstacles.find(session, relation, names, obstacles.look(session, relation, names))
+    obstacles.refuse_for(finding for finding in found if finding.id in passed_on)
     if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
         raise LlamactlError(
             ErrorCode.PERMISSION,
             f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
-            "Run it as the role that ran the migration, or GRANT that role",
+            f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
         )
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, queries, runs
+from llamactl import catalog, grants, queries, runs
 from llamactl.db import Session
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import USERS_INDEX, PlannedStep
 from llamactl.settings import Settings
-from llamactl.wording import ident
 
 _NO_NAMES = Names()
 
@@ -48,6 +47,8 @@ class State:
     readable: bool
     others: tuple[str, ...]
     unowned: tuple[str, ...]
+    owners: tuple[str, ...]
+    """Of what is unowned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +149,12 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
     names = _as_made(names, marked)
     state = look_at_state(session, names)
     if not state.readable:
-        user = ident(session.user)
         raise LlamactlError(
             ErrorCode.PERMISSION,
             f"{session.user} may not read what is kept in the schema llamactl; nothing was changed",
-            f"GRANT USAGE ON SCHEMA llamactl TO {user}; "
-            f"GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {user}; to undo, be its owner",
+            grants.missing(
+                session, (grants.USE,), dict.fromkeys((*grants.PARENTS, *grants.RUNS), grants.READ)
+            ),
         )
     cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
     if state.parents:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
+from llamactl.keywords import KEYWORDS
 from llamactl.names import quote
 
 LISTED = 10
@@ -17,8 +18,9 @@ def qualified(schema: str, name: str) -> str:
 
 
 def ident(name: str) -> str:
-    """Returns the name as SQL takes it, quoted unless it is plain."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quote(name)
+    """Returns the name as SQL takes it, quoted as quote_ident() does."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS
+    return name if plain else quote(name)
 
 
 def listed(items: Sequence[str], most: int = LISTED) -> str:

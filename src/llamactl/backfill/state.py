@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from llamactl import lineage, queries, runs
+from llamactl import grants, lineage, queries, runs
 from llamactl.db import Session
 from llamactl.locks import LockHolder, another_run
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
@@ -56,29 +56,29 @@ def refuse_pooled(session: Session) -> None:
         )
 
 
-def refuse_unrecordable(session: Session) -> None:
-    """Raises LlamactlError (permission), with the GRANT, where the role may not record a run."""
+def refuse_forbidden(session: Session, *, creating: bool = False, update: str = "") -> None:
+    """Raises LlamactlError (permission), with the GRANTs, where the role may not record a run.
+
+    `creating`: it is to create other things in the schema llamactl besides. `update`: the GRANT that it lacks
+    on the table itself.
+    """
     there = runs.present(session)
-    if there.recordable:
+    if there.recordable and not update:
         return
-    user = ident(session.user)
     if there.owner is not None:
         raise LlamactlError(
             ErrorCode.PERMISSION,
             f"llamactl.run was made by an earlier version, and only its owner {there.owner} can update it; "
             "nothing was changed",
-            f"GRANT {ident(there.owner)} TO {user};",
+            f"Connect as the owner, {ident(there.owner)}, for the next run",
         )
-    grant = f"GRANT CREATE ON DATABASE {ident(session.database)} TO {user};"
-    if there.schema_present:
-        grant = (
-            f"GRANT ALL ON SCHEMA llamactl TO {user}; "
-            f"GRANT ALL ON ALL TABLES IN SCHEMA llamactl TO {user}; or run as the role that made them"
-        )
+    schema = (grants.USE, *([grants.CREATE] if creating or not there.present else []))
+    lacks = grants.missing(session, schema, dict.fromkeys(grants.RUNS, grants.WRITE))
+    what = "write to the table" if update else "record a run, in schema llamactl"
     raise LlamactlError(
         ErrorCode.PERMISSION,
-        f"{session.user} may not record a run, in schema llamactl; nothing was changed",
-        grant,
+        f"{session.user} may not {what}; nothing was changed",
+        f"{update} {lacks}".strip(),
     )
 
 

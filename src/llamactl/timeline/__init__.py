@@ -46,6 +46,7 @@ def run(session: Session, settings: Settings, subject: Subject, filters: Filters
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     obstacles.refuse_unreadable(relation)
+    catalog.require_whole_rows(session, relation)
     asked = ask(session, relation, subject)
     shown = filters.params(relation, asked.subject)
     with session.snapshot():

@@ -27,7 +27,16 @@ class _Reference:
     table_name: str
     key_name: str
     label_name: str
-    readable: bool
+    usable: bool
+    """The role may use the schema."""
+    granted: bool
+    """The role may read both columns."""
+    hidden: bool
+    """Row security hides rows from the role."""
+
+    @property
+    def readable(self) -> bool:
+        return self.usable and self.granted and not self.hidden
 
     @property
     def names(self) -> Names:
@@ -36,11 +45,17 @@ class _Reference:
 
     def unread(self, user: str) -> str:
         """The note for a role that may not read it."""
-        table = qualified(self.schema_name, self.table_name)
-        columns = f"{ident(self.key_name)}, {ident(self.label_name)}"
+        table, role = qualified(self.schema_name, self.table_name), ident(user)
+        if self.hidden:
+            return f"Row security hides rows of {table} from {user}, so that ids are shown without names"
+        columns = ", ".join(dict.fromkeys((ident(self.key_name), ident(self.label_name))))
+        needed = [
+            "" if self.usable else f"GRANT USAGE ON SCHEMA {ident(self.schema_name)} TO {role};",
+            "" if self.granted else f"GRANT SELECT ({columns}) ON {table} TO {role};",
+        ]
         return (
-            f"{user} may not read {ident(self.label_name)} of {table}, so that ids stand alone: "
-            f"GRANT SELECT ({columns}) ON {table} TO {ident(user)};"
+            f"{user} may not read {ident(self.label_name)} of {table}, so that ids are shown without names: "
+            f"{' '.join(filter(None, needed))}"
         )
 
 

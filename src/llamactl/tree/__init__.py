@@ -47,6 +47,7 @@ def run(
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     obstacles.refuse_unreadable(relation)
+    catalog.require_whole_rows(session, relation)
     with session.snapshot():
         session.read_only()
         log = Log.open(session, settings, relation)
