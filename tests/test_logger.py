@@ -832,6 +832,49 @@ def test_what_is_not_exported_has_an_underscore() -> None:
         assert {name for name in dir(kind) if not name.startswith("_")} == calls
 
 
+def test_the_applications_search_path(music: str, connection: psycopg.Connection[Any]) -> None:
+    """What it finds there instead of the server's own is not used; a trigger finds what it needs."""
+    functions = (
+        "format_type(oid, integer) RETURNS text",
+        "btrim(text, text) RETURNS text",
+        "min(text) RETURNS text",
+        "quote_ident(text) RETURNS text",
+        "json_populate_recordset(anyelement, json) RETURNS SETOF anyelement",
+    )
+    for function in functions:
+        connection.execute(
+            f"CREATE SCHEMA IF NOT EXISTS mine; CREATE FUNCTION mine.{function} "
+            "LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$".encode()
+        )
+    for operand in ("text", "uuid", "oid", "name"):
+        connection.execute(
+            f"""
+            CREATE FUNCTION mine.equal({operand}, {operand}) RETURNS boolean
+                LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+            CREATE OPERATOR mine.= (LEFTARG = {operand}, RIGHTARG = {operand}, FUNCTION = mine.equal)
+        """.encode()
+        )
+    connection.execute("""
+        CREATE TABLE mine.seen (job text);
+        CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN INSERT INTO seen VALUES (NEW.job_id); RETURN NEW; END $$;
+        CREATE TRIGGER see BEFORE INSERT ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION see()
+    """)
+
+    async def body(log: Either) -> None:
+        log.logger.root("o", ALBUM, job_id="top").created(id=UUID(int=5))
+        log.logger.root("o", ALBUM).created(id=UUID(int=5))
+        assert await log.flush()
+        log.logger.job("o", ALBUM, job_id="below", parent_job_id="top").log()
+        assert (await log.for_entity("o", ALBUM)).parent_job_id == "top"
+
+    path = psycopg.conninfo.make_conninfo(music, options="-c search_path=mine,pg_catalog,public")
+    counters = run_with(LlamaLogger, path, body)
+    assert (counters.written, counters.existing, counters.lost) == (2, 1, 0)
+    assert [row["root_job_id"] for row in rows_of(music)] == ["top", "top"]
+    assert connection.execute("SELECT count(*) FROM mine.seen").fetchone() == (3,)
+
+
 def test_it_imports_little() -> None:
     code = (
         "import sys, llamactl.logger\n"

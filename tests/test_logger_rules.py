@@ -10,11 +10,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llamactl.logger import Category, Status
-from llamactl.logger._encoding import cut, encode, loosened, unlinked, with_root
+from llamactl.logger._encoding import cut, encode, escaped, loosened, unencodable, unlinked, with_root
 from llamactl.logger._rules import (
     Ids,
     described,
@@ -198,6 +198,8 @@ json_values = st.recursive(
 )
 
 
+# A machine may be busy.
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(DEFAULT_COLUMNS), json_values))
 def test_anything_becomes_json_that_postgres_takes(row: dict[str, Any]) -> None:
     text, mended = encode(row, COLUMNS)
@@ -206,6 +208,28 @@ def test_anything_becomes_json_that_postgres_takes(row: dict[str, Any]) -> None:
     text.encode()
     if not mended:
         assert read == row
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(DEFAULT_COLUMNS), json_values),
+    st.sampled_from(["ascii", "latin-1", "cp1252", "euc_jp", "utf-8"]),
+)
+def test_what_a_codec_lacks_is_escaped(row: dict[str, Any], codec: str) -> None:
+    text, _ = encode(row, COLUMNS)
+    written = escaped(text, codec)
+    written.encode(codec)
+    assert json.loads(written).keys() == json.loads(text).keys()
+    assert escaped(written, codec) == written
+    if codec == "utf-8":
+        assert written == text
+
+
+def test_what_is_escaped_where() -> None:
+    row, _ = encode({"reason": "é日\\", "metadata": {"日": ["é", 1]}}, {"reason": "日é", "metadata": "m"})
+    assert json.loads(escaped(row, "ascii")) == {"日é": "\\xe9\\u65e5\\", "m": {"\\u65e5": ["\\xe9", 1]}}
+    assert json.loads(escaped(row, "latin-1"))["日é"] == "é\\u65e5\\"
+    assert "日".translate(unencodable("日", "latin-1")) == "\\u65e5"
 
 
 def test_failures_tell_message_and_code() -> None:

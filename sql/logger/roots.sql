@@ -8,14 +8,14 @@
 \set jobs '{}'
 \endif
 SELECT held.job,
-       CASE WHEN min(held.root) = max(held.root) THEN min(held.root)
-            WHEN count(held.root) = 0 AND count(held.parent) = 0 THEN held.job END AS root
-FROM (SELECT NULL::text AS "root_job_id") AS absent
+       CASE WHEN pg_catalog.min(held.root) OPERATOR(pg_catalog.=) pg_catalog.max(held.root) THEN pg_catalog.min(held.root)
+            WHEN NOT pg_catalog.bool_or(held.root IS NOT NULL OR held.below) THEN held.job END AS root
+FROM (SELECT NULL::pg_catalog.text AS "root_job_id") AS absent
 CROSS JOIN LATERAL (
-  SELECT log."job_id"::text COLLATE "C" AS job,
-         "root_job_id"::text COLLATE "C" AS root,
-         nullif(btrim(log."parent_job_id"::text, E' \t\n\r\f\x0b'), '') AS parent
+  SELECT log."job_id"::pg_catalog.text COLLATE pg_catalog."C" AS job,
+         "root_job_id"::pg_catalog.text COLLATE pg_catalog."C" AS root,
+         coalesce(pg_catalog.btrim(log."parent_job_id"::pg_catalog.text, E' \t\n\r\f\x0b') OPERATOR(pg_catalog.<>) '', false) AS below
   FROM "public"."LlamaLog" AS log
-  WHERE log."job_id" = ANY (:'jobs')
+  WHERE log."job_id" OPERATOR(pg_catalog.=) ANY (:'jobs')
 ) AS held
 GROUP BY held.job;

@@ -231,4 +231,5 @@ class Warnings:
             return
         self._next[kind] = now + self._every
         more = self._kept_back.pop(kind, 0)
-        _LOG.warning("%s%s", message, f" ({more} more like this since the last)" if more else "")
+        printable = message.encode(errors="backslashreplace").decode()  # a handler may write UTF-8
+        _LOG.warning("%s%s", printable, f" ({more} more like this since the last)" if more else "")

@@ -23,6 +23,8 @@ SETTINGS = b"""SELECT pg_catalog.set_config('lock_timeout', '10s', true),
     pg_catalog.set_config('statement_timeout', '30s', true),
     pg_catalog.set_config('client_encoding', 'UTF8', true)"""
 """Of each of the writer's transactions: it waits for nobody for ever."""
+OWN_PATH = b", pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
+"""Besides, where only catalogs are read; the table's code sees the application's path."""
 
 
 class Statement(NamedTuple):
@@ -42,6 +44,8 @@ class Call:
     check: Statement | None = None
     """To be run in the same transaction where it did not write all of them."""
     always_check: bool = False
+    own_path: bool = False
+    """It reads catalogs only."""
 
 
 class Answer(NamedTuple):
@@ -59,7 +63,11 @@ Steps: TypeAlias = Generator[Call, Answer, T]
 
 def ask(path: str, names: Names, values: Mapping[str, object]) -> Steps[Sequence[tuple[Any, ...]]]:
     """Returns the rows of a query."""
-    return (yield Call(statement(queries.load(path, names), values))).rows
+    own_path = path in _OF_CATALOGS
+    return (yield Call(statement(queries.load(path, names), values), own_path=own_path)).rows
+
+
+_OF_CATALOGS = ("catalog/columns", "catalog/enum", "logger/shape")
 
 
 def statement(query: queries.Query, values: Mapping[str, object]) -> Statement:

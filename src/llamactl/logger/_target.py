@@ -22,13 +22,15 @@ Given: TypeAlias = "str | psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
 
 _DEFAULTS = {
     "application_name": "llamactl logger",
+    "client_encoding": "UTF8",
     "connect_timeout": "5",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours."""
+"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours. psycopg lacks
+some of the server's encodings."""
 
 
 class Target:

@@ -153,7 +153,7 @@ class Worker:
 
     def _execute(self, connection: psycopg.Connection[Any], call: Call) -> Answer:
         with connection.transaction(), psycopg.RawCursor(connection, row_factory=tuple_row) as cursor:
-            cursor.execute(_calls.SETTINGS)
+            cursor.execute(_calls.SETTINGS + (_calls.OWN_PATH if call.own_path else b""))
             cursor.execute(*call.statement)
             rows = cursor.fetchall() if cursor.description else []
             written, present = cursor.rowcount, None
