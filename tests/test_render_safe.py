@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -47,3 +48,18 @@ def test_line_breaks_can_be_kept() -> None:
 )
 def test_passwords(text: str, shown: str) -> None:
     assert safe.without_passwords(text) == shown
+
+
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\udce8\udcff", r"\xe8\xff"),
+        ("\U0001f48e", "\U0001f48e"),  # in ASCII its second half looks like a byte
+        ("\U0001f48e\udc8e", "\U0001f48e" + r"\x8e"),
+        (r"\udce8", r"\udce8"),
+        ("\\\udce8", r"\\xe8"),
+    ],
+)
+def test_bytes_that_are_not_utf_8_in_json(text: str, shown: str, ascii_only: bool) -> None:
+    assert json.loads(safe.json_escapes(json.dumps(text, ensure_ascii=ascii_only))) == shown

@@ -14,6 +14,7 @@ from psycopg import conninfo, pq
 from psycopg.rows import TupleRow
 
 from llamactl.config_file import meant
+from llamactl.db_bytes import ENCODING, read_any_bytes
 from llamactl.db_errors import Target, not_connected
 from llamactl.db_liveness import CLIENT, SERVER
 from llamactl.db_path import SearchPath
@@ -55,12 +56,12 @@ def open_connection(dsn: Dsn, verb: str) -> Connection:
     _check_names(dsn)
     target = planned_target(dsn)
     try:
-        connection = psycopg.connect(
-            conninfo.make_conninfo(**parameters(dsn, verb)),
-            autocommit=True,
-            prepare_threshold=None,
-            cursor_factory=psycopg.RawCursor,
-        )
+        connection = _connect(parameters(dsn, verb))
+        if connection.info.parameter_status("server_encoding") == ENCODING:
+            # The server checks what it sends against any other encoding, and fails at one wrong byte.
+            connection.close()
+            connection = _connect({**parameters(dsn, verb), "client_encoding": ENCODING})
+            read_any_bytes(connection)
     except psycopg.Error as exc:
         error = not_connected(exc, target, dsn)
         exc.args = tuple(dsn.scrub(str(arg)) for arg in exc.args)
@@ -73,6 +74,15 @@ def open_connection(dsn: Dsn, verb: str) -> Connection:
     return connection
 
 
+def _connect(params: Mapping[str, str]) -> Connection:
+    return psycopg.connect(
+        conninfo.make_conninfo(**params),
+        autocommit=True,
+        prepare_threshold=None,
+        cursor_factory=psycopg.RawCursor,
+    )
+
+
 def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
     """libpq's parameters: our defaults where neither the URL nor libpq's own sources have a value."""
     given = _defaults(dsn)
@@ -80,7 +90,6 @@ def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
         **{name: value for name, value in CLIENT.items() if not given.get(name)},
         **dsn.params,
         "application_name": f"llamactl {verb}",
-        # Else text from a database in SQL_ASCII would arrive as bytes.
         "client_encoding": "UTF8",
     }
 

@@ -12,6 +12,10 @@ UNSAFE = re.compile(
     "\u2028\u2029\ufeff\ufff9-\ufffb"
     "\ud800-\udfff]"
 )
+_BYTE = re.compile("[\udc80-\udcff]")
+"""A byte that is not UTF-8, as Python reads it (surrogateescape)."""
+_BYTE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)(?<!\\ud[89ab][0-9a-f][0-9a-f])\\udc([89a-f][0-9a-f])")
+"""The same as JSON's own escape, but not the second half of a pair."""
 UNSAFE_SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 PASSWORD = re.compile(
@@ -26,6 +30,8 @@ def _escape(match: re.Match[str]) -> str:
     if character in SHORT:
         return SHORT[character]
     code = ord(character)
+    if _BYTE.match(character):
+        code -= 0xDC00
     return rf"\x{code:02x}" if code < 0x100 else rf"\u{code:04x}"
 
 
@@ -43,6 +49,8 @@ def visible_lines(text: str) -> str:
 
 def json_escapes(document: str) -> str:
     """A JSON document with the same characters as `\\u` escapes; they occur only inside its strings."""
+    document = _BYTE.sub(lambda match: rf"\\x{ord(match[0]) - 0xDC00:02x}", document)
+    document = _BYTE_ESCAPE.sub(r"\1\\\\x\2", document)
     return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else rf"\u{ord(match[0]):04x}", document)
 
 
