@@ -78,7 +78,12 @@ def as_uuid(id_: str | None) -> str | None:
     return None if present(id_) is None else str(uuid.uuid5(uuid.NAMESPACE_OID, str(id_)))
 
 
-STYLES = {"text": as_text, "bigint": as_integer, "uuid": as_uuid}
+def as_char(id_: str | None) -> str | None:
+    """As such a column gives it back: without the blanks at its end."""
+    return id_.rstrip(" ") if id_ is not None else None
+
+
+STYLES = {"text": as_text, "char(9)": as_char, "bigint": as_integer, "uuid": as_uuid}
 Style = Callable[[str | None], str | None]
 
 

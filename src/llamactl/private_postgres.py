@@ -46,6 +46,7 @@ _STOP_SIGNALS = {
     "kill": signal.SIGKILL,
 }
 _PATIENCE = 60.0  # seconds, for a start and for a stop
+_LITTLE_PATIENCE = 10.0  # where no data are to be kept
 
 
 class PrivatePostgres:
@@ -151,7 +152,7 @@ class PrivatePostgres:
             # With the servers that an initdb runs; those that a postmaster runs are of groups of their own.
             os.killpg(server.pid, _STOP_SIGNALS[mode])
         try:
-            server.wait(_PATIENCE)
+            server.wait(_LITTLE_PATIENCE if mode in ("immediate", "kill") else _PATIENCE)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
