@@ -10,12 +10,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from cutting import migrate_here
 from graphs import IdStyle, flatten, make_table, seeds, small_tables
 from llamactl import catalog, db, queries, tree
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError, MarkKind, Node, Tree
@@ -80,6 +82,22 @@ def test_any_job_of_a_tree_shows_the_whole_tree(
     assert ids(show("a", subtree=True)) == ["a", "b"]
     assert ids(show("r", depth=1)) == ["r", "a", "c"]
     assert ids(show("r", limit=1)) == ["r", "a", "b"]
+
+
+@pytest.mark.parametrize("migrated", [False, True], ids=["before", "after"])
+def test_a_subtree_has_what_the_whole_tree_draws_elsewhere(
+    show: Callable[..., Tree], insert: Callable[..., None], database: str, migrated: bool
+) -> None:
+    insert([("r", None), ("k", "r"), ("j", "r"), ("x", "j"), ("x", "k")])
+    insert([{"job_id": "y", "parent_job_id": "x", "status": "FAILED", "is_root_job": False}])
+    if migrated:
+        assert migrate_here(database).code == 0
+    for job in ("k", "j"):
+        found = show(job, subtree=True)
+        assert ids(found) == [job, "x", "y"]
+        assert (found.failed, found.jobs, found.root_job_id, found.nodes[0].parent_job_id) == (1, 3, "r", "r")
+        assert ids(show(job, subtree=True, only="failed")) == [job, "x", "y"]
+    assert set(ids(show("r", only="failed"))) == {"r", "k", "j", "x", "y"}
 
 
 def test_rows_are_told_with_what_they_hold(show: Callable[..., Tree], insert: Callable[..., None]) -> None:
@@ -350,6 +368,8 @@ class Bench:
             below = [show(job, subtree=True) for job in asked]
         for job, found in zip(asked, expected, strict=True):
             check_tree(found, job, held, answer, options)
+        for job, found in zip(asked, below, strict=True):
+            assert {node.job_id for node in found.nodes if node.job_id} == {job, *nx.ancestors(graph, job)}
         for table in self.tables[1:]:
             with self.opened(table, options) as show:
                 assert [show(job) for job in asked] == expected, table

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from llamactl.model import LogRow, Mark, MarkKind, Node, Tree
 from llamactl.tree.cuts import View
 from llamactl.tree.graph import Entry, Graph, topmost
-from llamactl.tree.layout import lay_out
-from llamactl.tree.marks import mark
-from llamactl.tree.placement import place
+from llamactl.tree.layout import draw
 
 Row = tuple[str | None, str | None]
 """A job and the parent that it names."""
@@ -42,9 +40,9 @@ def tree(
         for number, row in enumerate(rows)
     ]
     graph = Graph.of(entries)
-    placed = place(graph, topmost(graph, asked) if top is None else top)
-    marks = mark(graph, placed, top_is_root=top_is_root, logged=logged)
-    return lay_out(graph, placed, marks, View(asked, subtree, depth, limit))
+    view = View(asked, subtree, depth, limit)
+    root = topmost(graph, asked) if top is None else top
+    return draw(graph, root, view, top_is_root=top_is_root, logged=logged)
 
 
 def shape(tree: Tree) -> list[str]:
@@ -342,6 +340,36 @@ def test_what_is_left_out_is_counted(
             wider = tree(rows, asked, subtree=subtree, **flags)
             again = next(one for one in wider.nodes if one.job_id == node.job_id)
             assert all(other.flag != omission.flag for other in again.omitted)
+
+
+DIAMOND: list[Row] = [("r", None), ("k", "r"), ("j", "r"), ("x", "j"), ("x", "k"), ("y", "x")]
+
+
+def test_a_subtree_is_all_that_is_below_the_job_wherever_the_whole_tree_draws_it() -> None:
+    assert [node.job_id for node in tree(DIAMOND, "r").nodes] == ["r", "k", "j", "x", "y"]
+    below = tree(DIAMOND, "k", subtree=True)
+    assert [(node.job_id, node.parent_job_id) for node in below.nodes] == [("k", "r"), ("x", "k"), ("y", "x")]
+    assert (below.jobs, below.logs, below.root_job_id) == (3, 4, "r")
+    assert [(mark.kind, mark.job_id) for mark in below.nodes[1].marks] == [(MarkKind.ALSO_UNDER, "j")]
+
+
+@given(rows_of_any_kind, st.data())
+def test_a_subtree_is_what_a_walk_down_reaches(rows: list[Row], data: st.DataObject) -> None:
+    if not known(rows):
+        return
+    asked = data.draw(st.sampled_from(known(rows)))
+    found = tree(rows, asked, subtree=True)
+    check_preorder(found.nodes)
+    shown = [node.job_id for node in found.nodes if node.job_id is not None]
+    assert len(shown) == len(set(shown)) == found.jobs
+    assert set(shown) == below(rows, asked)
+    loose = sum(1 for job, parent in rows if job is None and parent in shown)
+    assert len(found.nodes) == len(shown) + loose
+    # Its jobs have the root that the whole tree gives them.
+    unknown = Mark(MarkKind.ORIGIN_UNKNOWN)
+    whole = {node.job_id: node for node in tree(rows, asked).nodes if node.job_id is not None}
+    for job, node in ((node.job_id, node) for node in found.nodes if node.job_id is not None):
+        assert (unknown in node.marks) == (unknown in whole[job].marks), node
 
 
 @pytest.mark.parametrize("asked", ["r", "a", "b"])

@@ -22,9 +22,7 @@ from llamactl.render.console import Screen
 from llamactl.settings import Flags, load
 from llamactl.tree.cuts import LINES, View
 from llamactl.tree.graph import Entry, Graph, topmost
-from llamactl.tree.layout import lay_out
-from llamactl.tree.marks import mark
-from llamactl.tree.placement import place
+from llamactl.tree.layout import draw
 from reports import same_as_golden
 from terminals import on_a_terminal
 
@@ -52,9 +50,7 @@ def failed(job: str, parent: str, **values: Any) -> Entry:
 
 def show(entries: Sequence[Entry], asked: str, **options: Any) -> Tree:
     graph = Graph.of(entries)
-    placed = place(graph, topmost(graph, asked))
-    marks = mark(graph, placed, top_is_root=True, logged=frozenset())
-    return lay_out(graph, placed, marks, View(asked, **options))
+    return draw(graph, topmost(graph, asked), View(asked, **options), top_is_root=True)
 
 
 def jobs(found: Tree) -> list[str | None]:
@@ -97,6 +93,15 @@ def test_a_failure_and_those_above_it_are_never_folded() -> None:
     rows = [entry("r"), *tracks(30), entry("mid", "t20"), failed("bad", "mid"), failed("t99", "r")]
     for options in ({"limit": 2}, {"depth": 0}, {"depth": 1, "limit": 1}, {"fold": True}):
         assert {"t20", "mid", "bad", "t99"} <= set(jobs(show(rows, "r", **options))), options
+
+
+def test_a_failure_keeps_those_above_it_by_any_parent() -> None:
+    rows = [entry("r"), entry("k", "r"), entry("j", "r"), entry("x", "j"), entry("x", "k"), failed("y", "x")]
+    rows += tracks(30)
+    for options in ({"only": "failed"}, {"limit": 1}, {"depth": 0}, {"fold": True, "limit": 1}):
+        found = show(rows, "r", **options)
+        assert {"r", "k", "j", "x", "y"} <= set(jobs(found)), options
+        assert found.failed == 1
 
 
 def test_a_tree_that_fits_is_not_folded() -> None:
@@ -376,9 +381,8 @@ def test_a_million_jobs(shape: str) -> None:
     rows = (Entry(str(n), str(above(n)) if n else None, False, row) for n in range(size))
     graph = Graph.of(rows)
     begun = perf_counter()
-    placed = place(graph, "0")
-    marks = mark(graph, placed, top_is_root=True, logged=frozenset())
-    shown = lines(lay_out(graph, placed, marks, View("0")), "tree", OutputFormat.TEXT, Screen())
+    found = draw(graph, "0", View("0"), top_is_root=True)
+    shown = lines(found, "tree", OutputFormat.TEXT, Screen())
     first = next(shown)
     assert perf_counter() - begun < 2
     assert sum(1 for _ in chain([first], shown)) == size + 1

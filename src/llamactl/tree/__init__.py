@@ -19,10 +19,8 @@ from llamactl.model import DanglingPolicy, Tree
 from llamactl.settings import Settings
 from llamactl.tree.cuts import View
 from llamactl.tree.graph import Graph, topmost
-from llamactl.tree.layout import lay_out
+from llamactl.tree.layout import draw
 from llamactl.tree.log import Log
-from llamactl.tree.marks import mark
-from llamactl.tree.placement import place
 
 
 def run(
@@ -57,10 +55,8 @@ def run(
             graph = Graph.of(log.tree(top))
         logged = log.logged(graph.parents_outside() - {top})
     top_is_root = graph.has_rows(top) or settings.dangling is DanglingPolicy.FILL
-    placed = place(graph, top)
-    marks = mark(graph, placed, top_is_root=top_is_root, logged=logged)
     view = View(asked, subtree, depth, limit, only, up, fold)
-    return lay_out(graph, placed, marks, view, log.notes())
+    return draw(graph, top, view, top_is_root=top_is_root, logged=logged, notes=log.notes())
 
 
 def _above(log: Log, asked: str, up: bool) -> tuple[str, Graph | None]:

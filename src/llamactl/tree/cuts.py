@@ -28,7 +28,7 @@ class View:
 
     asked: str
     subtree: bool = False
-    """Only what is below the job that was asked for."""
+    """Only the job that was asked for, and all that is below it by any parent."""
     depth: int | None = None
     """Levels below the first node."""
     limit: int | None = None
@@ -71,7 +71,7 @@ def cut(graph: Graph, placed: Placement, view: View, start: int, whole: Sequence
         return Cuts(Children.link(placed.under, way[::-1]))
     cuts = Cuts(placed.children)
     if view.only is not None:
-        cuts.kept = _with_above(placed, filter(_matches(graph, view.only), whole), len(graph.ids))
+        cuts.kept = _with_above(graph, placed, filter(_matches(graph, view.only), whole))
         cuts.kept[start] = True
         cuts.filtered = len(whole)
         whole = [node for node in whole if cuts.kept[node]]
@@ -96,14 +96,17 @@ def _matches(graph: Graph, only: str) -> Callable[[int], bool]:
     return lambda node: any(only in (row.operation, row.category) for row in graph.rows(node))
 
 
-def _with_above(placed: Placement, nodes: Iterable[int], size: int) -> bytearray:
-    """For each node whether it is one of these, or above one."""
-    found = bytearray(size)
-    for node in nodes:
-        for above in climb(placed, node):
-            if found[above]:
-                break
-            found[above] = True
+def _with_above(graph: Graph, placed: Placement, nodes: Iterable[int]) -> bytearray:
+    """Returns for each node whether it is one of these, or above one by any of its parents, drawn or not."""
+    found = bytearray(len(graph.ids))
+    waiting = [*nodes]
+    while waiting:
+        node = waiting.pop()
+        if found[node]:
+            continue
+        found[node] = True
+        above = {placed.under[node], *graph.named(node)}
+        waiting += [parent for parent in above if parent >= 0 and placed.holds(parent)]
     return found
 
 
@@ -127,8 +130,9 @@ class _Cutter:
         self._graph, self._start, self._cuts = graph, start, cuts
         self._view = view
         size = len(graph.ids)
-        self._failed = _with_above(placed, (node for node, _ in graph.failures), size)
-        self._way = _with_above(placed, [graph.node(view.asked)], size)
+        failed = (node for node, _ in graph.failures if placed.holds(node))
+        self._failed = _with_above(graph, placed, failed)
+        self._way = _with_above(graph, placed, [graph.node(view.asked)])
         self._size, self._deepest = _measure(placed, whole, size)
         self._groups: dict[int, list[list[int]]] = {}
 

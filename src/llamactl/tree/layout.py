@@ -6,7 +6,7 @@ are made while they are read, so that the first line of a tree does not wait for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import overload
@@ -14,24 +14,39 @@ from typing import overload
 from llamactl.model import Mark, MarkKind, Node, Tree
 from llamactl.tree.cuts import Cuts, View, climb, cut
 from llamactl.tree.graph import Graph
-from llamactl.tree.marks import Marks
-from llamactl.tree.placement import Placement, among
+from llamactl.tree.marks import Marks, mark
+from llamactl.tree.placement import Placement, among, place, place_below, rooted
 
 
-def lay_out(graph: Graph, placed: Placement, marks: Marks, view: View, notes: Sequence[str] = ()) -> Tree:
-    """The tree, as far as the view goes; its counts are those of the whole, or of the chain (`up`)."""
+def draw(
+    graph: Graph,
+    top: str,
+    view: View,
+    *,
+    top_is_root: bool,
+    logged: Container[str] = frozenset(),
+    notes: Sequence[str] = (),
+) -> Tree:
+    """Returns the tree of the root `top`, or the subtree of the requested job, as far as the view goes.
+
+    `top_is_root` is False where the top is a dangling parent that fills nothing; `logged` contains those
+    parents outside the tree that have rows. Counts are those of the whole tree, of the subtree, or of the
+    chain (`up`).
+    """
+    placed = place(graph, top)
+    known = rooted(graph, placed, top_is_root)
+    if view.subtree:
+        placed = place_below(graph, view.asked, placed)
+    marks = mark(graph, placed, known=known, logged=logged)
     asked = graph.node(view.asked)
-    start = asked if view.subtree else placed.top
-    if view.up:
-        whole = [*climb(placed, asked)][::-1]
-    else:
-        whole = placed.children.below(asked) if view.subtree else placed.nodes
+    start = placed.top
+    whole = [*climb(placed, asked)][::-1] if view.up else placed.nodes
     cuts = cut(graph, placed, view, start, whole)
     omitted = cuts.totals()
     inside = among(whole, len(graph.ids))
     failures = [(node, log) for node, log in graph.failures if inside[node]]
     return Tree(
-        root_job_id=graph.ids[placed.top] if marks.rooted[asked] else None,
+        root_job_id=top if marks.rooted[asked] else None,
         jobs=len(whole) - sum(inside[node] for node in graph.loose),
         logs=len(whole)
         - (not graph.logged(start))
@@ -118,7 +133,7 @@ class Nodes(Sequence[Node]):
 
     def _node(self, node: int, depth: int, followed: bool) -> Node:
         graph = self.graph
-        under = self.placed.under[node]
+        under = self.placed.above if node == self.placed.top else self.placed.under[node]
         more = [Mark(MarkKind.ASKED)] if node == self.asked else []
         if not depth and under >= 0 and not graph.logged(under):
             more.append(Mark(MarkKind.PARENT_NOT_LOGGED, graph.ids[under]))

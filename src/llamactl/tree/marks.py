@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llamactl.lineage import components
 from llamactl.model import Mark, MarkKind
 from llamactl.tree.graph import NONE, Graph
-from llamactl.tree.placement import Placement, rooted
+from llamactl.tree.placement import Placement
 
 _ORDER = list(MarkKind)
 
@@ -30,27 +30,28 @@ class Marks:
         return tuple(sorted([*found, *more], key=lambda mark: _ORDER.index(mark.kind)))
 
 
-def mark(graph: Graph, placed: Placement, *, top_is_root: bool, logged: Container[str]) -> Marks:
-    """The marks of a placed graph.
+def mark(graph: Graph, placed: Placement, *, known: bytearray, logged: Container[str]) -> Marks:
+    """Returns the marks of a placed graph.
 
-    `top_is_root` is False where the top is a dangling parent that fills nothing. `logged` holds those parents
-    outside the tree that have rows.
+    `known`: node -> whether its root is the top of the whole tree (placement.rooted). `logged` contains those
+    parents outside the tree that have rows.
     """
     found: dict[int, list[Mark]] = {}
 
     def say(node: int, kind: MarkKind, other: int = NONE) -> None:
         found.setdefault(node, []).append(Mark(kind, graph.ids[other] if other != NONE else None))
 
-    known = rooted(graph, placed, top_is_root)
     if not graph.logged(placed.top):
         say(placed.top, MarkKind.PARENT_NOT_LOGGED, placed.top)
     # Of most nodes nothing can be said.
     unknown = [node for node in placed.nodes if not known[node]]
-    several = [node for node in graph.other_parents.keys() | placed.adopted if known[node]]
+    several = [
+        node for node in graph.other_parents.keys() | placed.adopted if placed.holds(node) and known[node]
+    ]
     cycle_of = _cycles(graph, unknown)
     for node in sorted(several) + unknown:
         for parent in graph.named(node):
-            if parent == placed.under[node]:
+            if parent == (placed.above if node == placed.top else placed.under[node]):
                 continue
             if not placed.holds(parent):
                 outside = graph.logged(parent) or graph.ids[parent] in logged

@@ -71,6 +71,8 @@ class Placement:
     """The nodes that are in the tree, level by level from the top down."""
     adopted: set[int] = field(default_factory=set)
     """Nodes that no parent edge leads to from the top: the root column alone puts them under it."""
+    above: int = NONE
+    """What the top of a subtree stands under in the whole tree."""
 
     def holds(self, node: int) -> bool:
         """Whether the node is in the tree."""
@@ -78,7 +80,23 @@ class Placement:
 
 
 def place(graph: Graph, job: str) -> Placement:
-    """Gives each node of the tree whose top is `job` its one place.
+    """Gives each node of the tree of the root `job` its one place; the root column puts nodes there, too."""
+    return _placed(graph, graph.node(job), graph.of_root)
+
+
+def place_below(graph: Graph, job: str, whole: Placement) -> Placement:
+    """Gives each node that a walk down from `job` reaches its one place below it.
+
+    `whole` is the tree that the job is a part of. There, a node with several parents may stand elsewhere.
+    """
+    node = graph.node(job)
+    placed = _placed(graph, node, bytearray(len(graph.ids)))
+    placed.above = whole.under[node]
+    return placed
+
+
+def _placed(graph: Graph, top: int, of_root: bytearray) -> Placement:
+    """Gives each node of the tree below `top` its one place.
 
     1. Under the first of its parents that is in the tree. Where each has one, all hang from the top.
     2. What does not, hangs from a circle of first parents: its oldest job with a parent in place goes under
@@ -86,12 +104,11 @@ def place(graph: Graph, job: str) -> Placement:
     3. What is left then cannot be reached. What the root column puts here goes under the top itself, the rest
        is no part of the tree.
     """
-    top = graph.node(job)
     under = _first_parents(graph, top)
     hanging = Children.link(under, graph.order)
     placed = Placement(top, under, hanging, hanging.below(top))
     if len(placed.nodes) < len(graph.order) + (not graph.logged(top)):
-        _place_rest(graph, placed)
+        _place_rest(graph, placed, of_root)
         placed.children = Children.link(under, graph.order)
         placed.nodes = placed.children.below(top)
     return placed
@@ -111,7 +128,7 @@ def _first_parents(graph: Graph, top: int) -> list[int]:
     return under
 
 
-def _place_rest(graph: Graph, placed: Placement) -> None:
+def _place_rest(graph: Graph, placed: Placement, of_root: bytearray) -> None:
     """Steps 2 and 3, for what does not hang from the top."""
     under, hanging = placed.under, placed.children
     inside = among(placed.nodes, len(under))
@@ -135,7 +152,7 @@ def _place_rest(graph: Graph, placed: Placement) -> None:
 
     open_(parent for parent in waiting if inside[parent])
     # Those without a parent here come first: what hangs from them keeps its place.
-    by_root = [job for job in jobs if graph.of_root[job]]
+    by_root = [job for job in jobs if of_root[job]]
     by_root.sort(key=lambda job: (any(graph.logged(parent) for parent in graph.named(job)), ages[job]))
     for orphan in [*by_root, NONE]:
         while ready:
@@ -148,7 +165,7 @@ def _place_rest(graph: Graph, placed: Placement) -> None:
     for node in rest:
         if not inside[node]:
             under[node] = OUTSIDE
-            if graph.of_root[node]:  # a row without a job id: jobs have been adopted above
+            if of_root[node]:  # a row without a job id: jobs have been adopted above
                 under[node] = placed.top
                 placed.adopted.add(node)
 
