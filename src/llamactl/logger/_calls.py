@@ -19,11 +19,11 @@ from llamactl.names import Names
 
 T = TypeVar("T")
 
-SETTINGS = b"""SELECT pg_catalog.set_config('lock_timeout', '10s', true),
-    pg_catalog.set_config('statement_timeout', '30s', true),
-    pg_catalog.set_config('client_encoding', 'UTF8', true)"""
+SETTINGS = b"""SELECT pg_catalog.set_config('lock_timeout', '10s', true) AS a,
+    pg_catalog.set_config('statement_timeout', '30s', true) AS b,
+    pg_catalog.set_config('client_encoding', 'UTF8', true) AS c"""
 """Of each of the writer's transactions: it waits for nobody for ever."""
-OWN_PATH = b", pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)"
+OWN_PATH = b", pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) AS d"
 """Besides, where only catalogs are read; the table's code sees the application's path."""
 
 
@@ -51,7 +51,8 @@ class Call:
 class Answer(NamedTuple):
     """What the server says to a call."""
 
-    rows: Sequence[tuple[Any, ...]]
+    rows: Sequence[Any]
+    """Named tuples."""
     written: int
     """How many rows it wrote."""
     present: Sequence[int] | None
@@ -61,7 +62,7 @@ class Answer(NamedTuple):
 Steps: TypeAlias = Generator[Call, Answer, T]
 
 
-def ask(path: str, names: Names, values: Mapping[str, object]) -> Steps[Sequence[tuple[Any, ...]]]:
+def ask(path: str, names: Names, values: Mapping[str, object]) -> Steps[Sequence[Any]]:
     """Returns the rows of a query."""
     own_path = path in _OF_CATALOGS
     return (yield Call(statement(queries.load(path, names), values), own_path=own_path)).rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from llamactl.ids import array_of, as_held
@@ -50,8 +50,10 @@ class Shape:
 def look(names: Names) -> Steps[Shape]:
     """Returns the table's shape. Raises LoggerError (config) where it cannot be logged to."""
     relation, columns = names.quoted_table(), names.columns
-    found = {str(row[0]): row for row in (yield from ask("catalog/columns", names, {"relation": relation}))}
-    kind = found[columns["id"]][3] if columns["id"] in found else None
+    found: dict[str, Any] = {
+        row.name: row for row in (yield from ask("catalog/columns", names, {"relation": relation}))
+    }
+    kind = found[columns["id"]].kind if columns["id"] in found else None
     if kind not in ("string", "uuid") or columns["job_id"] not in found:
         message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
         raise LoggerError(ErrorCode.CONFIG, message)
@@ -60,8 +62,8 @@ def look(names: Names) -> Steps[Shape]:
     ((keyed, ruled, deferrable, readable, encoding, others),) = yield from ask("logger/shape", names, given)
     return Shape(
         absent=frozenset(ours for ours, theirs in columns.items() if theirs not in found),
-        lengths={name: int(length[1]) for name in found if (length := _LENGTH.search(found[name][1]))},
-        links=not enum or any(label == Category.LINKED for *_, label in enum),
+        lengths={name: int(length[1]) for name in found if (length := _LENGTH.search(found[name].type_name))},
+        links=not enum or any(row.label == Category.LINKED for row in enum),
         job_id=_column(found[columns["job_id"]]),
         keyed=keyed,
         ruled=ruled,
@@ -73,10 +75,9 @@ def look(names: Names) -> Steps[Shape]:
     )
 
 
-def _column(row: Sequence[Any]) -> Column:
-    facts = [*row[:9], row[11]]  # without its place in keys
-    facts[3] = IdKind(facts[3])
-    return Column(*facts)
+def _column(row: Any) -> Column:
+    facts = {field.name: getattr(row, field.name) for field in fields(Column)}
+    return Column(**facts | {"kind": IdKind(facts["kind"])})
 
 
 _LENGTH = re.compile(r"\((\d+)\)(?:\[\])?$")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg.rows import tuple_row
+from psycopg.rows import namedtuple_row
 
 from llamactl.logger import _calls
 from llamactl.logger._buffer import Buffer, SupersededError
@@ -152,7 +152,7 @@ class Worker:
                 return result
 
     def _execute(self, connection: psycopg.Connection[Any], call: Call) -> Answer:
-        with connection.transaction(), psycopg.RawCursor(connection, row_factory=tuple_row) as cursor:
+        with connection.transaction(), psycopg.RawCursor(connection, row_factory=namedtuple_row) as cursor:
             cursor.execute(_calls.SETTINGS + (_calls.OWN_PATH if call.own_path else b""))
             cursor.execute(*call.statement)
             rows = cursor.fetchall() if cursor.description else []
