@@ -294,19 +294,26 @@ def completed(course: Course, dsn: str, connection: Connection, before: Hook | N
     return done
 
 
-def test_a_second_run(course: Course, stoppers: Sequence[Stopper]) -> None:
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [('SET "root_job_id" = CAST', 3), ("LEVEL REPEATABLE READ", 0)],
+    ids=["batch", "before any change"],
+)
+def test_a_second_run(course: Course, stoppers: Sequence[Stopper], statement: str, number: int) -> None:
     first = stoppers[0]
-    number = course.numbers_of('SET "root_job_id" = CAST')[3]
+    number = course.numbers_of(statement)[number]
     with course.copied() as dsn, psycopg.connect(dsn, autocommit=True) as connection:
         pid = course.stopped(first, dsn, number)
         (theirs,) = connection.execute(THEIR_PID.format("").encode()).fetchone() or (0,)
-        before = outcome(course.pg_dump, dsn)
-        for command in (["migrate", "--online"], ["migrate"], ["repair"]):
+        before = dump(course.pg_dump, dsn)
+        for command in (["migrate", "--online"], ["migrate"], ["undo"], ["repair"]):
+            if command == ["repair"] and statement != 'SET "root_job_id" = CAST':
+                continue  # there is no root column yet
             done = run_here(*command, "--yes", "--dsn", dsn)
             assert (done.code, len(done.errors)) == (3, 1)
             assert f"Another llamactl is at work on the table: pid {theirs} " in done.errors[0]
             assert "Waiting" not in done.err
-        assert outcome(course.pg_dump, dsn) == before
+        assert dump(course.pg_dump, dsn) == before
         first.go_on(pid)
         assert (ended := first.ended())
         assert ended.code == 0, ended.err

@@ -2,7 +2,7 @@
 -- mark_index.sql, add_check.sql, comment.sql, guard/mark_job_index.sql). What a cut left before its comment could be made is
 -- told by its name: an INVALID index, which serves nobody. Reads catalogs only.
 -- Parameters: relation (oid, or a name as regclass reads it), root_column, parent, index, job_index, guard (the names that
--- llamactl gives).
+-- llamactl gives), leftovers (an array of oids: the views of catalog/leftovers.sql, which are no blockers).
 -- Returns one row: added_column (NULL: the column is the user's, or there is none), comment_only (the column is the user's, its
 -- comment ours), index, check_name, job_index (names), unmarked_index, unmarked_job_index (one of our name and definition, without
 -- any comment), trigger, function (the guard's), function_elsewhere (another table's trigger calls it), blockers (what would have
@@ -31,6 +31,10 @@
 \if :{?guard}
 \else
 \set guard 'LlamaLog_guard'
+\endif
+\if :{?leftovers}
+\else
+\set leftovers '{}'
 \endif
 WITH RECURSIVE log AS (
   SELECT :'relation'::regclass::oid AS oid
@@ -101,6 +105,7 @@ WITH RECURSIVE log AS (
     -- A CHECK depends on the column in both ways.
     AND (d.classid, d.objid, d.objsubid) NOT IN (SELECT class, object, part FROM going)
     AND d.objid NOT IN (SELECT trigger_id FROM guard WHERE trigger_id IS NOT NULL)
+    AND (r.ev_class = ANY (:'leftovers'::oid[])) IS NOT TRUE
 )
 SELECT
   (SELECT name FROM added) AS added_column,

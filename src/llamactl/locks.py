@@ -121,8 +121,18 @@ def claim(session: Session, oid: int) -> None:
     """
     if session.row(queries.load("migrate/claim", _NO_NAMES), _Claimed, relation=oid).claimed:
         return
-    holders = session.rows(queries.load("migrate/claimant", _NO_NAMES), LockHolder, relation=oid)
-    raise another_run(holders)
+    raise another_run(claimants(session, oid))
+
+
+def claimants(session: Session, oid: int) -> list[LockHolder]:
+    """Returns who holds the claim on the table: at most one, this session excepted."""
+    return session.rows(queries.load("migrate/claimant", _NO_NAMES), LockHolder, relation=oid)
+
+
+def refuse_claimed(session: Session, oid: int) -> None:
+    """Raises LlamactlError (busy) where another run is at work, before anybody is asked anything."""
+    if holders := claimants(session, oid):
+        raise another_run(holders)
 
 
 @contextmanager

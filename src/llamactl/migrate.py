@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llamactl import catalog, lineage, obstacles, plan, projection, queries
+from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, queries
 from llamactl.backfill import state
 from llamactl.db import Session
 from llamactl.estimates import estimate, rows_of
@@ -122,6 +122,7 @@ def _under_lock(
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=options.check)
+    leftovers.drop(session, leftovers.find(session, relation.oid))
     session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
     session.announce("resolve")
     lineage.prepare(session, names)

@@ -84,6 +84,7 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
         found = obstacles.find(session, relation, names, around)
         sessions = [
             *surroundings.guard(session, relation, names),
+            *surroundings.views(session, relation),
             *surroundings.sessions(session, relation, around),
         ]
     read = None

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from llamactl import catalog, grants, queries, runs
+from llamactl import catalog, grants, leftovers, queries, runs
 from llamactl.catalog import Found
 from llamactl.db import Session
 from llamactl.locks import LockHolder, is_llamactl
@@ -114,6 +114,7 @@ def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
     table = TableStatus(name=found.shown, migrated=_migrated(look), guard=look.table.guard_present)
     ended = {one.backend_pid for one in look.runs if one.ended_at}
     at_work = [_at_work(holder) for holder in look.claimants if holder.pid not in ended]
+    left = () if look.claimants else leftovers.find(session, found.oid)
     return StatusReport(
         newest,
         look.steps,
@@ -121,7 +122,7 @@ def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
         bool(at_work),
         look.table.as_of,
         at_work[0] if at_work else None,
-        tuple(_notes(look)),
+        (*_notes(look), *map(leftovers.sentence, left)),
     )
 
 

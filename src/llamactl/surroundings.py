@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llamactl import findings, guard_state, queries
+from llamactl import findings, guard_state, leftovers, queries
 from llamactl.db import Session
-from llamactl.locks import LockHolder, lock_holders
+from llamactl.locks import LockHolder, claimants, lock_holders
 from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation, Skipped
 from llamactl.names import DEFAULT_COLUMNS, Names
 from llamactl.obstacles import Around
@@ -92,6 +92,13 @@ def guard(session: Session, relation: Relation, names: Names) -> Iterator[Findin
     found = guard_state.look(session, relation, names)
     if found.outdated:
         yield findings.make("LL126", 1, [f"llamactl.{ident(found.function or '')}"])
+
+
+def views(session: Session, relation: Relation) -> Iterator[Finding]:
+    """Yields the views that a server crash left of a run of version 0.1; those of a live run go with it."""
+    found = [] if claimants(session, relation.oid) else leftovers.find(session, relation.oid)
+    statements = "; ".join(f"DROP VIEW {one.name}" for one in found)
+    yield from _some("LL127", [one.name for one in found], statements=statements)
 
 
 def sessions(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:

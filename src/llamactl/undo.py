@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from llamactl import catalog, obstacles, undo_plan
+from llamactl import catalog, leftovers, obstacles, undo_plan
 from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
-from llamactl.locks import claim, while_held, with_lock_retries
+from llamactl.locks import claim, refuse_claimed, while_held, with_lock_retries
 from llamactl.model import ErrorCode, LlamactlError, Note, Parents, Relation, Step, UndoReport
 from llamactl.names import Names
 from llamactl.plan import LABEL, PlannedStep, timed
@@ -46,6 +46,8 @@ def run(
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
+    if not dry_run:
+        refuse_claimed(session, relation.oid)
     with session.snapshot():
         session.read_only()
         standing = undo_plan.look(session, settings, relation)
@@ -109,6 +111,9 @@ def _under_lock(
 
 def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
     """Raises LlamactlError where afterwards not all rows have their parent back."""
+    if step.name == "drop_leftovers":
+        leftovers.drop(session, standing.leftovers)
+        return
     step.run(session, standing.names)
     if step.name != "restore_parents":
         return
@@ -205,6 +210,8 @@ def _notes(dry_run: bool, standing: Standing, any_step: bool) -> Iterator[str]:
     ):
         if unmarked and not ours:
             yield f"Index {ident(name)} stays: nothing says that llamactl made it"
+    if marked.added_column is None:
+        yield from map(leftovers.sentence, standing.kept_leftovers)
     if cleared.kept:
         yield f"{cleared.kept} rows whose parent was cleared have one by now, and keep it"
     if cleared.gone:

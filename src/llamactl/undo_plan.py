@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, grants, queries, runs
+from llamactl import catalog, grants, leftovers, queries, runs
 from llamactl.db import Session
+from llamactl.leftovers import Leftover
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import USERS_INDEX, PlannedStep
@@ -94,6 +95,12 @@ class Standing:
     runs: Runs
     cut: frozenset[str]
     """The steps at which online migrations were cut."""
+    leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def kept_leftovers(self) -> tuple[Leftover, ...]:
+        """Those that the role cannot drop by name: they go with the column, if that goes."""
+        return tuple(one for one in self.leftovers if not one.droppable)
 
     @property
     def index(self) -> bool:
@@ -136,6 +143,7 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
     Raises LlamactlError (permission) where the role may not read the saved state.
     """
     names = catalog.names_for(relation, settings)
+    left = leftovers.find(session, relation.oid)
     marked = session.row(
         queries.load("undo/look", names),
         Marked,
@@ -145,6 +153,7 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
         index=names.index,
         job_index=names.job_index,
         guard=names.guard,
+        leftovers=[one.oid for one in left],
     )
     names = _as_made(names, marked)
     state = look_at_state(session, names)
@@ -165,7 +174,7 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
         others = session.row(queries.load("undo/other_runs", names), _Others, runs=forgotten)
         kept = Runs(tuple(forgotten), others.others)
         cut = runs.steps_of(session, runs.interrupted(found, "migrate"))
-    return Standing(relation, names, marked, state, cleared, kept, cut)
+    return Standing(relation, names, marked, state, cleared, kept, cut, left)
 
 
 def look_at_state(session: Session, names: Names) -> State:
@@ -209,6 +218,9 @@ def steps(standing: Standing) -> list[PlannedStep]:
     exclusive = "AccessExclusiveLock"
     return [
         *locks(standing.state),
+        PlannedStep(
+            "drop_leftovers", ["undo/drop_leftovers"], "", any(one.droppable for one in standing.leftovers)
+        ),
         PlannedStep("drop_trigger", ["guard/drop_trigger"], exclusive, marked.trigger),
         PlannedStep("drop_function", ["guard/drop_function"], "", standing.function),
         # Before the parents: of a flagged row the job may be its own.
@@ -223,7 +235,12 @@ def steps(standing: Standing) -> list[PlannedStep]:
         PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
         PlannedStep("create_index", ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
         PlannedStep("drop_job_index", ["undo/drop_job_index"], exclusive, standing.job_index),
-        PlannedStep("drop_column", ["undo/drop_column"], exclusive, marked.added_column is not None),
+        PlannedStep(
+            "drop_column",
+            ["undo/drop_column_and_views" if standing.kept_leftovers else "undo/drop_column"],
+            exclusive,
+            marked.added_column is not None,
+        ),
         PlannedStep(
             "drop_comment",
             ["undo/drop_comment"],

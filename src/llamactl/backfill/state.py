@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from llamactl import grants, lineage, queries, runs
+from llamactl import grants, leftovers, lineage, queries, runs
 from llamactl.db import Session
-from llamactl.locks import LockHolder, another_run
+from llamactl.locks import LockHolder, another_run, claimants
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
 from llamactl.wording import ident
@@ -104,14 +104,16 @@ def claim(session: Session, relation: Relation, note: Note) -> None:
     deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
     query = queries.load("online/claim", _NO_NAMES)
     while not session.row(query, _Claimed, relation=relation.oid).claimed:
-        claimants = queries.load("migrate/claimant", _NO_NAMES)
-        holders = session.rows(claimants, LockHolder, relation=relation.oid)
+        holders = claimants(session, relation.oid)
         if time.monotonic() > deadline or not all(_is_dead(session, holder) for holder in holders):
             raise another_run(holders)
         if not told:
             note("Waiting for what the server still does for a run that was killed")
             told = True
         time.sleep(0.1)
+    if left := leftovers.find(session, relation.oid):
+        with session.transaction(temporary=True):
+            leftovers.drop(session, left)
 
 
 def _is_dead(session: Session, holder: LockHolder) -> bool:
