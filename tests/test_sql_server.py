@@ -63,10 +63,12 @@ STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {
 # In an order in which they can run, once there is everything that undo takes off.
 UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/other_runs"]
 UNDO = [
-    *("undo/lock_parents", "undo/lock_runs", "migrate/drop_check", "undo/restore_parents"),
+    *("undo/lock_parents", "undo/lock_runs", "undo/drop_leftovers", "migrate/drop_check"),
+    "undo/restore_parents",
     *("undo/drop_job_index", "undo/drop_comment", "undo/drop_column", "undo/forget_parents"),
     *("undo/forget_runs", "undo/drop_cleared_parent", "undo/drop_runs", "undo/drop_schema"),
 ]
+COLUMN = ["undo/drop_column_and_views"]
 # In an order in which they can run, each by itself.
 GUARD = [
     *("guard/create_job_index", "guard/mark_job_index", "guard/create_function", "guard/create_trigger"),
@@ -79,7 +81,7 @@ ALONE = [
     path
     for path in PATHS
     if path not in {*GUARD, *LINEAGE, *RESOLVED, *RECORDED, *ROUND, *ONLINE, *CHECK, "migrate/drop_check"}
-    and path not in {*STEPS, *UNDO_READING, *UNDO, *LOGGER}
+    and path not in {*STEPS, *UNDO_READING, *UNDO, *COLUMN, *LOGGER}
 ]
 # No row is its own parent, so that the CHECK can be added.
 ROWS = [{**row, "created_at": "2025-01-31 12:00"} for row in faulty_rows() if row["job_id"] != "s"]
@@ -160,6 +162,8 @@ class Log:
         )
         yield "undo reading", UNDO_READING
         yield "undo", UNDO
+        self.change('ALTER TABLE "public"."LlamaLog" ADD COLUMN "root_job_id" text;')
+        yield "column", COLUMN
 
     def values(self, path: str) -> dict[str, object]:
         """What the file takes."""
@@ -191,7 +195,7 @@ class Log:
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
         known |= {"sample": 10, "longest": 100, "depth": 2, "numbers": [1, 2]}
         known |= {"max_length": "100", "bound": None}
-        known |= {"since_epoch": 0}
+        known |= {"since_epoch": 0, "leftovers": []}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}
         known |= {"command": "migrate", "name": "fill"}
@@ -399,7 +403,18 @@ def lock_of(own: Session, log: Log, path: str) -> str:
     with own.transaction():
         own.run(loaded(path, log.names, text), **log.values(path))
         held = list(own.tuples(HELD))
-    if path not in {*LOGGER, *STEPS, *UNDO, *GUARD, *RECORDED, *ROUND, *ONLINE, *CHECK, "migrate/drop_check"}:
+    if path not in {
+        *LOGGER,
+        *STEPS,
+        *UNDO,
+        *COLUMN,
+        *GUARD,
+        *RECORDED,
+        *ROUND,
+        *ONLINE,
+        *CHECK,
+        "migrate/drop_check",
+    }:
         assert {mode for _, mode in held} <= {"AccessShareLock"}, path
     return max((mode for relation, mode in held if relation == log.relation.oid), key=MODES.index, default="")
 

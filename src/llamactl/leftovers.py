@@ -45,6 +45,6 @@ def sentence(leftover: Leftover) -> str:
     """Returns what it is and how to be rid of it, in a line."""
     view = leftover.name
     return (
-        f"View {view} was left by version 0.1 in a server crash: the table and its columns cannot be dropped; "
+        f"View {view} was left by version 0.1 in a server crash: nobody can drop the table or its columns; "
         f"as a superuser: DROP VIEW {view}; or drop the table with CASCADE"
     )
