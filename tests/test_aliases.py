@@ -33,8 +33,12 @@ def reading_the_log() -> list[str]:
 
 @cache
 def aliases() -> list[str]:
-    """Each name beside an AS: of a column, of a relation in FROM, of a query in WITH."""
-    found: set[str] = set()
+    """Each name beside an AS, of a column, a relation or a query; and those of the temporary relations."""
+    temporary = "".join(queries.text(path) for path in (lineage.CREATE, "online/create_round"))
+    found = {
+        *re.findall(r"^  (\w+) [a-z\"]", temporary, re.MULTILINE),
+        *re.findall(r"TABLE (\w+) ", temporary),
+    }
     for text in reading_the_log():
         tokens = tokenize(text, "test")
         for before, word, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
@@ -54,7 +58,15 @@ def mappings(every: int = 1) -> Iterator[dict[str, str]]:
 
 def test_the_aliases_are_found() -> None:
     known = {"job", "parent", "root", "place", "row_id", "absent", "log", "flagged", "blank", "same_id"}
-    assert known | {"disregarded", "created_epoch", "present_log", "entry", "keys"} <= {*aliases()}
+    assert known | {
+        "disregarded",
+        "created_epoch",
+        "present_log",
+        "entry",
+        "keys",
+        "trust_root_flag",
+        "setting",
+    } <= {*aliases()}
 
 
 # --- each column under each name --------------------------------------------------------------------------

@@ -21,17 +21,20 @@ WITH recent AS MATERIALIZED (
          lineage.job IS NOT NULL AS known, lineage.ambiguous, lineage.depth,
          CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root
   FROM pg_temp.setting
-  CROSS JOIN (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at", NULL::boolean AS "is_root_job") AS absent
   CROSS JOIN LATERAL (
-    SELECT log."id"::text AS row_id, pg_temp.present(log."job_id"::text COLLATE "C") AS job,
-           CASE WHEN NOT (setting.trust_root_flag AND "is_root_job" IS TRUE AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL)
-                THEN pg_temp.present(log."parent_job_id"::text COLLATE "C") END AS parent,
-           "created_at" AS created,
-           "root_job_id" IS NULL AS bare
-    FROM "public"."LlamaLog" AS log
-    -- The bare comparison, so that an index on the column can serve it.
-    WHERE "created_at" >= :'since' OR :'since'::text IS NULL
-    OFFSET 0  -- a fence: else each use of a column above would work it out again
+    SELECT held.row_id, held.job, held.parent, held.created, held.bare
+    FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at", NULL::boolean AS "is_root_job") AS absent
+    CROSS JOIN LATERAL (
+      SELECT log."id"::text AS row_id, pg_temp.present(log."job_id"::text COLLATE "C") AS job,
+             CASE WHEN NOT (setting.trust_root_flag AND "is_root_job" IS TRUE AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL)
+                  THEN pg_temp.present(log."parent_job_id"::text COLLATE "C") END AS parent,
+             "created_at" AS created,
+             "root_job_id" IS NULL AS bare
+      FROM "public"."LlamaLog" AS log
+      -- The bare comparison, so that an index on the column can serve it.
+      WHERE "created_at" >= :'since' OR :'since'::text IS NULL
+      OFFSET 0  -- a fence: else each use of a column above would work it out again
+    ) AS held
   ) AS entry
   LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)
 ), deep AS (
