@@ -216,7 +216,7 @@ def test_another_view_still_stops_an_owner(crashed: Callable[..., str]) -> None:
     for user in ("owning", "postgres"):
         done = run_here("undo", "--yes", "--dsn", make_conninfo(dsn, user=user))
         assert done.code == 2
-        assert done.errors[0].endswith("is used by view mine; nothing was changed")
+        assert done.errors[0].endswith("is used by view public.mine; nothing was changed")
     assert left(dsn) == ["entry", "mine", "target"][::2]
 
 
