@@ -133,8 +133,18 @@ class Session:
             return cursor.fetchall()
 
     def row(self, query: Query, as_: type[T], **params: object) -> T:
-        """Returns the one row. Raises LlamactlError (internal) where there is not exactly one."""
+        """Returns the one row.
+
+        Raises LlamactlError: busy where the relation that is asked about is gone, internal where there is not
+        exactly one row.
+        """
         rows = self._fetched(query, as_, params)
+        if not rows and "relation" in params:
+            raise LlamactlError(
+                ErrorCode.BUSY,
+                f"The table was dropped by another session ({query.path})",
+                "Restore it, then run the same command again",
+            )
         if len(rows) != 1:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} gave {len(rows)} rows, not one")
         return rows[0]

@@ -198,9 +198,33 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
             f"Refused by the database ({context.where}): {text}",
             "llamactl preflight lists triggers and constraints",
         )
+    if _changed_by_others(exc, text):
+        return LlamactlError(
+            ErrorCode.BUSY,
+            f"Another session changed what the command works on ({context.where}): {text}",
+            "Put it back, or name what it is called now (--table, --column); then run the same command again",
+        )
     return LlamactlError(
         ErrorCode.INTERNAL, f"{context.where}: {text}" + (f" (SQLSTATE {state})" if state else ""), _REPORT
     )
+
+
+_GONE = (
+    *(errors.UndefinedTable, errors.UndefinedColumn, errors.UndefinedObject, errors.UndefinedFunction),
+    *(errors.InvalidSchemaName, errors.DuplicateTable, errors.DuplicateColumn, errors.DuplicateObject),
+    *(errors.DatatypeMismatch, errors.WrongObjectType, errors.DependentObjectsStillExist),
+)
+_STALE = r"cache lookup failed|could not open relation|tuple concurrently (?:updated|deleted)"
+
+
+def _changed_by_others(exc: errors.Error, text: str) -> bool:
+    """Whether it is what DDL of another session leads to: the files are right for what was looked at before.
+
+    An error inside a function of the user's has a context.
+    """
+    within = exc.diag.context or ""
+    ours = not within or "inline_code_block" in within
+    return ours and (isinstance(exc, _GONE) or re.match(_STALE, text) is not None)
 
 
 _REPORT = "This is a fault of llamactl's own, or something in the database that it does not expect"

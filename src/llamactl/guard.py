@@ -28,7 +28,7 @@ from llamactl.guard_state import (
     refuse_uncreatable,
     refuse_unfit,
 )
-from llamactl.locks import claim, with_lock_retries
+from llamactl.locks import claim, refuse_replaced, with_lock_retries
 from llamactl.model import (
     ErrorCode,
     GuardAction,
@@ -118,6 +118,7 @@ def create(
             if there.installed and there.trust_root_flag is trusted:
                 return made
             session.run(queries.load("guard/create_trigger", names).literal(trust_root_flag=trusted))
+            refuse_replaced(session, relation)
             if there.trigger and not there.current:
                 session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
             return [*made, "trigger"]
@@ -157,6 +158,7 @@ def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
         there = look(session, relation, names)
         if there.trigger:
             session.run(queries.load("guard/drop_trigger", names))
+            refuse_replaced(session, relation)
         if there.function:
             session.run(queries.load("guard/drop_function", _as_made(names, guard=there.function)))
     return ["trigger"] if there.trigger else []

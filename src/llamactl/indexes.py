@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from llamactl import queries
 from llamactl.db import Session
-from llamactl.locks import LockHolder, lock_holders, with_lock_retries
+from llamactl.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
 from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.plan import MAINTENANCE_MEMORY
@@ -73,6 +73,7 @@ def build(
     _refuse_pooled(session)
 
     def attempt() -> bool:
+        refuse_replaced(session, relation)  # CONCURRENTLY runs outside a transaction: at least just before
         found = look(session, relation, index, columns)
         if found.as_wanted and found.valid:
             return False
@@ -91,6 +92,7 @@ def build(
 def drop(session: Session, relation: Relation, names: Names, path: str, note: Note) -> None:
     """Drops an index by the file. Raises LlamactlError (busy) while somebody builds one on the table."""
     _refuse_pooled(session)
+    refuse_replaced(session, relation)
     builder = look(session, relation, "", ()).builder
     if builder is not None:
         raise _busy(relation, builder)

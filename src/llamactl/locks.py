@@ -11,16 +11,21 @@ from typing import TypeVar
 from llamactl import queries
 from llamactl.db import Session
 from llamactl.db_errors import LOCK_ERRORS
-from llamactl.model import ErrorCode, LlamactlError, Note
+from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.redaction import redacted
-from llamactl.wording import duration, listed
+from llamactl.wording import duration, listed, qualified
 
 T = TypeVar("T")
 
 _NO_NAMES = Names()
 _ALTERING = ("llamactl migrate", "llamactl undo")
 """What the sessions that alter the table call themselves; a step may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    oid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,25 @@ def refuse_claimed(session: Session, oid: int) -> None:
     """Raises LlamactlError (busy) where another run is at work, before anybody is asked anything."""
     if holders := claimants(session, oid):
         raise another_run(holders)
+
+
+def refuse_replaced(session: Session, relation: Relation) -> None:
+    """Raises LlamactlError (busy) where another table has the name of the one that was looked at.
+
+    Inside the transaction of the statements that name it, once they hold their lock: then the name cannot
+    pass to another table any more.
+    """
+    query = queries.load("catalog/named", _NO_NAMES)
+    found = session.rows(query, _Named, schema=relation.schema, table=relation.name)
+    if [one.oid for one in found] == [relation.oid]:
+        return
+    shown = qualified(relation.schema, relation.name)
+    now = f"another table has its name (oid {found[0].oid})" if found else "nothing has its name"
+    raise LlamactlError(
+        ErrorCode.BUSY,
+        f"{shown} (oid {relation.oid}) was renamed or dropped by another session: {now}; rolled back",
+        "See what has the name now (llamactl preflight), then run the same command again",
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, q
 from llamactl.backfill import state
 from llamactl.db import Session
 from llamactl.estimates import estimate, rows_of
-from llamactl.locks import claim, while_held, with_lock_retries
+from llamactl.locks import claim, refuse_replaced, while_held, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -105,6 +105,7 @@ def _attempt(
         claim(session, relation.oid)
         session.announce("lock")
         seconds = {"lock": timed(lambda: session.run(queries.load("migrate/lock", names)))}
+        refuse_replaced(session, relation)
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
             return _under_lock(session, settings, options, seconds, note)

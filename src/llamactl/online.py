@@ -34,7 +34,7 @@ from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
 from llamactl.estimates import estimate, rows_of
 from llamactl.indexes import IndexState
-from llamactl.locks import reading, with_lock_retries
+from llamactl.locks import reading, refuse_replaced, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     LlamactlError,
@@ -291,6 +291,7 @@ def change(work: Work, *paths: str) -> None:
         with work.session.transaction():
             for path in paths:
                 work.session.run(queries.load(path, work.names))
+            refuse_replaced(work.session, work.relation)
 
     with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
 
@@ -301,6 +302,7 @@ def _validate_check(work: Work) -> list[str]:
         try:
             with work.session.transaction():
                 work.session.run(queries.load("online/validate_check", work.names))
+                refuse_replaced(work.session, work.relation)
         except LlamactlError as exc:
             if not isinstance(exc.__cause__, CHECK_ERROR):
                 raise

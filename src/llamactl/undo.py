@@ -17,7 +17,7 @@ from functools import partial
 from llamactl import catalog, leftovers, obstacles, undo_plan
 from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
-from llamactl.locks import claim, refuse_claimed, while_held, with_lock_retries
+from llamactl.locks import claim, refuse_claimed, refuse_replaced, while_held, with_lock_retries
 from llamactl.model import ErrorCode, LlamactlError, Note, Parents, Relation, Step, UndoReport
 from llamactl.names import Names
 from llamactl.plan import LABEL, PlannedStep, timed
@@ -82,6 +82,7 @@ def _attempt(
             for step in undo_plan.locks(state)
             if step.when
         }
+        refuse_replaced(session, relation)
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
             return _under_lock(session, settings, state.tables, seconds)

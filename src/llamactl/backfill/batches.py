@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from llamactl import queries
 from llamactl.backfill.state import Run
 from llamactl.db import Session
-from llamactl.locks import in_the_way, with_lock_retries
+from llamactl.locks import in_the_way, refuse_replaced, with_lock_retries
 from llamactl.model import LlamactlError, Note, Progress, Relation
 from llamactl.names import Names
 from llamactl.wording import listed
@@ -149,6 +149,7 @@ def _batch(
         try:
             with work.session.transaction():
                 rows = work.session.run(query, **values, first_page=first, end_page=first + size.pages)
+                refuse_replaced(work.session, work.relation)
                 work.run.checkpoint(rows)
         except LlamactlError:
             size.halve()

@@ -17,7 +17,7 @@ from llamactl import lineage, projection, queries
 from llamactl.backfill import batches
 from llamactl.backfill.batches import Pending, Work
 from llamactl.db import Session
-from llamactl.locks import LockHolder, lock_holders, with_lock_retries
+from llamactl.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
 from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.projection import Projection
@@ -132,6 +132,7 @@ def work_out(
                 _note_rows(session, names, rules)
                 if not dry_run:
                     session.run(queries.load("online/index_pending", names))
+            refuse_replaced(session, relation)
             pending = session.row(queries.load("online/pending", names), Pending, relation=relation.oid)
         return Round(projected, pending)
 
