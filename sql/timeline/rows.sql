@@ -5,9 +5,10 @@
 --   hold them), album, artist, track (the id; NULL: not looked for); before the migration, where no column holds the
 --   roots: jobs and parents (the jobs of known root, in job_id's and in parent_job_id's type), tops (those of them that
 --   are roots); trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until
---   is not), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
+--   is not), known (the statuses that are known, in capitals), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
 -- Returns one row for each row that is shown, in their order, and one with NULLs where none is. Of all rows: total,
---   orphans, failed, left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
+--   orphans, failed, unknown_statuses and unknown_rows (arrays: the statuses that are not among `known`, NULL too, and how
+--   many rows have each; NULL where there are none), left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
 --   first_created, first_linked (ISO 8601). Of the row: id (NULL: there is none), operation, category, status,
 --   entity_type, entity_id, duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the
 --   parent also where the root flag disregards it), root (NULL before the migration), album_id, artist_id, track_id, all
@@ -80,6 +81,10 @@
 \if :{?after_id}
 \else
 \set after_id ''
+\endif
+\if :{?known}
+\else
+\set known '{SUCCESS,PARTIAL_SUCCESS,FAILED,NO_DATA_AVAILABLE,SKIPPED}'
 \endif
 \if :{?most}
 \else
@@ -175,10 +180,22 @@ member AS MATERIALIZED (
     ) AS mapped
   ) AS entry
 ),
+unknown AS (
+  SELECT array_agg(counted.status) AS statuses, array_agg(counted.rows) AS rows
+  FROM (
+    SELECT member.status, count(*) AS rows
+    FROM member
+    WHERE upper(member.status COLLATE "C") = ANY (:'known'::text[]) IS NOT TRUE
+      AND upper(member.category COLLATE "C") IS DISTINCT FROM 'FAILED'
+    GROUP BY member.status
+  ) AS counted
+),
 head AS (
   SELECT count(*) AS total,
          count(*) FILTER (WHERE NOT tracked) AS orphans,
-         count(*) FILTER (WHERE 'FAILED' IN (category, status)) AS failed,
+         count(*) FILTER (WHERE 'FAILED' IN (upper(category COLLATE "C"), upper(status COLLATE "C"))) AS failed,
+         (SELECT unknown.statuses FROM unknown) AS unknown_statuses,
+         (SELECT unknown.rows FROM unknown) AS unknown_rows,
          count(*) FILTER (WHERE left_out = 'no_orphans') AS left_out_no_orphans,
          count(*) FILTER (WHERE left_out = 'category') AS left_out_category,
          count(*) FILTER (WHERE left_out = 'since') AS left_out_since,

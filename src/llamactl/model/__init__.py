@@ -77,18 +77,24 @@ from llamactl.model.timeline import (
     TimelineRow,
 )
 from llamactl.model.tree import (
+    FAILED,
+    KNOWN_STATUSES,
     LogRow,
     Mark,
     MarkKind,
     Node,
     Omission,
     Tree,
+    UnknownStatus,
+    known_status,
 )
 
 SCHEMA_VERSION = 2
 
 __all__ = [
     "EXIT_CODES",
+    "FAILED",
+    "KNOWN_STATUSES",
     "SCHEMA_VERSION",
     "AtWork",
     "Blocker",
@@ -145,6 +151,8 @@ __all__ = [
     "TimelineRow",
     "Tree",
     "UndoReport",
+    "UnknownStatus",
     "VerifyReport",
     "WholeRow",
+    "known_status",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from llamactl.model.tree import LogRow
+from llamactl.model.tree import ALL_KNOWN, LogRow, UnknownStatus
 
 
 class SubjectKind(StrEnum):
@@ -79,3 +79,4 @@ class Timeline:
     next_cursor: str | None = None
     """What --after takes to go on; None where the limit left nothing out."""
     notes: tuple[str, ...] = ()
+    unknown_status: UnknownStatus = ALL_KNOWN

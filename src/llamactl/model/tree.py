@@ -7,6 +7,39 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+KNOWN_STATUSES = ("SUCCESS", "PARTIAL_SUCCESS", "FAILED", "NO_DATA_AVAILABLE", "SKIPPED")
+"""What the words of the status column mean is known for these; case does not matter."""
+FAILED = "FAILED"
+"""Of the status, and of the category."""
+_KNOWN = dict(zip(KNOWN_STATUSES, KNOWN_STATUSES, strict=True))
+
+
+def known_status(word: str | None) -> str | None:
+    """The one of KNOWN_STATUSES that the word is; None where it is none of them."""
+    if word is None or word in _KNOWN:
+        return word
+    # As upper() under the collation "C": of other letters none becomes one of these words.
+    return _KNOWN.get(word.upper()) if word.isascii() else None
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownStatus:
+    """Rows that may have failed for all that is known: they have no status, or one that is not known."""
+
+    rows: int = 0
+    words: tuple[str, ...] = ()
+    """Their statuses, the most common first."""
+
+    @classmethod
+    def of(cls, statuses: Mapping[str | None, int]) -> UnknownStatus:
+        """From each status, with the number of its rows."""
+        words = [word for word in statuses if word is not None]
+        words.sort(key=lambda word: (-statuses[word], word))
+        return cls(sum(statuses.values()), tuple(words))
+
+
+ALL_KNOWN = UnknownStatus()
+
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
@@ -25,7 +58,7 @@ class LogRow:
 
     @property
     def failed(self) -> bool:
-        return self.status == "FAILED" or self.category == "FAILED"
+        return FAILED in (known_status(self.status), known_status(self.category))
 
     @property
     def began(self) -> datetime | None:
@@ -133,3 +166,4 @@ class Tree:
     """When the first row of the whole tree was created, ISO 8601."""
     ended_at: str | None = None
     """When the last job ended, as far as durations tell."""
+    unknown_status: UnknownStatus = ALL_KNOWN

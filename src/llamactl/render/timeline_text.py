@@ -43,7 +43,7 @@ def counts(timeline: Timeline) -> str:
     figures = [
         plural(timeline.total, "row"),
         f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
-        f"{timeline.failed:,} failed" if timeline.failed else "none failed",
+        *words.failures(timeline.failed, timeline.unknown_status),
     ]
     times = [f"created {timeline.created_at}" if timeline.created_at else "creation not logged"]
     if timeline.of.kind is not SubjectKind.ROOT:
@@ -119,13 +119,14 @@ class _Writer(Lines):
         pieces += [(f"[{mark}]", YELLOW) for mark in marks(row)]
         pieces.append((self._safe(job_id(row)), style))
         yield from self._flow(pieces, "", "    ")
-        if row.failed and row.error_message:
-            error = self._safe(row.error_message)
-            yield f"    {self._styled(self._fitted(error, self._screen.width - 4), RED)}\n"
+        if row.error_message:
+            error = self._fitted(self._safe(row.error_message), self._screen.width - 4)
+            yield f"    {self._styled(error, RED if row.failed else YELLOW)}\n"
 
     def _cells(self, row: TimelineRow) -> tuple[str, str, str, str, str]:
         """What stands in columns."""
-        sign = self._signs.statuses.get(row.status or "", self._signs.other)
+        status = words.worst([row.status], [row.category])
+        sign = self._signs.statuses.get(status or "", self._signs.other)
         self._used.add(sign)
         operation = f"{sign} {self._safe(row.operation or '-')}"
         if self._screen.terminal:

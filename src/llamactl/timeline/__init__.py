@@ -18,6 +18,7 @@ from llamactl import catalog, obstacles, queries
 from llamactl.db import Session
 from llamactl.ids import array
 from llamactl.model import (
+    KNOWN_STATUSES,
     DanglingPolicy,
     ErrorCode,
     LlamactlError,
@@ -94,7 +95,9 @@ def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Ite
         # Not knowing how many rows there will be, the planner could well read all.
         log.session.set_local(enable_seqscan="off")
     query = queries.load("timeline/rows", log.names)
-    found = log.session.tuples(query, trust_root_flag=log.trust_root_flag, **asked.params, **params)
+    found = log.session.tuples(
+        query, trust_root_flag=log.trust_root_flag, known=list(KNOWN_STATUSES), **asked.params, **params
+    )
     head, first = parted(next(found))
     rest = (row for _, row in map(parted, found))
     return head, chain([first] if first[0] is not None else [], rest)
@@ -114,6 +117,7 @@ def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> T
         omitted={flag: count for flag, count in omitted.items() if count},
         next_cursor=cursor(of, rows.last) if rows.last and omitted["--limit"] else None,
         notes=notes,
+        unknown_status=head.unknown,
     )
 
 

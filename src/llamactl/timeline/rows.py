@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from llamactl.model import TimelineRow
+from llamactl.model import TimelineRow, UnknownStatus
 from llamactl.timeline.titles import Entity, Library
 from llamactl.tree.log import milliseconds
 
@@ -25,6 +25,7 @@ class Head:
     total: int
     orphans: int
     failed: int
+    unknown: UnknownStatus
     left_out: tuple[int, ...]
     """By each of filters.FLAGS."""
     first_created: str | None
@@ -33,8 +34,9 @@ class Head:
 
 def parted(found: Row) -> tuple[Head, Row]:
     """What is said of all rows, and one of them."""
-    total, orphans, failed, *left_out, created, linked = found[:10]
-    return Head(total, orphans, failed, tuple(left_out), created, linked), found[10:]
+    total, orphans, failed, statuses, rows, *left_out, created, linked = found[:12]
+    unknown = UnknownStatus.of(dict(zip(statuses or (), rows or (), strict=True)))
+    return Head(total, orphans, failed, unknown, tuple(left_out), created, linked), found[12:]
 
 
 def tie(row: Row) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from llamactl.model import LogRow
+from llamactl.model import LogRow, known_status
 
 NONE = -1
 """No node."""
@@ -51,6 +51,8 @@ class Graph:
     """Node -> whether the root column puts it into this tree."""
     failures: list[tuple[int, LogRow]] = field(default_factory=list)
     """Failed rows, oldest first."""
+    unknown: list[tuple[int, str | None]] = field(default_factory=list)
+    """Of each row that may have failed for all that is known: its node, and its status."""
     began: datetime | None = None
     """When the first row was created."""
     ended: datetime | None = None
@@ -82,6 +84,8 @@ class Graph:
                 graph.of_root[node] = True
             if log.failed:
                 graph.failures.append((node, log))
+            elif known_status(log.status) is None:
+                graph.unknown.append((node, log.status))
             graph._lasts(log)
         return graph
 

@@ -6,12 +6,13 @@ are made while they are read, so that the first line of a tree does not wait for
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import overload
 
-from llamactl.model import Mark, MarkKind, Node, Tree
+from llamactl.model import Mark, MarkKind, Node, Tree, UnknownStatus
 from llamactl.tree.cuts import Cuts, View, climb, cut
 from llamactl.tree.graph import Graph
 from llamactl.tree.marks import Marks, mark
@@ -59,6 +60,7 @@ def draw(
         first_failure=failures[0][1] if failures else None,
         began_at=graph.began.isoformat() if graph.began else None,
         ended_at=graph.ended.isoformat() if graph.ended else None,
+        unknown_status=UnknownStatus.of(Counter(status for node, status in graph.unknown if inside[node])),
     )
 
 

@@ -118,20 +118,20 @@ def line(
     statuses, categories = [row.status for row in rows], [row.category for row in rows]
     begins = [began for row in rows if (began := row.began) is not None]
     ends = [ended for row in rows if (ended := row.ended) is not None]
-    errors = [row.error_message for row in rows if row.failed and row.error_message]
+    errors = [message for message, *_ in words.errors(rows)]
     return [
         depth,
         JOB,
         safe.visible(id_),
         shown(words.operation([row.operation for row in rows])),
         len(rows),
-        words.distinct([words.worst(statuses, categories), *statuses]),
+        words.distinct([words.worst(statuses, categories), *words.canonical(statuses)]),
         [shown(category) for category in words.distinct(categories)],
         shown(entity),
         words.longest(rows),
         span.since(min(begins)) if begins else None,
         span.since(max(ends)) if ends else None,
-        shown(errors[0]) if errors else None,
+        shown(" | ".join(errors)) if errors else None,
         [(kind, shown(text)) for kind, text in marks],
         when,
     ]

@@ -30,7 +30,8 @@
   const used = new Set(); // signs and marks
 
   // A sign and a word.
-  const status = (name) => head.statuses[name] ?? [head.noStatus[0], name ?? head.noStatus[1]];
+  const status = (name) =>
+    Object.hasOwn(head.statuses, name ?? "") ? head.statuses[name] : [head.noStatus[0], name ?? head.noStatus[1]];
 
   const above = [];
   let rowCount = 0;
@@ -400,7 +401,8 @@
       panel.append(make("p", "", make("span", `badge ${kind}`, text), ` ${head.legend[kind]}`));
     }
     if (jobsBelow[active]) {
-      panel.append(make("p", "", `${number(jobsBelow[active])} below, ${number(failedBelow[active])} of them failed`));
+      const bad = failedBelow[active] ? `, ${number(failedBelow[active])} of them failed` : "";
+      panel.append(make("p", "", `${number(jobsBelow[active])} below${bad}`));
     }
     if (!node[ROWS]) panel.append(make("p", "", head.noRows[1]));
     moreRows(panel, active, 0);

@@ -121,7 +121,7 @@ class _Writer(Lines):
 
     def _node(self, node: Node, lead: str, below: str) -> Iterator[str]:
         cells = self._reader.cells(node)
-        failed = [row for row in node.logs if row.failed]
+        failed = any(row.failed for row in node.logs)
         asked = bool(node.marks) and is_asked(node)
         self._asked_below |= asked and node.depth > 0
         label = cells.label
@@ -136,8 +136,7 @@ class _Writer(Lines):
         pieces += [(self._mark(mark), YELLOW) for mark in node.marks if mark.kind in MARKS]
         pieces.append((self._id(node), ""))
         yield from self._flow(pieces, lead, below + "  ")
-        if failed:
-            yield from self._error(failed, below + "  ")
+        yield from self._errors(node.logs, below + "  ")
 
     def _id(self, node: Node) -> str:
         return self._reader.safe(words.job_id(node))
@@ -146,16 +145,13 @@ class _Writer(Lines):
         self._kinds.add(mark.kind)
         return self._reader.safe(f"[{MARKS[mark.kind].format(mark.job_id)}]")
 
-    def _error(self, failed: Sequence[LogRow], below: str) -> Iterator[str]:
-        """The first error of the failed rows of a job."""
-        errors = [row.error_message for row in failed if row.error_message]
-        if not errors:
-            return
-        more = f"(and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
-        room = self._screen.width - len(below) - len(more) - bool(more)
-        shown = self._fitted(self._reader.safe(errors[0]), room)
-        pieces = [(shown, RED), (more, "")] if more else [(shown, RED)]
-        yield from self._flow(pieces, below, below, gap=" ")
+    def _errors(self, rows: Sequence[LogRow], below: str) -> Iterator[str]:
+        """Each error message of a job's rows, and how many of them have it."""
+        for message, count, failed in words.errors(rows):
+            times = f"x{count:,}" if count > 1 else ""
+            room = self._screen.width - len(below) - len(times) - bool(times)
+            pieces = [(self._fitted(self._reader.safe(message), room), RED if failed else YELLOW)]
+            yield from self._flow([*pieces, (times, "")] if times else pieces, below, below, gap=" ")
 
     def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
         pieces = [(self._reader.safe(piece), DIM) for piece in words.left_out(omission)]

@@ -4,19 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from llamactl.model import LogRow, Node, Omission, Tree
+from llamactl.model import (
+    FAILED,
+    KNOWN_STATUSES,
+    LogRow,
+    Node,
+    Omission,
+    Tree,
+    UnknownStatus,
+    known_status,
+)
 from llamactl.render.words import plural
+from llamactl.wording import listed
 
-FAILED, PARTIAL = "FAILED", "PARTIAL_SUCCESS"
+PARTIAL = "PARTIAL_SUCCESS"
+WORDS = 5
+"""Unknown statuses that are named."""
 NO_ROWS = "(no rows)"
 ASKED = "the job that was asked for"
 
 
 def worst(statuses: Sequence[str | None], categories: Sequence[str | None]) -> str | None:
-    """The status of some rows that counts: a failure, then a partial success; else that of the first row."""
-    if FAILED in statuses or FAILED in categories:
+    """The status of some rows that counts: a failure, a word that is not known, then a partial success; else
+    that of the first row. As KNOWN_STATUSES has it, where it is one of these.
+    """
+    found = canonical(statuses)
+    if FAILED in found or FAILED in map(known_status, categories):
         return FAILED
-    return PARTIAL if PARTIAL in statuses else statuses[0] if statuses else None
+    unknown = next((word for word in found if word is not None and word not in KNOWN_STATUSES), None)
+    return unknown or (PARTIAL if PARTIAL in found else found[0] if found else None)
+
+
+def canonical(statuses: Iterable[str | None]) -> list[str | None]:
+    """The statuses, those that are known as KNOWN_STATUSES has them."""
+    return [known_status(word) or word for word in statuses]
+
+
+def errors(rows: Iterable[LogRow]) -> Iterator[tuple[str, int, bool]]:
+    """Yields each error message once, with the number of its rows, and whether one of them failed."""
+    found: dict[str, tuple[int, bool]] = {}
+    for row in rows:
+        if row.error_message:
+            count, failed = found.get(row.error_message, (0, False))
+            found[row.error_message] = (count + 1, failed or row.failed)
+    for message, (count, failed) in found.items():
+        yield message, count, failed
+
+
+def failures(failed: int, unknown: UnknownStatus) -> list[str]:
+    """How many failed. That none did is said only where the status of every row is known."""
+    parts = [f"{failed:,} failed"] if failed else [] if unknown.rows else ["none failed"]
+    if unknown.words:
+        parts.append(f"{plural(unknown.rows, 'row')} of unknown status ({listed(unknown.words, WORDS)})")
+    return parts
 
 
 def operation(operations: Sequence[str | None]) -> str:
@@ -91,7 +131,7 @@ def counts(tree: Tree) -> str:
         parts.append("no root")
     elif tree.root_job_id != tree.nodes[0].job_id:
         parts.append(f"root {tree.root_job_id}")
-    parts.append(f"{tree.failed:,} failed" if tree.failed else "none failed")
+    parts += failures(tree.failed, tree.unknown_status)
     first = tree.first_failure
     return ", ".join(parts) + (f"; first failure: {first.operation or '-'}" if first else "")
 
