@@ -110,7 +110,7 @@ def test_a_table_that_was_dropped_by_name_only(log: str, connection: Connection)
     assert undone(log)["steps"]  # column, index and CHECK, copied with their comments
     assert seen(log, "--table", "old")["run"]["state"] == "done"
     assert undo_here(log, "--table", "old").code == 0
-    assert connection.execute("SELECT to_regnamespace('llamactl')").fetchone() == (None,)
+    assert connection.execute("SELECT to_regclass('llamactl.run')").fetchone() == (None,)
 
 
 def test_an_interrupted_run_of_a_dropped_table_has_no_part_in_the_new_one(
@@ -126,7 +126,7 @@ def test_an_interrupted_run_of_a_dropped_table_has_no_part_in_the_new_one(
     assert "create_index" not in names_of(document)
     assert connection.execute(INDEXES).fetchall() == []
     # What the dropped table's run recorded serves nobody, and keeps nothing.
-    assert connection.execute("SELECT to_regnamespace('llamactl')").fetchone() == (None,)
+    assert connection.execute("SELECT to_regclass('llamactl.run')").fetchone() == (None,)
 
 
 def test_the_new_tables_index_is_llamactls(log: str, connection: Connection) -> None:
@@ -205,7 +205,7 @@ def test_runs_that_0_1_recorded(ended: str, log: str, connection: Connection) ->
     create_anew(connection)
     assert seen(log)["run"] is None
     undone(log)
-    assert connection.execute("SELECT to_regnamespace('llamactl')").fetchone() == (None,)
+    assert connection.execute("SELECT to_regclass('llamactl.run')").fetchone() == (None,)
 
 
 def test_the_other_migration_ends_what_0_1_left(log: str, connection: Connection) -> None:

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from faults import expected_roots, faulty_rows
-from llamactl import catalog, lineage, plan, queries, undo_plan
+from llamactl import catalog, lineage, plan, queries, saved_parents, undo_plan
 from llamactl.db import Session
 from llamactl.model import CheckPolicy
 from llamactl.names import Names
@@ -56,16 +56,17 @@ RECORDED = [
 ROUND = [
     *("online/create_round", "online/target", "online/fill_pending", "online/clear_pending"),
     *("online/index_pending", "online/pending", "online/window"),
-    *("online/clear_parents", "online/fill"),
+    *("online/choose_flagged", "online/clear_parents", "online/fill"),
 ]
 ONLINE = ["online/drop_index", "online/create_index"]
 CHECK = ["migrate/add_check_not_valid", "online/validate_check"]
 STEPS = [path for path in PATHS if path.startswith("migrate/") and path not in {*RESOLVED, *BESIDE}]
 # In an order in which they can run, once there is everything that undo takes off.
-UNDO_READING = ["undo/look", "undo/state", "undo/parents", "undo/other_runs"]
+UNDO_READING = ["undo/look", "undo/state", "undo/other_runs"]
+MATCHING = ["undo/create_matched", "undo/match_parents", "undo/parents"]
 UNDO = [
     *("undo/lock_parents", "undo/lock_runs", "undo/drop_leftovers", "migrate/drop_check"),
-    "undo/restore_parents",
+    *(*MATCHING, "undo/restore_parents"),
     *("undo/drop_job_index", "undo/drop_comment", "undo/drop_column", "undo/forget_parents"),
     *("undo/forget_runs", "undo/drop_cleared_parent", "undo/drop_runs", "undo/drop_schema"),
 ]
@@ -199,6 +200,7 @@ class Log:
         known |= {"since_epoch": 0, "leftovers": []}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]]}
         known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}
+        known |= {"key_column": columns["id"], "key_type": "uuid", "bound": None, "uuid": False}
         known |= {"command": "migrate", "name": "fill"}
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
@@ -308,7 +310,7 @@ def told_by(dsn: str, names: Names) -> Told:
     told: Told = {}
     with session(dsn, **values) as opened:
         log = Log(opened, settings_for(dsn, **values))
-        assert replace(log.names, root_type="text") == names
+        assert replace(log.names, root_type="text", id_cast="text") == names
         for stage, files in log.stages():
             for path, rows in run_stage(log, stage, files):
                 told[stage, path] = in_default_names(path, rows, log.names)
@@ -387,7 +389,9 @@ def test_locks(filled: str) -> None:
         for stage, files in log.stages():
             planned += [(stage, step) for step in log.steps() if stage.startswith("update")]
             if stage == "undo":
-                standing = undo_plan.look(opened, log.settings, log.relation)
+                with opened.snapshot():
+                    saved_parents.prepare(opened)
+                    standing = undo_plan.look(opened, log.settings, log.relation)
                 planned += [(stage, step) for step in undo_plan.steps(standing) if {*step.paths} <= {*files}]
             with session(filled) as own:
                 for path in files:

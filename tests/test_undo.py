@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from cutting import Statement, dated_rows, dump, migrate_here, run_here, wait_until
-from llamactl import catalog, queries, undo, undo_plan
-from llamactl.model import Blocks, ErrorCode, Parents, Step, UndoReport
+from llamactl import catalog, queries, saved_parents, undo, undo_plan
+from llamactl.model import Blocks, ErrorCode, Parents, ParentsFrom01, Step, UndoReport
 from llamactl.names import Names
 from llamactl.render import undo_text
 from llamactl.render.console import Screen
@@ -33,6 +33,7 @@ from undoing import (
     PARENT,
     Log,
     names_of,
+    parents,
     run_files,
     seen,
     undo_here,
@@ -61,7 +62,7 @@ def test_as_it_was(each_database: str, insert_into: Callable[[str, Any], None], 
     assert migrate_here(log.dsn, "--check", "not-valid").code == 0
     document = log.undone()
     log.as_it_was()
-    assert document["parents"] == {"restored": 1, "kept": 0, "gone": 0}
+    assert parents(document) == {"restored": 1}
     assert names_of(document) == [
         *("lock_state", "lock", "drop_check", "restore_parents", "drop_index", "drop_column"),
         *("drop_parents", "drop_schema"),
@@ -267,7 +268,7 @@ def test_a_parent_that_is_there_by_now_is_kept(log: Log) -> None:
     migrate_here(log.dsn)
     log.run(f"""UPDATE "LlamaLog" SET "parent_job_id" = 'b' WHERE "id" = '{FLAGGED}'""")
     document = log.undone()
-    assert document["parents"] == {"restored": 0, "kept": 1, "gone": 0}
+    assert parents(document) == {"kept": 1}
     assert any("keep it" in note for note in document["notes"])
     with log.connect() as connection:
         assert connection.execute(PARENT.encode(), [FLAGGED]).fetchone() == ("b",)
@@ -278,15 +279,15 @@ def test_a_row_that_is_no_more(log: Log) -> None:
     migrate_here(log.dsn)
     log.run(f"""DELETE FROM "LlamaLog" WHERE "id" = '{FLAGGED}'""")
     document = log.undone()
-    assert document["parents"] == {"restored": 0, "kept": 0, "gone": 1}
-    assert any("no more" in note for note in document["notes"])
+    assert parents(document) == {"unmatched": 1, "gone": 1}
+    assert any("no row has their key any more" in note for note in document["notes"])
 
 
 def test_of_parents_cleared_twice_the_newest_comes_back(log: Log) -> None:
     migrate_here(log.dsn)
     log.run(f"""UPDATE "LlamaLog" SET "parent_job_id" = 'b' WHERE "id" = '{FLAGGED}'""")
     migrate_here(log.dsn)
-    assert log.undone()["parents"] == {"restored": 1, "kept": 0, "gone": 0}
+    assert parents(log.undone()) == {"restored": 1}
     with log.connect() as connection:
         assert connection.execute(PARENT.encode(), [FLAGGED]).fetchone() == ("b",)
 
@@ -342,7 +343,7 @@ def test_a_key_that_is_written_otherwise_by_now(
         assert run_here("migrate", "--yes", "--dsn", dsn).code == 0
         connection.execute(f'ALTER DATABASE "{connection.info.dbname}" SET {setting}'.encode())
         done = run_here("undo", "--yes", "--format", "json", "--dsn", dsn)
-        assert json.loads(done.out)["parents"] == {"restored": 1, "kept": 0, "gone": 0}
+        assert parents(json.loads(done.out)) == {"restored": 1}
         assert connection.execute("SELECT parent_job_id FROM llama_logs").fetchall() == [("parent",)]
 
 
@@ -499,9 +500,11 @@ STEPS = (
     ),
 )
 REPORTS = {
-    "undo": UndoReport(False, STEPS, ("drop_trigger", "drop_check"), Parents(1234, 1, 2)),
-    "undo_dry_run": UndoReport(True, STEPS, (), Parents(12, 0, 0)),
-    "undo_nothing": UndoReport(False, (), ("lock_state", "lock"), Parents(0, 0, 0)),
+    "undo": UndoReport(
+        False, STEPS, ("drop_trigger", "drop_check"), Parents(1234, 1, unmatched=2, gone=2, renamed=3)
+    ),
+    "undo_dry_run": UndoReport(True, STEPS, (), Parents(12, unmatched=5, from_0_1=ParentsFrom01(12, 4))),
+    "undo_nothing": UndoReport(False, (), ("lock_state", "lock"), Parents()),
 }
 
 
@@ -515,7 +518,9 @@ def test_what_a_person_sees(name: str, screen: Screen) -> None:
 def test_the_documented_steps_are_those_of_the_code(log: Log) -> None:
     with session(log.dsn) as opened:
         relation = catalog.locate(opened, settings_for(log.dsn))
-        steps = undo_plan.steps(undo_plan.look(opened, settings_for(log.dsn), relation))
+        with opened.snapshot():
+            saved_parents.prepare(opened)
+            steps = undo_plan.steps(undo_plan.look(opened, settings_for(log.dsn), relation))
     (table,) = [
         block for block in blocks(CHECKOUT / "docs" / "undo.md") if block.lines[0].startswith("| step |")
     ]

@@ -87,5 +87,12 @@ def seen(dsn: str, pg_dump: Path) -> Log:
     return Log(dsn, pg_dump, dump(pg_dump, dsn, "-s"), rows)
 
 
+def parents(document: Any) -> dict[str, int]:
+    """What became of saved parents, without what there is none of."""
+    counts = {**document["parents"]}
+    counts |= {f"{name}_from_0_1": count for name, count in counts.pop("from_0_1").items()}
+    return {name: count for name, count in counts.items() if count}
+
+
 def names_of(document: Any) -> list[str]:
     return [step["name"] for step in document["steps"]]

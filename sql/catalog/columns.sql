@@ -1,7 +1,7 @@
 -- The columns of a relation, domains followed down to the type beneath.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns one row a column: name; type_name (length included), bare_type (without), kind (string, integer,
---   uuid, other), collation (where it is not the type's own), bytewise (no two spellings are equal), not_null,
+--   uuid, other), built_in (a scalar type of the server's own, whose values are read from text the same everywhere), collation (where it is not the type's own), bytewise (no two spellings are equal), not_null,
 --   generated (cannot be written), computed (by an expression), key_position (in the primary key, from 1), alone_unique (some valid unique
 --   index has this column only, and covers every row), readable and updatable (by the role).
 \if :{?relation}
@@ -30,6 +30,7 @@ SELECT
     WHEN t.oid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer'
     WHEN t.oid = 'uuid'::regtype THEN 'uuid'
     ELSE 'other' END AS kind,
+  t.typnamespace = 'pg_catalog'::regnamespace AND t.typtype = 'b' AND t.typelem = 0 AND t.typname NOT LIKE 'reg%' AS built_in,
   CASE WHEN a.attcollation <> t.typcollation
     THEN quote_ident(cn.nspname) || '.' || quote_ident(co.collname) END AS collation,
   t.typname <> 'citext' AND coalesce(co.collisdeterministic, true) AS bytewise,

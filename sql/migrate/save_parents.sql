@@ -1,4 +1,9 @@
--- Keeps the parents that the root flag disregards. Parameters: schema, table. Lock: ACCESS SHARE.
+-- Keeps the parents that the root flag disregards. Parameters: relation (the table's oid, or its name as regclass reads it), schema,
+-- table, key_column, key_type (of what tells its rows apart). Lock: ACCESS SHARE.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
 \if :{?schema}
 \else
 \set schema 'public'
@@ -7,7 +12,16 @@
 \else
 \set table 'LlamaLog'
 \endif
-INSERT INTO llamactl.cleared_parent (table_schema, table_name, row_id, parent_job_id)
-SELECT :'schema', :'table', row_id, disregarded_parent
+\if :{?key_column}
+\else
+\set key_column id
+\endif
+\if :{?key_type}
+\else
+\set key_type uuid
+\endif
+INSERT INTO llamactl.cleared_parent
+  (table_schema, table_name, table_oid, key_column, key_type, row_id, job_id, parent_job_id)
+SELECT :'schema', :'table', :'relation'::regclass, :'key_column', :'key_type', entry.row_id, entry.job, entry.disregarded_parent
 FROM :entry AS entry
-WHERE disregarded_parent IS NOT NULL;
+WHERE entry.disregarded_parent IS NOT NULL;

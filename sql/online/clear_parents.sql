@@ -1,5 +1,6 @@
--- The root flag wins: the parents of flagged rows in some pages are saved, and become NULL. Parameters: schema, table, first_page,
--- end_page (not included). Returns nothing. Lock: ROW EXCLUSIVE.
+-- Clears the parents of the rows of pg_temp.clearing, and saves those that are NULL then: a trigger may suppress or change it.
+-- Parameters: schema, table, key_column, key_type (of what tells its rows apart), first_page, end_page (as choose_flagged.sql had
+-- them). Returns nothing; its row count is that of the parents that were cleared. Comes after choose_flagged.sql. Lock: ROW EXCLUSIVE.
 \if :{?schema}
 \else
 \set schema 'public'
@@ -7,6 +8,14 @@
 \if :{?table}
 \else
 \set table 'LlamaLog'
+\endif
+\if :{?key_column}
+\else
+\set key_column id
+\endif
+\if :{?key_type}
+\else
+\set key_type uuid
 \endif
 \if :{?first_page}
 \else
@@ -16,23 +25,17 @@
 \else
 \set end_page 64
 \endif
-WITH target AS MATERIALIZED (
-  SELECT log.ctid AS place, log."id"::text AS row_id, log."parent_job_id"::text AS parent
-  FROM "public"."LlamaLog" AS log
-  WHERE log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
-    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
-    AND log."is_root_job"
-    AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL
-    AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NOT NULL
-  FOR NO KEY UPDATE OF log SKIP LOCKED
-), cleared AS (
+WITH cleared AS (
   UPDATE "public"."LlamaLog" AS log
   SET "parent_job_id" = NULL
-  FROM target
-  WHERE log.ctid = target.place
-    AND log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
-    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
-  RETURNING target.row_id, target.parent
+  FROM pg_temp.clearing
+  WHERE log.ctid OPERATOR(pg_catalog.=) clearing.place
+    AND log.ctid OPERATOR(pg_catalog.>=) pg_catalog.format('(%s,0)', :'first_page'::pg_catalog.int8)::pg_catalog.tid
+    AND log.ctid OPERATOR(pg_catalog.<) pg_catalog.format('(%s,0)', :'end_page'::pg_catalog.int8)::pg_catalog.tid
+  RETURNING log.tableoid AS table_oid, clearing.row_id, clearing.job, clearing.parent, log."parent_job_id" IS NULL AS done
 )
-INSERT INTO llamactl.cleared_parent (table_schema, table_name, row_id, parent_job_id)
-SELECT :'schema', :'table', row_id, parent FROM cleared;
+INSERT INTO llamactl.cleared_parent
+  (table_schema, table_name, table_oid, key_column, key_type, row_id, job_id, parent_job_id)
+SELECT :'schema', :'table', cleared.table_oid, :'key_column', :'key_type', cleared.row_id, cleared.job, cleared.parent
+FROM cleared
+WHERE cleared.done;

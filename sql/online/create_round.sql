@@ -1,5 +1,5 @@
 -- What the batches work from; it lasts as long as the session, since each batch is a transaction of its own. Lock: none.
-DROP TABLE IF EXISTS pg_temp.pending;
+DROP TABLE IF EXISTS pg_temp.pending, pg_temp.clearing;
 
 -- The rows that are to be written: where they are, and what they held when the lineage was worked out.
 CREATE TEMPORARY TABLE pending (
@@ -13,4 +13,12 @@ CREATE TEMPORARY TABLE pending (
   job text COLLATE "C",
   parent text COLLATE "C",
   root text COLLATE "C"     -- what it is to hold; NULL: nothing
+);
+
+-- Those of a batch whose parent is about to be cleared, and is then saved.
+CREATE TEMPORARY TABLE clearing (
+  place tid NOT NULL,
+  row_id text NOT NULL,  -- the key, as text
+  job text NOT NULL,
+  parent text NOT NULL
 );

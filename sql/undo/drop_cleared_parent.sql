@@ -1,2 +1,2 @@
--- Where no other table's parents are kept. Lock: none on the user's table.
+-- Where nothing is kept in it any more. Lock: none on the user's table.
 DROP TABLE llamactl.cleared_parent;

@@ -1,2 +1,2 @@
--- Where no other table's runs are kept. Lock: none on the user's table.
+-- Where no other table has any. Lock: none on the user's table.
 DROP TABLE llamactl.step, llamactl.run;

@@ -1,10 +1,5 @@
--- Other tables' parents are still kept. Parameters: schema, table. Lock: none on the user's table.
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
-DELETE FROM llamactl.cleared_parent WHERE table_schema = :'schema' AND table_name = :'table';
+-- The saved parents that are back, or whose row has another one by now. What matches no row is kept, and so is what is other tables'.
+-- Comes after match_parents.sql, in its transaction. Lock: none on the user's table.
+DELETE FROM llamactl.cleared_parent
+USING pg_temp.matched
+WHERE cleared_parent.ctid = matched.record AND matched.outcome IN ('restored', 'superseded', 'kept');

@@ -1,9 +1,15 @@
--- The parents that were cleared, and what became of their rows. A row's parent may have been cleared more than once: the newest
--- is what the row would hold had nothing ever been cleared.
--- Parameters: schema, table.
--- Returns one row: missing (rows whose parent is still NULL), kept (that have a parent by now), back (of these, the one that was
--- cleared), gone (rows that are no more), saved and others (lines of this table, and of others), lost (tables that have lines
--- and are not there). Lock: ACCESS SHARE.
+-- What becomes of the parents that were cleared. Parameters: relation (the table's oid, or its name as regclass reads it), schema,
+-- table.
+-- Returns one row: restored (rows whose parent comes back), restored_from_0_1 (of these, by a record of 0.1), kept (rows that have a
+-- parent by now), back (of these, the one that was cleared), gone, other_row, other_key, misfit (records that match no row, by reason:
+-- create_matched.sql), unmatched_from_0_1 (of these, the records of 0.1), other_oid (records of a table with another oid), done
+-- (records that undo needs no more), renamed (records of this table under another name), others (all that are under other names),
+-- formerly (the names of `renamed`), lost (tables that have records and are not there). Comes after match_parents.sql.
+-- Lock: none on the user's table.
+\if :{?relation}
+\else
+\set relation '"public"."LlamaLog"'
+\endif
 \if :{?schema}
 \else
 \set schema 'public'
@@ -12,30 +18,32 @@
 \else
 \set table 'LlamaLog'
 \endif
-WITH newest AS (
-  SELECT DISTINCT ON (row_id) row_id, parent_job_id
-  FROM llamactl.cleared_parent
-  WHERE table_schema = :'schema' AND table_name = :'table'
-  ORDER BY row_id, cleared_at DESC
-), held AS (
-  SELECT log."id" IS NOT NULL AS present, log."parent_job_id"::text AS parent, newest.parent_job_id AS cleared
-  FROM newest
-  LEFT JOIN "public"."LlamaLog" AS log ON log."id"::text COLLATE "C" = newest.row_id
+WITH elsewhere AS (
+  SELECT other.name, other.renamed, other.lost
+  FROM (SELECT NULL::oid AS table_oid) AS absent  -- the table of 0.1 lacks it
+  CROSS JOIN LATERAL (
+    SELECT format('%I.%I', cleared_parent.table_schema, cleared_parent.table_name) AS name,
+           table_oid IS NOT DISTINCT FROM :'relation'::regclass::oid AS renamed,
+           NOT EXISTS (
+             SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE n.nspname::text = cleared_parent.table_schema AND c.relname::text = cleared_parent.table_name) AS lost
+    FROM llamactl.cleared_parent
+    WHERE (cleared_parent.table_schema, cleared_parent.table_name) <> (:'schema', :'table')
+  ) AS other
 )
-SELECT count(*) FILTER (WHERE present AND parent IS NULL) AS missing,
-       count(*) FILTER (WHERE parent IS NOT NULL) AS kept,
-       count(*) FILTER (WHERE parent COLLATE "C" = cleared) AS back,
-       count(*) FILTER (WHERE NOT present) AS gone,
-       (SELECT count(*) FROM llamactl.cleared_parent
-        WHERE table_schema = :'schema' AND table_name = :'table') AS saved,
-       (SELECT count(*) FROM llamactl.cleared_parent
-        WHERE (table_schema, table_name) <> (:'schema', :'table')) AS others,
-       ARRAY(
-         SELECT DISTINCT format('%I.%I', table_schema, table_name)
-         FROM llamactl.cleared_parent
-         WHERE NOT EXISTS (
-           SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-           WHERE n.nspname::text = table_schema AND c.relname::text = table_name)
-         ORDER BY 1
-       ) AS lost
-FROM held;
+SELECT count(*) FILTER (WHERE outcome = 'restored') AS restored,
+       count(*) FILTER (WHERE outcome = 'restored' AND of_0_1) AS restored_from_0_1,
+       count(DISTINCT place) FILTER (WHERE outcome = 'kept') AS kept,
+       count(DISTINCT place) FILTER (WHERE outcome = 'kept' AND back) AS back,
+       count(*) FILTER (WHERE outcome = 'gone') AS gone,
+       count(*) FILTER (WHERE outcome = 'other_row') AS other_row,
+       count(*) FILTER (WHERE outcome = 'other_key') AS other_key,
+       count(*) FILTER (WHERE outcome = 'misfit') AS misfit,
+       count(*) FILTER (WHERE outcome IN ('gone', 'other_row', 'other_key', 'misfit') AND of_0_1) AS unmatched_from_0_1,
+       count(*) FILTER (WHERE other_oid) AS other_oid,
+       count(*) FILTER (WHERE outcome IN ('restored', 'superseded', 'kept')) AS done,
+       (SELECT count(*) FROM elsewhere WHERE renamed) AS renamed,
+       (SELECT count(*) FROM elsewhere) AS others,
+       ARRAY(SELECT DISTINCT name FROM elsewhere WHERE renamed ORDER BY 1) AS formerly,
+       ARRAY(SELECT DISTINCT name FROM elsewhere WHERE lost ORDER BY 1) AS lost
+FROM pg_temp.matched;

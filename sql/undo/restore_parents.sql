@@ -1,23 +1,11 @@
--- Puts back the parents that were cleared, the newest of each row, where the row still has none. Parameters: schema, table.
--- Lock: ROW EXCLUSIVE.
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
+-- Puts back the parents that were cleared, the newest of each row, where the row still has none. It fires the user's triggers.
+-- Comes after match_parents.sql, in its transaction. Lock: ROW EXCLUSIVE.
 \if :{?parent_cast}
 \else
 \set parent_cast text
 \endif
 UPDATE "public"."LlamaLog" AS log
-SET "parent_job_id" = CAST(newest.parent_job_id AS :parent_cast)
-FROM (
-  SELECT DISTINCT ON (row_id) row_id, parent_job_id
-  FROM llamactl.cleared_parent
-  WHERE table_schema = :'schema' AND table_name = :'table'
-  ORDER BY row_id, cleared_at DESC
-) AS newest
-WHERE log."id"::text COLLATE "C" = newest.row_id AND log."parent_job_id" IS NULL;
+SET "parent_job_id" = CAST(matched.parent AS :parent_cast)
+FROM pg_temp.matched
+WHERE log.ctid OPERATOR(pg_catalog.=) matched.place AND matched.outcome OPERATOR(pg_catalog.=) 'restored'
+  AND log."parent_job_id" IS NULL;

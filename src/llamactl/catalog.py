@@ -14,7 +14,7 @@ from llamactl import queries
 from llamactl.db import Session
 from llamactl.locks import locked
 from llamactl.model import Column, EnumType, ErrorCode, IdKind, LlamactlError, Relation
-from llamactl.names import Names
+from llamactl.names import Names, quote
 from llamactl.settings import Settings
 from llamactl.wording import LISTED, folded, ident, listed, near, qualified, shell
 
@@ -68,6 +68,7 @@ class _ColumnRow:
     type_name: str
     bare_type: str
     kind: str
+    built_in: bool
     collation: str | None
     bytewise: bool
     not_null: bool
@@ -84,6 +85,7 @@ class _ColumnRow:
             type_name=self.type_name,
             bare_type=self.bare_type,
             kind=IdKind(self.kind),
+            built_in=self.built_in,
             collation=self.collation,
             bytewise=self.bytewise,
             not_null=self.not_null,
@@ -131,6 +133,7 @@ def names_for(relation: Relation, settings: Settings) -> Names:
     """Returns the names under which the SQL files reach the table."""
     columns = {**settings.columns, **{ours: column.name for ours, column in relation.columns.items()}}
     enum, job, parent = relation.enum, relation.columns["job_id"], relation.columns["parent_job_id"]
+    key = relation.columns.get("id")
     return Names(
         schema=relation.schema,
         table=relation.name,
@@ -140,7 +143,20 @@ def names_for(relation: Relation, settings: Settings) -> Names:
         root_type=job.type_name + (f" COLLATE {job.collation}" if job.collation else ""),
         root_cast="text" if job.kind is IdKind.STRING else job.type_name,
         parent_cast="text" if parent.kind is IdKind.STRING else parent.type_name,
+        id_cast=key.bare_type if key and key.built_in else "text",
     )
+
+
+def identity(relation: Relation) -> dict[str, object]:
+    """The values under which a row's parent is saved: the table, and the column that tells its rows apart."""
+    key = relation.columns["id"]
+    return {
+        "relation": f"{quote(relation.schema)}.{quote(relation.name)}",
+        "schema": relation.schema,
+        "table": relation.name,
+        "key_column": key.name,
+        "key_type": key.bare_type,
+    }
 
 
 def unsupported(relation: Relation) -> str | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from llamactl import grants, queries
 from llamactl.db import Session
-from llamactl.model import Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy, Relation
+from llamactl.model import Column, Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy, Relation
 from llamactl.names import Names
 from llamactl.settings import Settings
 
@@ -158,15 +158,22 @@ def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ..
     return listed, len(found)
 
 
+def limits(column: Column) -> dict[str, object]:
+    """The values of misfits.sql that say what an id column holds: strings, or integers of some size."""
+    return {
+        "max_length": None if column.max_length is None else str(column.max_length),
+        "bound": None if column.bound is None else str(column.bound),
+        "padded": column.bare_type == "bpchar",
+    }
+
+
 def misfits(session: Session, names: Names, relation: Relation, shown: Shown) -> Misfits:
     """Dangling parents that would be filled in but are no value of job_id's type."""
     job = relation.columns["job_id"]
     return session.row(
         queries.load("lineage/misfits", names),
         Misfits,
-        max_length=None if job.max_length is None else str(job.max_length),
-        padded=job.bare_type == "bpchar",
-        bound=None if job.bound is None else str(job.bound),
+        **limits(job),
         sample=shown.sample,
         longest=shown.longest,
     )

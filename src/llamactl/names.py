@@ -65,6 +65,8 @@ class Names:
     assignment to a length raises where a cast would cut silently."""
     parent_cast: str = "text"
     """What :parent_cast becomes: the same, for parents that are put back."""
+    id_cast: str = "text"
+    """What :id_cast becomes: the type in which keys are compared; text where not every text can be cast."""
     made: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What llamactl made, by the names below, where it is called otherwise than they say: the table was
     renamed since."""

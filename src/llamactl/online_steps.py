@@ -62,7 +62,12 @@ def steps(
             when="create_job_index" in cut if job_index else guard_wanted,
         ),
         _guard(relation, outdated, False if guarded else guard_wanted),
-        _rows("clear_parents", "migrate/create_cleared_parent", "online/clear_parents", when="save_parents"),
+        _rows(
+            "clear_parents",
+            *("migrate/create_cleared_parent", "migrate/upgrade_parents"),
+            *("online/choose_flagged", "online/clear_parents"),
+            when="save_parents",
+        ),
         _rows("fill", "online/fill", "online/checkpoint", when="fill"),
         # Rows that moved or came meanwhile: until nothing is found that could be filled.
         _rows("last_pass", *_RESOLVE, "online/fill"),

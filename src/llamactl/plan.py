@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llamactl import lineage, queries
+from llamactl import catalog, lineage, queries
 from llamactl.db import Session
 from llamactl.model import Blocks, CheckPolicy, Relation, Step
 from llamactl.names import Names
@@ -122,7 +122,6 @@ def look_at_rows(session: Session, names: Names) -> Needs:
 
 def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here."""
-    owner = {"schema": names.schema, "table": names.table}
     missing_check = not present.check_present
     # An index of the user's that is built anew stays the user's.
     unmarked = present.index_ours and not present.index_marked
@@ -141,10 +140,10 @@ def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy
         ),
         PlannedStep(
             "save_parents",
-            ["migrate/create_cleared_parent", "migrate/save_parents"],
+            ["migrate/create_cleared_parent", "migrate/upgrade_parents", "migrate/save_parents"],
             "AccessShareLock",
             "save_parents",
-            owner,
+            catalog.identity(relation),
         ),
         PlannedStep(
             "clear_parents",

@@ -21,7 +21,7 @@ from llamactl.names import Edit, Names, apply, edits, fault, tokenize
 if TYPE_CHECKING:
     from sqlglot import Token
 
-TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast")
+TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
 """The variables that are no values but the names of types, by their fields in Names."""
 
 INLINED = {"entry": "lineage/entry", "target": "online/target"}

@@ -25,6 +25,13 @@ class Spellings:
     sample: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """What parents_owner.sql returns."""
+
+    owner: str
+
+
 def find(session: Session, shown: Shown, relation: Relation, names: Names, needs: Needs) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
     if needs.save_parents:
@@ -44,6 +51,9 @@ def find(session: Session, shown: Shown, relation: Relation, names: Names, needs
 
 def _saving(session: Session, relation: Relation, rows: int) -> Iterator[Finding]:
     """The parents that the root flag disregards are saved, and cleared."""
+    for one in session.rows(queries.load("catalog/parents_owner", Names()), _Owner):
+        remedy = f"Version 0.1 created that table: connect as its owner {ident(one.owner)}."
+        yield findings.make("LL004", rows, (), rows=rows, grant=remedy)
     if grant := grants.missing(
         session, (grants.USE, grants.CREATE), dict.fromkeys(grants.PARENTS, grants.WRITE)
     ):

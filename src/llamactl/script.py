@@ -70,16 +70,15 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
 
 def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
     """What the files take as psql variables."""
-    job = relation.columns["job_id"]
+    limits = lineage.limits(relation.columns["job_id"])
+    switches = {**lineage.parameters(settings), "padded": limits["padded"]}
     return {
-        **{name: str(value).lower() for name, value in lineage.parameters(settings).items()},
+        **{name: str(value).lower() for name, value in switches.items()},
         "root_type": names.root_type,
         "root_cast": names.root_cast,
-        "schema": names.schema,
-        "table": names.table,
-        "max_length": "" if job.max_length is None else str(job.max_length),
-        "bound": "" if job.bound is None else str(job.bound),
-        "padded": str(job.bare_type == "bpchar").lower(),
+        **{name: str(value) for name, value in catalog.identity(relation).items()},
+        "max_length": str(limits["max_length"] or ""),
+        "bound": str(limits["bound"] or ""),
         "sample": str(settings.sample),
     }
 

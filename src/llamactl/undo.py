@@ -11,19 +11,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
-from llamactl import catalog, leftovers, obstacles, undo_plan
+from llamactl import catalog, leftovers, obstacles, saved_parents, undo_notes, undo_plan
 from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
 from llamactl.locks import claim, refuse_claimed, refuse_replaced, while_held, with_lock_retries
-from llamactl.model import ErrorCode, LlamactlError, Note, Parents, Relation, Step, UndoReport
+from llamactl.model import (
+    ErrorCode,
+    LlamactlError,
+    Note,
+    Parents,
+    ParentsFrom01,
+    Relation,
+    Step,
+    UndoReport,
+)
 from llamactl.names import Names
-from llamactl.plan import LABEL, PlannedStep, timed
+from llamactl.plan import PlannedStep, timed
 from llamactl.settings import Settings
 from llamactl.undo_plan import LOCKS, OF_THE_STATE, Standing
-from llamactl.wording import ident, listed, qualified
+from llamactl.wording import ident, listed
 
 ALTERING = ("LL001", "LL005")
 UPDATING = ("LL015", "LL016")
@@ -48,7 +57,12 @@ def run(
     catalog.refuse_unsupported(relation)
     if not dry_run:
         refuse_claimed(session, relation.oid)
+    names = catalog.names_for(relation, settings)
     with session.snapshot():
+        state = undo_plan.look_at_state(session, names)
+        if state.parents:
+            _refuse_without_temporary(session, relation, names)
+            saved_parents.prepare(session)
         session.read_only()
         standing = undo_plan.look(session, settings, relation)
     _refuse(session, standing, writing=not dry_run)
@@ -77,6 +91,8 @@ def _attempt(
     with session.transaction():
         claim(session, relation.oid)
         state = undo_plan.look_at_state(session, names)
+        if state.parents:
+            saved_parents.prepare(session)
         seconds = {
             step.name: timed(partial(step.run, session, names))
             for step in undo_plan.locks(state)
@@ -118,12 +134,13 @@ def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
     step.run(session, standing.names)
     if step.name != "restore_parents":
         return
-    missing = standing.cleared.missing
-    back = undo_plan.look_at_parents(session, standing.names).back - standing.cleared.back
-    if back != missing:
+    wanted = standing.cleared.restored
+    now = saved_parents.match(session, standing.relation, standing.names)
+    back = now.back - standing.cleared.back
+    if back != wanted:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{back} of {missing} cleared parents came back; rolled back, nothing was changed",
+            f"{back} of {wanted} cleared parents came back; rolled back, nothing was changed",
             f"A trigger on the table changes or suppresses the update: {listed(standing.marked.firing)}",
         )
 
@@ -150,7 +167,7 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
     taken, _ = _choose(standing)
     if not taken:
         return
-    passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.missing else ())}
+    passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.restored else ())}
     found = obstacles.find(session, relation, names, obstacles.look(session, relation, names))
     obstacles.refuse_for(finding for finding in found if finding.id in passed_on)
     if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
@@ -159,6 +176,14 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
             f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
             f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
         )
+
+
+def _refuse_without_temporary(session: Session, relation: Relation, names: Names) -> None:
+    """Raises LlamactlError where no temporary table can be made, in which saved parents find their rows."""
+    around = obstacles.look(session, relation, names)
+    impossible = "LL005" if around.rights.standby else "LL003"
+    found = obstacles.find(session, relation, names, around)
+    obstacles.refuse_for(finding for finding in found if finding.id == impossible)
 
 
 def _estimate(step: PlannedStep, relation: Relation) -> float:
@@ -171,18 +196,9 @@ def _question(session: Session, standing: Standing) -> str:
     text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
     if standing.marked.added_column is not None:
         text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."
-    if cleared.missing:
-        text += f" {cleared.missing:,} parents are put back."
-    return " ".join([text, *_warnings(standing), "Nobody can read or write the table meanwhile."])
-
-
-def _warnings(standing: Standing) -> Iterator[str]:
-    """What somebody should know beforehand, in sentences."""
-    marked = standing.marked
-    if marked.added_column is not None and marked.along:
-        yield f"With the column goes what others made on it: {listed(marked.along)}."
-    if standing.cleared.missing and marked.firing:
-        yield f"Putting parents back fires trigger {listed(marked.firing)}."
+    if cleared.restored:
+        text += f" {cleared.restored:,} parents are put back."
+    return " ".join([text, *undo_notes.warnings(standing), "Nobody can read or write the table meanwhile."])
 
 
 def _report(dry_run: bool, standing: Standing, steps: tuple[Step, ...]) -> UndoReport:
@@ -191,37 +207,17 @@ def _report(dry_run: bool, standing: Standing, steps: tuple[Step, ...]) -> UndoR
         dry_run=dry_run,
         steps=steps,
         skipped=_choose(standing)[1],
-        parents=Parents(cleared.missing, cleared.kept, cleared.gone),
-        notes=tuple(_notes(dry_run, standing, bool(steps))),
+        parents=Parents(
+            restored=cleared.restored,
+            kept=cleared.kept,
+            unmatched=cleared.unmatched,
+            gone=cleared.gone,
+            other_row=cleared.other_row,
+            other_key=cleared.other_key,
+            misfit=cleared.misfit,
+            renamed=cleared.renamed,
+            other_oid=cleared.other_oid,
+            from_0_1=ParentsFrom01(cleared.restored_from_0_1, cleared.unmatched_from_0_1),
+        ),
+        notes=tuple(undo_notes.notes(dry_run, standing, bool(steps))),
     )
-
-
-def _notes(dry_run: bool, standing: Standing, any_step: bool) -> Iterator[str]:
-    relation, cleared, marked = standing.relation, standing.cleared, standing.marked
-    if dry_run:
-        yield from (sentence.removesuffix(".") for sentence in _warnings(standing))
-    if marked.added_column is None and relation.root is not None:
-        yield (
-            f"Column {ident(relation.root.name)} stays, with its values and the indexes that others made: "
-            "its comment does not say that llamactl added it"
-        )
-    for unmarked, ours, name in (
-        (marked.unmarked_index and marked.added_column is None, standing.index, standing.names.index),
-        (marked.unmarked_job_index, standing.job_index, standing.names.job_index),
-    ):
-        if unmarked and not ours:
-            yield f"Index {ident(name)} stays: nothing says that llamactl made it"
-    if marked.added_column is None:
-        yield from map(leftovers.sentence, standing.kept_leftovers)
-    if cleared.kept:
-        yield f"{cleared.kept} rows whose parent was cleared have one by now, and keep it"
-    if cleared.gone:
-        yield f"{cleared.gone} rows whose parent was cleared are no more"
-    if cleared.lost:
-        yield (
-            f"llamactl.cleared_parent holds parents of {listed(cleared.lost)}, which is not there: if that "
-            "was this table's name, set table_schema and table_name to the new one and run undo again"
-        )
-    if any_step and relation.enum is not None and LABEL in relation.enum.values:
-        enum = qualified(relation.enum.schema, relation.enum.name)
-        yield f"The value {LABEL} stays in the enum type {enum}: Postgres cannot drop one"

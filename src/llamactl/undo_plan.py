@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl import catalog, grants, leftovers, queries, runs
+from llamactl import catalog, grants, leftovers, queries, runs, saved_parents
 from llamactl.db import Session
 from llamactl.leftovers import Leftover
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import USERS_INDEX, PlannedStep
+from llamactl.saved_parents import Cleared
 from llamactl.settings import Settings
 
 _NO_NAMES = Names()
@@ -50,19 +51,6 @@ class State:
     unowned: tuple[str, ...]
     owners: tuple[str, ...]
     """Of what is unowned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cleared:
-    """What parents.sql returns."""
-
-    missing: int = 0
-    kept: int = 0
-    back: int = 0
-    gone: int = 0
-    saved: int = 0
-    others: int = 0
-    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,21 +114,22 @@ class Standing:
         return self.marked.function is not None and not self.marked.function_elsewhere
 
     @property
-    def keeps_others(self) -> bool:
-        """The saved state is other tables' too."""
-        return bool(self.cleared.others or self.runs.others)
+    def keeps_parents(self) -> bool:
+        """Parents stay saved: other tables', or such as match no row."""
+        return bool(self.cleared.others or self.cleared.unmatched)
 
     @property
     def empties_schema(self) -> bool:
         """Nothing is left in the schema, and it was made by us."""
-        left = self.keeps_others or self.state.others or self.marked.function_elsewhere
+        left = self.keeps_parents or self.runs.others or self.state.others or self.marked.function_elsewhere
         return self.state.schema_ours and not left
 
 
 def look(session: Session, settings: Settings, relation: Relation) -> Standing:
     """Returns what is there. Reads the saved parents' rows, the rest from the catalogs.
 
-    Raises LlamactlError (permission) where the role may not read the saved state.
+    Where parents are saved, it comes after saved_parents.prepare(). Raises LlamactlError (permission) where
+    the role may not read the saved state.
     """
     names = catalog.names_for(relation, settings)
     left = leftovers.find(session, relation.oid)
@@ -167,7 +156,7 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
         )
     cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
     if state.parents:
-        cleared = look_at_parents(session, names)
+        cleared = saved_parents.match(session, relation, names)
     if state.runs:
         found = runs.recorded(session, relation.oid, relation.schema, relation.name)
         forgotten = [run.id for run in found]
@@ -180,11 +169,6 @@ def look(session: Session, settings: Settings, relation: Relation) -> Standing:
 def look_at_state(session: Session, names: Names) -> State:
     """Returns what is there of the saved state. Reads catalogs only."""
     return session.row(queries.load("undo/state", _NO_NAMES), State, function=names.guard)
-
-
-def look_at_parents(session: Session, names: Names) -> Cleared:
-    """Returns what became of the rows whose parents were cleared."""
-    return session.row(queries.load("undo/parents", names), Cleared, schema=names.schema, table=names.table)
 
 
 def _as_made(names: Names, marked: Marked) -> Names:
@@ -227,10 +211,10 @@ def steps(standing: Standing) -> list[PlannedStep]:
         PlannedStep("drop_check", ["migrate/drop_check"], exclusive, marked.check_name is not None),
         PlannedStep(
             "restore_parents",
-            ["undo/restore_parents", "migrate/settle_constraints"],
+            ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
             "RowExclusiveLock",
-            cleared.missing > 0,
-            {"schema": standing.names.schema, "table": standing.names.table},
+            cleared.restored > 0,
+            saved_parents.matching(standing.relation),
         ),
         PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
         PlannedStep("create_index", ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
@@ -252,22 +236,21 @@ def steps(standing: Standing) -> list[PlannedStep]:
 
 
 def _forgetting(standing: Standing) -> list[PlannedStep]:
-    """The steps that take off the saved state: this table's rows, or all where no other table has any."""
-    state, shared = standing.state, standing.keeps_others
-    owner = {"schema": standing.names.schema, "table": standing.names.table}
+    """The steps that take off the saved state: what is done with, or all where nothing is to be kept."""
+    state, keeps_parents, keeps_runs = standing.state, standing.keeps_parents, standing.runs.others > 0
     return [
         PlannedStep(
-            "forget_parents", ["undo/forget_parents"], "", shared and standing.cleared.saved > 0, owner
+            "forget_parents", ["undo/forget_parents"], "", keeps_parents and standing.cleared.done > 0
         ),
         PlannedStep(
             "forget_runs",
             ["undo/forget_runs"],
             "",
-            shared and len(standing.runs.forgotten) > 0,
+            keeps_runs and len(standing.runs.forgotten) > 0,
             {"runs": list(standing.runs.forgotten)},
         ),
-        PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not shared),
-        PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not shared),
+        PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not keeps_parents),
+        PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not keeps_runs),
         PlannedStep("drop_schema", ["undo/drop_schema"], "", standing.empties_schema),
     ]
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llamactl import queries
@@ -24,6 +24,8 @@ from llamactl.wording import listed
 BATCH_SECONDS = 0.1
 """A writer that waits for a row waits for about one batch."""
 FIRST_PAGES, MOST_PAGES = 16, 1 << 20
+FILES = {"fill": ("online/fill",), "clear": ("online/choose_flagged", "online/clear_parents")}
+"""Of a task: the last one writes."""
 PASSES = {"fill": 12, "clear": 1}
 """So that the next pass finds the room that the last one left on the page, and updates in place. As many as a
 page has rows would be best; more cost little."""
@@ -109,8 +111,7 @@ def run(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -
 
 
 def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> int:
-    path = {"fill": "online/fill", "clear": "online/clear_parents"}[task]
-    query = queries.load(path, work.names)
+    files = [queries.load(path, work.names) for path in FILES[task]]
     page, size, written = 0, _Size(), 0
     while (window := _next_window(work, task, page)).first is not None:
         if window.filenode != pending.filenode:
@@ -124,7 +125,7 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
                 **({"pass": number, "prune": pending.dense and number > 0} if task == "fill" else {}),
             }
             begun = time.monotonic()
-            written += _batch(work, query, window.first, size, part)
+            written += _batch(work, files, window.first, size, part)
             slowest = max(slowest, time.monotonic() - begun)
         page = window.first + size.pages
         size.adapt(slowest)
@@ -138,7 +139,7 @@ def _next_window(work: Work, task: str, page: int) -> _Window:
 
 def _batch(
     work: Work,
-    query: queries.Query,
+    files: Sequence[queries.Query],
     first: int,
     size: _Size,
     values: Mapping[str, object],
@@ -148,7 +149,11 @@ def _batch(
     def attempt() -> int:
         try:
             with work.session.transaction():
-                rows = work.session.run(query, **values, first_page=first, end_page=first + size.pages)
+                given = {**values, "first_page": first, "end_page": first + size.pages}
+                for query in files:
+                    wanted = {name for statement in query.statements for name in statement.parameters}
+                    part = {name: value for name, value in given.items() if name in wanted}
+                    rows = work.session.run(query, **part)
                 refuse_replaced(work.session, work.relation)
                 work.run.checkpoint(rows)
         except LlamactlError:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from llamactl import lineage, projection, queries
+from llamactl import catalog, lineage, projection, queries
 from llamactl.backfill import batches
 from llamactl.backfill.batches import Pending, Work
 from llamactl.db import Session
@@ -183,11 +183,11 @@ def write(work: Work, settings: Settings, rules: Rules, first: Round) -> Written
 def _clear(work: Work, current: Round) -> int:
     if not current.pending.clear_rows:
         return 0
-    owner = {"schema": work.names.schema, "table": work.names.table}
     with work.run.step("clear_parents"):
         with work.session.transaction():
-            work.session.run(queries.load("migrate/create_cleared_parent", work.names))
-        return batches.run(work, "clear", current.pending, owner)
+            for path in ("migrate/create_cleared_parent", "migrate/upgrade_parents"):
+                work.session.run(queries.load(path, work.names))
+        return batches.run(work, "clear", current.pending, catalog.identity(work.relation))
 
 
 def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:

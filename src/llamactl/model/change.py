@@ -82,14 +82,37 @@ class GuardReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Parents:
-    """What becomes of the parents that were cleared, in rows."""
+class ParentsFrom01:
+    """What becomes of the parents that version 0.1 saved, without their row's job."""
 
-    restored: int
-    kept: int
-    """The row has a parent by now."""
-    gone: int
-    """The row is no more."""
+    restored: int = 0
+    unmatched: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """What becomes of the parents that were cleared."""
+
+    restored: int = 0
+    """Rows whose parent comes back."""
+    kept: int = 0
+    """Rows that have a parent by now."""
+    unmatched: int = 0
+    """Saved parents that match no row and stay saved: the sum of the next four."""
+    gone: int = 0
+    """No row has the key."""
+    other_row: int = 0
+    """The row with the key is another one: its job differs, or it is not flagged where it has to be."""
+    other_key: int = 0
+    """The key column, or its type, is another one."""
+    misfit: int = 0
+    """The parent column cannot hold it any more."""
+    renamed: int = 0
+    """Saved under a name that the table had before."""
+    other_oid: int = 0
+    """Saved of a table with another oid; counted above too."""
+    from_0_1: ParentsFrom01 = ParentsFrom01()
+    """Of `restored` and `unmatched`."""
 
 
 @dataclass(frozen=True, slots=True)

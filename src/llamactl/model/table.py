@@ -28,6 +28,8 @@ class Column:
     bare_type: str
     """Without the length: `character varying`, `bpchar`, `integer`, `uuid`."""
     kind: IdKind
+    built_in: bool
+    """A scalar type of the server's own: its values are read from text the same in every database."""
     collation: str | None
     """Qualified and quoted, where it differs from the type's default; else None."""
     bytewise: bool

@@ -34,11 +34,16 @@ def _headline(report: UndoReport) -> Part:
 
 def _parents(page: Page, parents: Parents) -> Iterator[str]:
     counts = (
-        ("restored", parents.restored, "cleared parents put back"),
+        ("restored", parents.restored, _apart("cleared parents put back", parents.from_0_1.restored)),
         ("kept", parents.kept, "rows have a parent by now"),
-        ("gone", parents.gone, "rows are no more"),
+        ("unmatched", parents.unmatched, _apart("saved parents match no row", parents.from_0_1.unmatched)),
+        ("renamed", parents.renamed, "were saved under a former name of the table"),
     )
     rows: list[list[Part]] = [
         [("  " + name, "bold"), f"{count:,}", (meaning, "dim")] for name, count, meaning in counts if count
     ]
     return page.table(rows, numeric={1}) if rows else iter(())
+
+
+def _apart(meaning: str, from_0_1: int) -> str:
+    return f"{meaning}, {from_0_1:,} of them recorded by 0.1" if from_0_1 else meaning

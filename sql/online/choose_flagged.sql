@@ -1,0 +1,23 @@
+-- The root flag wins: the flagged rows in some pages whose parent is to be cleared. Their keys become text here, and not where they
+-- are cleared, which fires the user's triggers, under the user's own settings.
+-- Parameters: first_page, end_page (not included). Returns nothing. Lock: ROW SHARE.
+\if :{?first_page}
+\else
+\set first_page 0
+\endif
+\if :{?end_page}
+\else
+\set end_page 64
+\endif
+WITH former AS (
+  DELETE FROM pg_temp.clearing
+)
+INSERT INTO pg_temp.clearing (place, row_id, job, parent)
+SELECT log.ctid, log."id"::text, log."job_id"::text, log."parent_job_id"::text
+FROM "public"."LlamaLog" AS log
+WHERE log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid
+  AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid
+  AND log."is_root_job"
+  AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL
+  AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NOT NULL
+FOR NO KEY UPDATE OF log SKIP LOCKED;

@@ -1,0 +1,58 @@
+"""Which rows the parents in llamactl.cleared_parent were saved of, and what undo does with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llamactl import catalog, lineage, queries
+from llamactl.db import Session
+from llamactl.model import IdKind, Relation
+from llamactl.names import Names
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """What parents.sql returns."""
+
+    restored: int = 0
+    restored_from_0_1: int = 0
+    kept: int = 0
+    back: int = 0
+    gone: int = 0
+    other_row: int = 0
+    other_key: int = 0
+    misfit: int = 0
+    unmatched_from_0_1: int = 0
+    other_oid: int = 0
+    done: int = 0
+    renamed: int = 0
+    others: int = 0
+    formerly: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def unmatched(self) -> int:
+        """Saved parents that match no row. They are kept."""
+        return self.gone + self.other_row + self.other_key + self.misfit
+
+
+def prepare(session: Session) -> None:
+    """Creates the temporary table that match() needs. It ends with the transaction."""
+    session.run(queries.load("undo/create_matched", _NO_NAMES))
+
+
+def match(session: Session, relation: Relation, names: Names) -> Cleared:
+    """Returns what becomes of the parents that were cleared. Comes after prepare()."""
+    values = matching(relation)
+    session.run(queries.load("undo/match_parents", names), **values)
+    table = {name: values[name] for name in ("relation", "schema", "table")}
+    return session.row(queries.load("undo/parents", names), Cleared, **table)
+
+
+def matching(relation: Relation) -> dict[str, object]:
+    """The values of match_parents.sql."""
+    parent = relation.columns["parent_job_id"]
+    kind = {"uuid": parent.kind is IdKind.UUID}
+    return {**catalog.identity(relation), **lineage.limits(parent), **kind}
