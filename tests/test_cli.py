@@ -42,7 +42,7 @@ OPTIONS = {
     "guard": {*TABLE, *OUTPUT, "--yes", "--retries"},
     "undo": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries"},
     "status": {*TABLE, *OUTPUT, "--watch"},
-    "stats": {*TABLE, *OUTPUT},
+    "stats": {*TABLE, *OUTPUT, "--since"},
     "tree": {
         *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
     },

@@ -417,6 +417,7 @@ def test_rows_recorded_by_many_threads_while_others_are_refused(music: str) -> N
             thread.start()
         for thread in threads:
             thread.join()
+        logger.close(timeout=300)  # however slow the machine
     counters = logger.counters
     assert counters.recorded == 800
     assert adds_up(counters, music)

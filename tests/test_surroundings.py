@@ -49,22 +49,22 @@ def test_an_ordinary_table(database: str, connection: Connection) -> None:
 FUNCTION = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END'"
 
 DEPENDENTS = {
-    "rule _RETURN on view seen": 'CREATE VIEW seen AS SELECT root_job_id FROM "LlamaLog"',
-    "rule _RETURN on materialized view seen": (
+    "rule _RETURN on view public.seen": 'CREATE VIEW seen AS SELECT root_job_id FROM "LlamaLog"',
+    "rule _RETURN on materialized view public.seen": (
         'CREATE MATERIALIZED VIEW seen AS SELECT root_job_id FROM "LlamaLog"'
     ),
-    'rule seen on table "LlamaLog"': (
+    'rule seen on table public."LlamaLog"': (
         'CREATE RULE seen AS ON INSERT TO "LlamaLog" DO ALSO SELECT new.root_job_id'
     ),
-    'trigger seen on table "LlamaLog"': (
+    'trigger seen on table public."LlamaLog"': (
         f'{FUNCTION}; CREATE TRIGGER seen BEFORE INSERT ON "LlamaLog" FOR EACH ROW'
         " WHEN (new.root_job_id IS NULL) EXECUTE FUNCTION f()"
     ),
-    'policy seen on table "LlamaLog"': 'CREATE POLICY seen ON "LlamaLog" USING (root_job_id IS NULL)',
-    'column seen of table "LlamaLog"': (
+    'policy seen on table public."LlamaLog"': 'CREATE POLICY seen ON "LlamaLog" USING (root_job_id IS NULL)',
+    'column seen of table public."LlamaLog"': (
         'ALTER TABLE "LlamaLog" ADD seen boolean GENERATED ALWAYS AS (root_job_id IS NULL) STORED'
     ),
-    "function seen()": (
+    "function public.seen()": (
         'CREATE FUNCTION seen() RETURNS text BEGIN ATOMIC SELECT min(root_job_id) FROM "LlamaLog"; END'
     ),
 }
