@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from cutting import Statement, migrate_here, nothing_left, run_here
 from pages import every_block
 from roles import new_role
+from sessions import with_options
 from state_of_0_1 import CLEARED_PARENT, SCHEMA
 from undoing import names_of, parents, undo_here
 
@@ -450,6 +451,66 @@ def test_a_long_key(log: Log) -> None:
     log.create((os.urandom(2400), *FLAGGED[1:]), key="bytea")
     log.migrate()
     assert log.undo() == {"restored": 1}
+
+
+# --- other settings -----------------------------------------------------------------------------------------
+
+SAVING = {"TimeZone": "UTC", "DateStyle": "ISO", "bytea_output": "hex", "extra_float_digits": "1"}
+UNDOING = {
+    "TimeZone": "Asia/Tokyo",
+    "DateStyle": "German,DMY",
+    "IntervalStyle": "sql_standard",
+    "bytea_output": "escape",
+    "extra_float_digits": "-3",
+    "lc_monetary": "POSIX",
+}
+
+
+@ROADS
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("timestamptz", "2026-01-31 23:45:06.789+00"),
+        ("timestamp", "2026-01-31 23:45:06.789"),
+        ("date", "2026-02-01"),
+        ("tstzrange", "[2026-01-31 23:00+00,2026-02-01 01:00+00)"),
+        ("timestamptz[]", "{2026-01-31 23:45+00}"),
+        ("interval", "-1 mon +2 days -03:04:05.6"),
+        ("float8", "0.30000000000000004"),
+        ("float4", "0.1"),
+        ("money", "1234.56"),
+        ("bytea", r"\x00ff5c41"),
+    ],
+)
+def test_a_key_whose_text_depends_on_settings(key: str, value: str, road: Sequence[str], log: Log) -> None:
+    log.create((value, *FLAGGED[1:]), key=key)
+    assert migrate_here(with_options(log.dsn, **SAVING), *road).code == 0
+    done = run_here("undo", "--yes", "--dsn", with_options(log.dsn, **UNDOING), "--format", "json")
+    assert done.code == 0, done.err
+    assert parents(json.loads(done.out)) == {"restored": 1}
+    assert (log.parents(), log.saved()) == (["x"], [])
+
+
+@ROADS
+def test_the_users_triggers_see_the_users_settings(road: Sequence[str], log: Log) -> None:
+    """A local time that one of them stores is the application's."""
+    log.create(FLAGGED)
+    names = [*UNDOING]
+    shown = ", ".join(f"current_setting('{name}')" for name in names)
+    log.run(
+        "CREATE TABLE seen (settings text[])",
+        f"""CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO public.seen VALUES (ARRAY[{shown}]); RETURN NEW; END $$""",
+        "CREATE TRIGGER see BEFORE UPDATE ON llama_logs FOR EACH ROW EXECUTE FUNCTION see()",
+        "CREATE CONSTRAINT TRIGGER later AFTER UPDATE ON llama_logs DEFERRABLE INITIALLY DEFERRED "
+        "FOR EACH ROW EXECUTE FUNCTION see()",
+    )
+    dsn = with_options(log.dsn, **UNDOING)
+    expected = [([value.replace("n,D", "n, D") for value in UNDOING.values()],)]
+    for done in (migrate_here(dsn, *road), run_here("undo", "--yes", "--dsn", dsn)):
+        assert done.code == 0, done.err
+        assert log.query("SELECT DISTINCT settings FROM seen") == expected
+    assert log.query("SELECT count(*) >= 4 FROM seen") == [(True,)]
 
 
 # --- the run ------------------------------------------------------------------------------------------------

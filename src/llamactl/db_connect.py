@@ -166,11 +166,6 @@ def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
         # What the files are written for.
         "standard_conforming_strings": "on",
         "quote_all_identifiers": "off",
-        "DateStyle": "ISO",
-        "IntervalStyle": "postgres",
-        # Saved parents go by the key as text: undo must write it as the migration did.
-        "bytea_output": "hex",
-        "extra_float_digits": "1",
         # Measured: compiling costs more than it saves, and sorts and hashes should stay in memory.
         "jit": "off",
         "work_mem": "64MB",

@@ -1,5 +1,9 @@
 """The search path of a session: pinned to pg_catalog, except while the user's code may run.
 
+The settings on which the text of a value depends are pinned and put back with it: a key that is saved as text
+must be found from a session with another time zone, and a trigger that formats or stores a local time must
+see the time zone that it sees in the application's sessions.
+
 1. SHOW reads the role's path. It is the first statement of a session, and resolves no name.
 2. Each transaction begins with SET LOCAL. A session that no pooler shares is pinned outside of them as well.
 3. Before a statement that may run the user's code the role's path is put in place, and before the next one
@@ -20,9 +24,33 @@ from llamactl.model import ErrorCode, LlamactlError
 
 PINNED_PATH = "pg_catalog, pg_temp"
 
-_PIN = b"SET search_path = " + PINNED_PATH.encode()
-_PIN_LOCAL = b"SET LOCAL search_path = " + PINNED_PATH.encode()
-_FOLLOW_USER = b"SELECT pg_catalog.set_config('search_path', $1, $2)"
+TEXT_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+}
+"""What the output functions of the server's own types read."""
+
+
+def _pin(command: str) -> bytes:
+    texts = [f"{command} {name} = '{value}'" for name, value in TEXT_SETTINGS.items()]
+    return "; ".join([f"{command} search_path = {PINNED_PATH}", *texts]).encode()
+
+
+_PIN = _pin("SET")
+_PIN_LOCAL = _pin("SET LOCAL")
+_TEXT_SETTINGS = f"""SELECT ARRAY[{
+    ", ".join(f"pg_catalog.current_setting('{name}')" for name in TEXT_SETTINGS)
+}]""".encode()
+_FOLLOW_USER = "SELECT {}".format(
+    ", ".join(
+        f"pg_catalog.set_config('{name}', ${number}, $1)"
+        for number, name in enumerate(["search_path", *TEXT_SETTINGS], 2)
+    )
+).encode()
 _SCHEMAS = b"SELECT pg_catalog.unnest(pg_catalog.current_schemas(false)) AS schema"
 
 
@@ -43,6 +71,17 @@ class SearchPath:
         """Outside of transactions: the role's path is in effect. None: what the user's code left is."""
         for (path,) in connection.execute(b"SHOW search_path"):
             self.role = path
+        self._texts = self._own_texts()
+        """The role's own values of TEXT_SETTINGS."""
+
+    def _own_texts(self) -> list[str]:
+        # Only the path is pinned: these are read as they are.
+        pinned = b"BEGIN; SET LOCAL search_path = " + PINNED_PATH.encode()
+        cursor = self._connection.execute(pinned + b"; " + _TEXT_SETTINGS + b"; COMMIT")
+        while not cursor.description:
+            cursor.nextset()
+        values: list[str] = next(iter(cursor))[0]
+        return values
 
     @property
     def for_users_code(self) -> str:
@@ -78,7 +117,7 @@ class SearchPath:
         self.follow(users_code=False)
         local = self._connection.info.transaction_status is TransactionStatus.INTRANS
         # Without pg_temp: where no other schema is usable pg_temp would be created, which takes a right.
-        self._connection.execute(_FOLLOW_USER, [self.role, local])
+        self._connection.execute(_FOLLOW_USER, [local, self.role, *self._texts])
         if local:
             self._inside = None
         else:
@@ -111,6 +150,6 @@ class SearchPath:
 
     def _set(self, users_code: bool, *, local: bool) -> None:
         if users_code:
-            self._connection.execute(_FOLLOW_USER, [self.for_users_code, local])
+            self._connection.execute(_FOLLOW_USER, [local, self.for_users_code, *self._texts])
         else:
             self._connection.execute(_PIN_LOCAL if local else _PIN)

@@ -11,14 +11,22 @@ from collections.abc import Iterator, Mapping
 
 from llamactl import catalog, db_liveness, lineage, obstacles, plan, queries
 from llamactl.db import Session
-from llamactl.db_path import PINNED_PATH
+from llamactl.db_path import PINNED_PATH, TEXT_SETTINGS
 from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
 from llamactl.names import Names
 from llamactl.plan import PlannedStep
 from llamactl.settings import Settings
 
-_PIN = f"SET LOCAL search_path = {PINNED_PATH};"
-_FOLLOW_USER = r"SELECT pg_catalog.set_config('search_path', :'users_path', true) AS path_set \gset"
+_PIN = "\n".join(
+    [
+        f"SET LOCAL search_path = {PINNED_PATH};",
+        *(f"SET LOCAL {name} = '{value}';" for name, value in TEXT_SETTINGS.items()),
+    ]
+)
+_FOLLOW_USER = "\n".join(
+    rf"SELECT pg_catalog.set_config('{name}', :'{variable}', true) AS setting_made \gset"
+    for name, variable in {"search_path": "users_path", **{name: name for name in TEXT_SETTINGS}}.items()
+)
 
 
 def run(session: Session, settings: Settings) -> str:
@@ -51,6 +59,7 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
     yield "BEGIN;"
     yield "-- Names are the server's own, except while the role's triggers and the like may run."
     yield r"SHOW search_path \gset"
+    yield from (rf"SHOW {name} \gset" for name in TEXT_SETTINGS)
     yield _PIN
     yield r"SELECT concat_ws(', ', nullif(:'search_path', ''), 'pg_temp') AS users_path \gset"
     transaction = {
