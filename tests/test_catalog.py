@@ -46,7 +46,9 @@ def test_the_prisma_table(database: str) -> None:
     assert relation.enum.name == "LlamaLogCategory"
     assert relation.enum.values[-1] == "FAILED"
     assert relation.bytes >= relation.index_bytes + relation.toast_bytes > 0
-    assert catalog.names_for(relation, settings_for(database)) == Names(root_type="character varying(100)")
+    assert catalog.names_for(relation, settings_for(database)) == Names(
+        root_type="character varying(100)", id_cast="uuid"
+    )
 
 
 def test_the_snake_case_table(database: str, connection: Connection) -> None:
@@ -195,8 +197,12 @@ def test_kinds_of_ids(database: str, connection: Connection) -> None:
         column = relation.columns["job_id"]
         assert (column.kind, column.type_name, column.bare_type) == (kind, type_name, bare_type)
         names = catalog.names_for(relation, settings_for(database))
-        cast = "text" if kind is IdKind.STRING else type_name
-        assert (names.root_type, names.root_cast) == (type_name, cast)
+        # Under another search path another type could have one of these names.
+        qualified = (
+            f"pg_catalog.{type_name}" if type_name in ("text", "bpchar", "uuid", "name") else type_name
+        )
+        cast = "pg_catalog.text" if kind is IdKind.STRING else qualified
+        assert (names.root_type, names.root_cast) == (qualified, cast)
 
 
 def test_properties_of_columns(database: str, connection: Connection) -> None:
@@ -213,7 +219,8 @@ def test_properties_of_columns(database: str, connection: Connection) -> None:
     assert relation.columns["reason"].not_null
     assert {name for name, one in relation.columns.items() if one.generated} == {"status", "retry_count"}
     names = catalog.names_for(relation, settings_for(database))
-    assert (names.root_type, names.root_cast) == ('character varying(9) COLLATE pg_catalog."C"', "text")
+    assert names.root_type == 'character varying(9) COLLATE pg_catalog."C"'
+    assert (names.root_cast, names.parent_cast) == ("pg_catalog.text", "pg_catalog.text")
 
 
 def test_a_collation_that_is_not_deterministic(each_database: str) -> None:

@@ -3,7 +3,8 @@
 -- Returns one row a column: name; type_name (length included), bare_type (without), kind (string, integer,
 --   uuid, other), built_in (a scalar type of the server's own, whose values are read from text the same everywhere), collation (where it is not the type's own), bytewise (no two spellings are equal), not_null,
 --   generated (cannot be written), computed (by an expression), key_position (in the primary key, from 1), alone_unique (some valid unique
---   index has this column only, and covers every row), readable and updatable (by the role).
+--   index has this column only, and covers every row), readable and updatable (by the role), qualified_type (type_name, with pg_catalog
+--   where a type of another schema could have the name).
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -45,7 +46,9 @@ SELECT
     WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indisvalid AND i.indimmediate
       AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) AS alone_unique,
   has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS readable,
-  has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable
+  has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable,
+  CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace AND format_type(t.oid, peeled.type_mod) = quote_ident(t.typname)
+    THEN 'pg_catalog.' ELSE '' END || format_type(t.oid, peeled.type_mod) AS qualified_type
 FROM peeled
 JOIN pg_catalog.pg_type AS t ON t.oid = peeled.type_id AND t.typtype <> 'd'
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = :'relation'::regclass AND a.attnum = peeled.attnum

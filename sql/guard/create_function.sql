@@ -8,7 +8,7 @@
 -- VOLATILE, to see the earlier rows of its own statement. Not SECURITY DEFINER: who may not read all of the log gets NULL. Whatever
 -- goes wrong in here, the application's write goes on; but a row whose job is its own parent is refused, as by the CHECK.
 -- Its argument says whether the root flag disregards a row's parent; false where the table has no such column.
-CREATE OR REPLACE FUNCTION llamactl."LlamaLog_guard"() RETURNS trigger
+CREATE OR REPLACE FUNCTION llamactl."LlamaLog_guard"() RETURNS pg_catalog.trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 -- Else a plan that was made while the table was small would stay with the session.

@@ -7,5 +7,6 @@
 \endif
 CREATE OR REPLACE TRIGGER zz_llamactl_guard BEFORE INSERT OR UPDATE ON "public"."LlamaLog"
   FOR EACH ROW
-  WHEN (NEW."root_job_id" IS NULL OR NEW."job_id"::text COLLATE "C" = NEW."parent_job_id"::text COLLATE "C")
+  WHEN (NEW."root_job_id" IS NULL
+    OR NEW."job_id"::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.=) NEW."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C")
   EXECUTE FUNCTION llamactl."LlamaLog_guard"(:'trust_root_flag');

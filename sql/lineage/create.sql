@@ -10,10 +10,11 @@ CREATE TEMPORARY TABLE setting (
 -- An id as lineage compares it, byte by byte; NULL when it is missing (NULL or blank).
 -- The characters are listed because \s depends on the collation, and \v is a letter before Postgres 17.
 -- All of them sort before '!': so most ids show by one comparison that they are present, and trimming is slow.
-CREATE OR REPLACE FUNCTION pg_temp.present(id text) RETURNS text
+CREATE OR REPLACE FUNCTION pg_temp.present(id pg_catalog.text) RETURNS pg_catalog.text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  SELECT CASE WHEN id COLLATE "C" >= '!' OR pg_catalog.btrim(id, E' \t\n\r\f\x0b') <> '' THEN id COLLATE "C" END
+  SELECT CASE WHEN id COLLATE pg_catalog."C" OPERATOR(pg_catalog.>=) '!' OR pg_catalog.btrim(id, E' \t\n\r\f\x0b') OPERATOR(pg_catalog.<>) ''
+    THEN id COLLATE pg_catalog."C" END
 $$;
 
 -- One row a job; rows without a job id have NULL as job and one row a parent.
@@ -24,11 +25,11 @@ CREATE TEMPORARY TABLE edge (
   root_count bigint NOT NULL,         -- rows that hold a root today
   disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
   self_parent_count bigint NOT NULL,  -- rows that would violate the self-parent CHECK
-  job text COLLATE "C",
-  parent text COLLATE "C",        -- the smallest
-  parent_hi text COLLATE "C",     -- the largest, where it differs: the job has several parents
-  root_lo text COLLATE "C",       -- the smallest root that the rows hold today
-  root_hi text COLLATE "C"        -- the largest, where it differs
+  job pg_catalog.text COLLATE pg_catalog."C",
+  parent pg_catalog.text COLLATE pg_catalog."C",        -- the smallest
+  parent_hi pg_catalog.text COLLATE pg_catalog."C",     -- the largest, where it differs: the job has several parents
+  root_lo pg_catalog.text COLLATE pg_catalog."C",       -- the smallest root that the rows hold today
+  root_hi pg_catalog.text COLLATE pg_catalog."C"        -- the largest, where it differs
 ) ON COMMIT DROP;
 
 -- The groups out of the ordinary, few as a rule: so that those who look for them need not read all. By a number, as no id is too
@@ -37,44 +38,46 @@ CREATE INDEX edge_odd ON pg_temp.edge (row_count) WHERE job IS NULL OR parent_hi
 
 -- The jobs that are somebody's parent: most jobs are not, and need no walk.
 CREATE TEMPORARY TABLE inner_job (
-  job text COLLATE "C" NOT NULL,
-  parent text COLLATE "C",  -- where it has one only
-  kind "char" NOT NULL,     -- r a root, d a dangling parent, c a job with several parents (a cut), p one with one parent
-  root_lo text COLLATE "C", -- as in edge
-  root_hi text COLLATE "C"
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  parent pg_catalog.text COLLATE pg_catalog."C",  -- where it has one only
+  kind pg_catalog."char" NOT NULL,     -- r a root, d a dangling parent, c a job with several parents (a cut), p one with one parent
+  root_lo pg_catalog.text COLLATE pg_catalog."C", -- as in edge
+  root_hi pg_catalog.text COLLATE pg_catalog."C"
 ) ON COMMIT DROP;
 
 -- Serves the walk down. Filled in its own order, it costs little.
-CREATE INDEX inner_child ON pg_temp.inner_job (parent) WHERE kind = 'p';
+CREATE INDEX inner_child ON pg_temp.inner_job (parent) WHERE kind OPERATOR(pg_catalog.=) 'p';
 
 -- Every inner job that a walk down from some top reaches, with that top. What is missing here is cyclic.
 CREATE TEMPORARY TABLE walk (
-  job text COLLATE "C" NOT NULL,
-  top text COLLATE "C" NOT NULL,
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  top pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
   steps integer NOT NULL,  -- from the top down to the job
-  kind "char" NOT NULL     -- of the top: r, d or c
+  kind pg_catalog."char" NOT NULL     -- of the top: r, d or c
 ) ON COMMIT DROP;
 
 -- The jobs with several parents, and what solve.sql finds of them.
 CREATE TEMPORARY TABLE cut (
-  job text COLLATE "C" NOT NULL,
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
   solved boolean NOT NULL DEFAULT false,  -- stays false where the job is cyclic
-  root text COLLATE "C",                  -- NULL where ambiguous
+  root pg_catalog.text COLLATE pg_catalog."C",                  -- NULL where ambiguous
   depth integer,
   dangling boolean NOT NULL DEFAULT false
 ) ON COMMIT DROP;
 
 -- Their parents, each pair once.
 CREATE TEMPORARY TABLE cut_parent (
-  job text COLLATE "C" NOT NULL,
-  parent text COLLATE "C" NOT NULL
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  parent pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
 -- What a job's rows hold of the roots: r the computed one, m several (mixed), o another one, NULL none.
-CREATE OR REPLACE FUNCTION pg_temp.held(root_lo text, root_hi text, root text) RETURNS "char"
+CREATE OR REPLACE FUNCTION pg_temp.held(root_lo pg_catalog.text, root_hi pg_catalog.text, root pg_catalog.text) RETURNS pg_catalog."char"
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  SELECT CASE WHEN root_hi IS NOT NULL THEN 'm'::"char" WHEN root_lo = root THEN 'r'::"char" WHEN root_lo IS NOT NULL THEN 'o'::"char" END
+  SELECT CASE WHEN root_hi IS NOT NULL THEN 'm'::pg_catalog."char"
+    WHEN root_lo OPERATOR(pg_catalog.=) root THEN 'r'::pg_catalog."char"
+    WHEN root_lo IS NOT NULL THEN 'o'::pg_catalog."char" END
 $$;
 
 -- Every job that is known, dangling parents too, but for the cyclic ones.
@@ -84,15 +87,15 @@ CREATE TEMPORARY TABLE lineage (
   depth integer NOT NULL,
   ambiguous boolean NOT NULL,
   dangling boolean NOT NULL,  -- the root is a dangling parent
-  held "char",                -- as above
-  job text COLLATE "C" NOT NULL,
-  root text COLLATE "C"       -- NULL where ambiguous
+  held pg_catalog."char",                -- as above
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  root pg_catalog.text COLLATE pg_catalog."C"       -- NULL where ambiguous
 ) ON COMMIT DROP;
 
 -- The cyclic jobs by number (in the order of their ids), and the parent edges among them.
 CREATE TEMPORARY TABLE cyclic (
   number integer NOT NULL,
-  job text COLLATE "C" NOT NULL
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
 CREATE TEMPORARY TABLE cyclic_edge (
@@ -108,13 +111,13 @@ SELECT known.job, known.parent, known.row_count, known.root_count, known.held, k
        known.ambiguous, known.dangling,
        CASE WHEN NOT known.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN known.root END AS root
 FROM (
-  SELECT job, NULL::text COLLATE "C" AS parent, row_count, root_count, held, depth, ambiguous, dangling, root
+  SELECT job, NULL::pg_catalog.text COLLATE pg_catalog."C" AS parent, row_count, root_count, held, depth, ambiguous, dangling, root
   FROM pg_temp.lineage
   WHERE row_count IS NOT NULL
   UNION ALL
   SELECT NULL, edge.parent, edge.row_count, edge.root_count, pg_temp.held(edge.root_lo, edge.root_hi, lineage.root), NULL,
          lineage.ambiguous, lineage.dangling, lineage.root
   FROM pg_temp.edge
-  JOIN pg_temp.lineage ON lineage.job = edge.parent
+  JOIN pg_temp.lineage ON lineage.job OPERATOR(pg_catalog.=) edge.parent
   WHERE edge.job IS NULL
 ) AS known;

@@ -25,17 +25,19 @@ FROM (
          present_log.same_id,
          present_log.flagged AND present_log.job IS NOT NULL AND present_log.parent IS NOT NULL
            AND (SELECT setting.trust_root_flag FROM pg_temp.setting) AS disregarded
-  FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
+  FROM (SELECT NULL::boolean AS "is_root_job", NULL::pg_catalog.text AS "root_job_id", NULL::pg_catalog.timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
-    SELECT log."id"::text AS row_id,
-           pg_temp.present(log."job_id"::text COLLATE "C") AS job,
-           pg_temp.present(log."parent_job_id"::text COLLATE "C") AS parent,
-           "root_job_id"::text COLLATE "C" AS root,
+    SELECT log."id"::pg_catalog.text AS row_id,
+           pg_temp.present(log."job_id"::pg_catalog.text COLLATE pg_catalog."C") AS job,
+           pg_temp.present(log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C") AS parent,
+           "root_job_id"::pg_catalog.text COLLATE pg_catalog."C" AS root,
            extract(epoch FROM "created_at") AS created_epoch,
            "is_root_job" IS TRUE AS flagged,
-           log."job_id" IS NOT NULL AND pg_temp.present(log."job_id"::text COLLATE "C") IS NULL
-             OR log."parent_job_id" IS NOT NULL AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NULL AS blank,
-           (log."job_id"::text COLLATE "C" = log."parent_job_id"::text COLLATE "C") IS TRUE AS same_id
+           log."job_id" IS NOT NULL AND pg_temp.present(log."job_id"::pg_catalog.text COLLATE pg_catalog."C") IS NULL
+             OR log."parent_job_id" IS NOT NULL
+               AND pg_temp.present(log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C") IS NULL AS blank,
+           (log."job_id"::pg_catalog.text COLLATE pg_catalog."C"
+             OPERATOR(pg_catalog.=) log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C") IS TRUE AS same_id
     FROM "public"."LlamaLog" AS log
     OFFSET 0  -- a fence: else each use of a column above would work it out again
   ) AS present_log

@@ -7,11 +7,12 @@
 ALTER TABLE "public"."LlamaLog" ADD COLUMN "root_job_id" :root_type;
 
 DO $comment$
-DECLARE
-  added text := to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD');
 BEGIN
-  EXECUTE $statement$COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS $statement$ || quote_literal(
-    'The job at the top of this row''s chain of parents (added by llamactl on ' || added || '). '
-    || 'NULL: origin unknown; the chain is untracked, cyclic or ambiguous, or the row was written without a root.');
+  EXECUTE pg_catalog.concat(
+    $statement$COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS $statement$,
+    pg_catalog.quote_literal(pg_catalog.concat(
+      'The job at the top of this row''s chain of parents (added by llamactl on ',
+      pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
+      '). NULL: origin unknown; the chain is untracked, cyclic or ambiguous, or the row was written without a root.')));
 END
 $comment$;

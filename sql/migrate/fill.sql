@@ -1,13 +1,13 @@
 -- Fills the rows that lack their root; a value that is there is never overwritten. Lock: ROW EXCLUSIVE.
 \if :{?root_cast}
 \else
-\set root_cast text
+\set root_cast pg_catalog.text
 \endif
 UPDATE "public"."LlamaLog" AS log
 SET "root_job_id" = CAST(lineage.root AS :root_cast)
 FROM pg_temp.lineage
 WHERE log."root_job_id" IS NULL
-  AND lineage.job = coalesce(
-    pg_temp.present(log."job_id"::text COLLATE "C"), pg_temp.present(log."parent_job_id"::text COLLATE "C"))
+  AND lineage.job OPERATOR(pg_catalog.=) coalesce(
+    pg_temp.present(log."job_id"::pg_catalog.text COLLATE pg_catalog."C"), pg_temp.present(log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C"))
   AND lineage.root IS NOT NULL
   AND (NOT lineage.dangling OR (SELECT fill_dangling FROM pg_temp.setting));

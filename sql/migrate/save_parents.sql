@@ -22,6 +22,6 @@
 \endif
 INSERT INTO llamactl.cleared_parent
   (table_schema, table_name, table_oid, key_column, key_type, row_id, job_id, parent_job_id)
-SELECT :'schema', :'table', :'relation'::regclass, :'key_column', :'key_type', entry.row_id, entry.job, entry.disregarded_parent
+SELECT :'schema', :'table', :'relation'::pg_catalog.regclass, :'key_column', :'key_type', entry.row_id, entry.job, entry.disregarded_parent
 FROM :entry AS entry
 WHERE entry.disregarded_parent IS NOT NULL;

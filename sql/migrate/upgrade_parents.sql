@@ -5,17 +5,16 @@ BEGIN
   IF NOT EXISTS (
     SELECT
     FROM pg_catalog.pg_attribute AS a
-    JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'llamactl' AND c.relname = 'cleared_parent' AND a.attname = 'job_id'
+    WHERE a.attrelid OPERATOR(pg_catalog.=) 'llamactl.cleared_parent'::pg_catalog.regclass
+      AND a.attname OPERATOR(pg_catalog.=) 'job_id'
   ) THEN
     ALTER TABLE llamactl.cleared_parent
       DROP CONSTRAINT IF EXISTS cleared_parent_pkey,  -- too narrow for a long key
       ADD COLUMN IF NOT EXISTS id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      ADD COLUMN IF NOT EXISTS table_oid oid,
-      ADD COLUMN IF NOT EXISTS key_column text,
-      ADD COLUMN IF NOT EXISTS key_type text,
-      ADD COLUMN IF NOT EXISTS job_id text;
+      ADD COLUMN IF NOT EXISTS table_oid pg_catalog.oid,
+      ADD COLUMN IF NOT EXISTS key_column pg_catalog.text,
+      ADD COLUMN IF NOT EXISTS key_type pg_catalog.text,
+      ADD COLUMN IF NOT EXISTS job_id pg_catalog.text;
   END IF;
 END
 $upgrade$;

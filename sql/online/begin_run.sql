@@ -17,5 +17,5 @@
 \set command 'migrate'
 \endif
 INSERT INTO llamactl.run (table_oid, recorded_in, table_schema, table_name, command, backend_pid)
-VALUES (:'relation'::regclass, 'llamactl.run'::regclass, :'schema', :'table', :'command', pg_backend_pid())
+VALUES (:'relation'::pg_catalog.regclass, 'llamactl.run'::pg_catalog.regclass, :'schema', :'table', :'command', pg_catalog.pg_backend_pid())
 RETURNING id;

@@ -8,7 +8,7 @@
 \set name 'fill'
 \endif
 WITH former AS (
-  UPDATE llamactl.step SET ended_at = clock_timestamp() WHERE run_id = :'run'::bigint AND ended_at IS NULL
+  UPDATE llamactl.step SET ended_at = pg_catalog.clock_timestamp() WHERE run_id OPERATOR(pg_catalog.=) :'run'::bigint AND ended_at IS NULL
 )
 INSERT INTO llamactl.step (run_id, number, name)
-SELECT :'run'::bigint, count(*) + 1, :'name' FROM llamactl.step WHERE run_id = :'run'::bigint;
+SELECT :'run'::bigint, pg_catalog.count(*) OPERATOR(pg_catalog.+) 1, :'name' FROM llamactl.step WHERE run_id OPERATOR(pg_catalog.=) :'run'::bigint;

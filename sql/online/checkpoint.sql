@@ -17,6 +17,6 @@
 \set rows_per_second 0
 \endif
 UPDATE llamactl.run
-SET rows_done = rows_done + :'rows'::bigint, rows_total = coalesce(:'total'::bigint, rows_total),
-    rows_per_second = :'rows_per_second'::float8, waits_for = NULL, waits_since = NULL
-WHERE id = :'run'::bigint;
+SET rows_done = rows_done OPERATOR(pg_catalog.+) :'rows'::bigint, rows_total = coalesce(:'total'::bigint, rows_total),
+    rows_per_second = :'rows_per_second'::pg_catalog.float8, waits_for = NULL, waits_since = NULL
+WHERE id OPERATOR(pg_catalog.=) :'run'::bigint;

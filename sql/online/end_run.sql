@@ -4,8 +4,8 @@
 \set run 1
 \endif
 WITH last AS (
-  UPDATE llamactl.step SET ended_at = clock_timestamp() WHERE run_id = :'run'::bigint AND ended_at IS NULL
+  UPDATE llamactl.step SET ended_at = pg_catalog.clock_timestamp() WHERE run_id OPERATOR(pg_catalog.=) :'run'::bigint AND ended_at IS NULL
 )
 UPDATE llamactl.run
-SET ended_at = clock_timestamp(), waits_for = NULL, waits_since = NULL
-WHERE id = :'run'::bigint;
+SET ended_at = pg_catalog.clock_timestamp(), waits_for = NULL, waits_since = NULL
+WHERE id OPERATOR(pg_catalog.=) :'run'::bigint;

@@ -4,4 +4,4 @@
 \else
 \set runs '{}'
 \endif
-UPDATE llamactl.run SET ended_at = clock_timestamp() WHERE id = ANY (:'runs'::bigint[]) AND ended_at IS NULL;
+UPDATE llamactl.run SET ended_at = pg_catalog.clock_timestamp() WHERE id OPERATOR(pg_catalog.=) ANY (:'runs'::bigint[]) AND ended_at IS NULL;

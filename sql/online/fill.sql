@@ -1,7 +1,6 @@
 -- Fills the pending rows of some pages, in one of several passes: a pass takes the lines of its own, so that the next one prunes the
 -- page and updates in place. Rows that somebody has locked are left for later: so nobody waits for us and we for nobody. So are rows
 -- that are elsewhere by now, or whose ids are others than when the lineage was worked out. Lock: ROW EXCLUSIVE.
--- It runs under the user's search path, for their triggers: pg_catalog is said where a function of theirs would fit better.
 -- Parameters: first_page, end_page (not included), pass (from 0), prune (true: the pages are read first, since rows that are fetched
 -- by their place prune none), overwrite (see fill_pending.sql). Returns nothing.
 \if :{?first_page}
@@ -26,27 +25,30 @@
 \endif
 \if :{?root_cast}
 \else
-\set root_cast text
+\set root_cast pg_catalog.text
 \endif
 WITH pruned AS MATERIALIZED (
-  SELECT count(*) AS rows
+  SELECT pg_catalog.count(*) AS rows
   FROM "public"."LlamaLog" AS log
   WHERE :'prune'::boolean
-    AND log.ctid >= pg_catalog.format('(%s,0)', :'first_page'::bigint)::tid
-    AND log.ctid < pg_catalog.format('(%s,0)', :'end_page'::bigint)::tid
+    AND log.ctid OPERATOR(pg_catalog.>=) pg_catalog.format('(%s,0)', :'first_page'::bigint)::pg_catalog.tid
+    AND log.ctid OPERATOR(pg_catalog.<) pg_catalog.format('(%s,0)', :'end_page'::bigint)::pg_catalog.tid
 ), target AS MATERIALIZED (
   SELECT seen.place, pending.root
   FROM pg_temp.pending
-  JOIN :target AS seen ON seen.place = pending.place
-  WHERE (SELECT rows FROM pruned) >= 0  -- so that it comes first
-    AND pending.task = 'fill' AND pending.page >= :'first_page'::bigint AND pending.page < :'end_page'::bigint
-    AND pending.pass = :'pass'::smallint
-    AND seen.job IS NOT DISTINCT FROM pending.job AND seen.parent IS NOT DISTINCT FROM pending.parent
-    AND seen.flagged = pending.flagged
-    AND (seen.root IS NULL OR :'overwrite'::boolean) AND seen.root IS DISTINCT FROM pending.root
+  JOIN :target AS seen ON seen.place OPERATOR(pg_catalog.=) pending.place
+  WHERE (SELECT rows FROM pruned) OPERATOR(pg_catalog.>=) 0  -- so that it comes first
+    AND pending.task OPERATOR(pg_catalog.=) 'fill'
+    AND pending.page OPERATOR(pg_catalog.>=) :'first_page'::bigint AND pending.page OPERATOR(pg_catalog.<) :'end_page'::bigint
+    AND pending.pass OPERATOR(pg_catalog.=) :'pass'::smallint
+    AND (seen.job OPERATOR(pg_catalog.=) pending.job OR seen.job IS NULL AND pending.job IS NULL)
+    AND (seen.parent OPERATOR(pg_catalog.=) pending.parent OR seen.parent IS NULL AND pending.parent IS NULL)
+    AND seen.flagged OPERATOR(pg_catalog.=) pending.flagged
+    AND CASE WHEN seen.root IS NULL THEN pending.root IS NOT NULL
+          ELSE :'overwrite'::boolean AND (pending.root IS NULL OR seen.root OPERATOR(pg_catalog.<>) pending.root) END
   FOR NO KEY UPDATE OF seen SKIP LOCKED
 )
 UPDATE "public"."LlamaLog" AS log
 SET "root_job_id" = CAST(target.root AS :root_cast)
 FROM target
-WHERE log.ctid = target.place;
+WHERE log.ctid OPERATOR(pg_catalog.=) target.place;

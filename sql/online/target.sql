@@ -2,12 +2,12 @@
 -- as they do entry.sql, where it is said why. A SELECT of its own, since a role that may read some columns only may not read a
 -- row's place. Returns: place, job, parent, root, flagged, created_epoch. Lock: ACCESS SHARE.
 SELECT present_log.place, present_log.job, present_log.parent, present_log.root, present_log.flagged, present_log.created_epoch
-FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
+FROM (SELECT NULL::boolean AS "is_root_job", NULL::pg_catalog.text AS "root_job_id", NULL::pg_catalog.timestamptz AS "created_at") AS absent
 CROSS JOIN LATERAL (
   SELECT log.ctid AS place,
-         pg_temp.present(log."job_id"::text COLLATE "C") AS job,
-         pg_temp.present(log."parent_job_id"::text COLLATE "C") AS parent,
-         "root_job_id"::text COLLATE "C" AS root,
+         pg_temp.present(log."job_id"::pg_catalog.text COLLATE pg_catalog."C") AS job,
+         pg_temp.present(log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C") AS parent,
+         "root_job_id"::pg_catalog.text COLLATE pg_catalog."C" AS root,
          "is_root_job" IS TRUE AS flagged,
          extract(epoch FROM "created_at") AS created_epoch
   FROM "public"."LlamaLog" AS log

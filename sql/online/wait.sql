@@ -8,6 +8,6 @@
 \set reason ''
 \endif
 UPDATE llamactl.run
-SET waits_for = :'reason'::text,
-    waits_since = CASE WHEN :'reason'::text IS NOT NULL THEN coalesce(waits_since, clock_timestamp()) END
-WHERE id = :'run'::bigint;
+SET waits_for = :'reason'::pg_catalog.text,
+    waits_since = CASE WHEN :'reason'::pg_catalog.text IS NOT NULL THEN coalesce(waits_since, pg_catalog.clock_timestamp()) END
+WHERE id OPERATOR(pg_catalog.=) :'run'::bigint;

@@ -2,13 +2,15 @@
 -- gone by now is passed over: the next session that uses its temporary schema clears that. Lock: none on the user's table.
 DO $leftovers$
 DECLARE
-  leftover regclass;
+  leftover pg_catalog.regclass;
 BEGIN
   FOR leftover IN
     SELECT c.oid FROM pg_catalog.pg_class AS c
-    WHERE c.oid = ANY (nullif(current_setting('llamactl.leftovers', true), '')::oid[])
+    WHERE c.oid OPERATOR(pg_catalog.=) ANY (
+      CASE WHEN pg_catalog.current_setting('llamactl.leftovers', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.current_setting('llamactl.leftovers', true)::pg_catalog.oid[] END)
   LOOP
-    EXECUTE 'DROP VIEW ' || leftover::text;
+    EXECUTE pg_catalog.concat('DROP VIEW ', leftover);
   END LOOP;
 END
 $leftovers$;

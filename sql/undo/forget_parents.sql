@@ -2,4 +2,5 @@
 -- Comes after match_parents.sql, in its transaction. Lock: none on the user's table.
 DELETE FROM llamactl.cleared_parent
 USING pg_temp.matched
-WHERE cleared_parent.ctid = matched.record AND matched.outcome IN ('restored', 'superseded', 'kept');
+WHERE cleared_parent.ctid OPERATOR(pg_catalog.=) matched.record
+  AND matched.outcome OPERATOR(pg_catalog.=) ANY (ARRAY['restored', 'superseded', 'kept']);

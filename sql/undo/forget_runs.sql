@@ -3,4 +3,4 @@
 \else
 \set runs '{}'
 \endif
-DELETE FROM llamactl.run WHERE id = ANY (:'runs'::bigint[]);
+DELETE FROM llamactl.run WHERE id OPERATOR(pg_catalog.=) ANY (:'runs'::bigint[]);

@@ -2,7 +2,7 @@
 -- Comes after match_parents.sql, in its transaction. Lock: ROW EXCLUSIVE.
 \if :{?parent_cast}
 \else
-\set parent_cast text
+\set parent_cast pg_catalog.text
 \endif
 UPDATE "public"."LlamaLog" AS log
 SET "parent_job_id" = CAST(matched.parent AS :parent_cast)

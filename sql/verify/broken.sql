@@ -3,8 +3,7 @@
 --           unrooted  it is somebody's root, and holds another one itself
 --           unlinked  it holds another root than its parent
 --   held    a root that it holds;  beside: what that disagrees with
--- Lock: none. Comes after lineage/create.sql.
-CREATE TEMPORARY VIEW broken AS
+-- Files read it as `FROM :broken AS broken`. Returns: check, job, held, beside. Lock: none. Comes after lineage/create.sql.
 SELECT 'split' AS check, job, root_lo AS held, root_hi AS beside
 FROM pg_temp.edge
 WHERE job IS NOT NULL AND root_hi IS NOT NULL

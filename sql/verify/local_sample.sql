@@ -9,7 +9,7 @@
 \set sample 10
 \endif
 SELECT DISTINCT ON (job) job, held, beside
-FROM pg_temp.broken
+FROM :broken AS broken
 WHERE broken.check = :'check'
 ORDER BY job, held, beside
 LIMIT :'sample'::integer;

@@ -78,6 +78,7 @@ class _ColumnRow:
     alone_unique: bool
     readable: bool
     updatable: bool
+    qualified_type: str
 
     def column(self) -> Column:
         return Column(
@@ -93,6 +94,7 @@ class _ColumnRow:
             computed=self.computed,
             readable=self.readable,
             updatable=self.updatable,
+            qualified_type=self.qualified_type,
         )
 
 
@@ -140,9 +142,9 @@ def names_for(relation: Relation, settings: Settings) -> Names:
         columns=columns,
         enum_schema=enum.schema if enum else _NO_NAMES.enum_schema,
         enum=enum.name if enum else _NO_NAMES.enum,
-        root_type=job.type_name + (f" COLLATE {job.collation}" if job.collation else ""),
-        root_cast="text" if job.kind is IdKind.STRING else job.type_name,
-        parent_cast="text" if parent.kind is IdKind.STRING else parent.type_name,
+        root_type=job.qualified_type + (f" COLLATE {job.collation}" if job.collation else ""),
+        root_cast="pg_catalog.text" if job.kind is IdKind.STRING else job.qualified_type,
+        parent_cast="pg_catalog.text" if parent.kind is IdKind.STRING else parent.qualified_type,
         id_cast=key.bare_type if key and key.built_in else "text",
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
 """The variables that are no values but the names of types, by their fields in Names."""
 
-INLINED = {"entry": "lineage/entry", "target": "online/target"}
+INLINED = {"entry": "lineage/entry", "target": "online/target", "broken": "verify/broken"}
 """The variables that stand for a SELECT, in parentheses, by its file."""
 
 _BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
@@ -191,17 +191,19 @@ def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[i
 def _runs_users_code(tokens: Sequence[Token]) -> bool:
     """Whether a statement may run the user's triggers, event triggers, CHECKs, index or column expressions.
 
-    DDL may, that on temporary relations included, and so may ANALYZE and what writes to the user's relations.
+    DDL may, that on temporary relations included, and so may ANALYZE, and what writes to relations that are
+    not temporary.
     """
     from sqlglot import TokenType
 
     words = [token.text.upper() for token in tokens]
     if words[0] == "DO":
-        return any('"' in token.text for token in tokens if token.token_type is TokenType.HEREDOC_STRING)
+        bodies = [token.text for token in tokens if token.token_type is TokenType.HEREDOC_STRING]
+        return any('"' in body or "llamactl." in body for body in bodies)
     if words[0] not in _OWN_CODE:
         return words[:2] != ["ANALYZE", "PG_TEMP"]
     return any(
-        token.token_type is TokenType.IDENTIFIER
+        (token.token_type is TokenType.IDENTIFIER or token.text == "llamactl")
         and (word in ("UPDATE", "INTO") or (before, word) == ("DELETE", "FROM"))
         for before, word, token in zip(["", *words], words, tokens[1:], strict=False)
     )

@@ -77,7 +77,6 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
     note(f"Comparing every row of {names.quoted_table()} with its computed root")
     with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)
-        session.run(queries.load("verify/broken", names))
         session.read_only()
         lineage.resolve(session, names, settings)
         counts, missing = lineage.counts(session, names)

@@ -43,6 +43,8 @@ class Column:
     """The role may SELECT it."""
     updatable: bool
     """The role may UPDATE it."""
+    qualified_type: str
+    """type_name for a statement: with its schema, unless it is a key word of SQL's."""
 
     @property
     def max_length(self) -> int | None:
