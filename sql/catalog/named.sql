@@ -1,4 +1,4 @@
--- The relation that has a name now. Parameters: schema, table. Returns: oid, or no row. Lock: none.
+-- The relation that has a name now. Parameters: schema, table. Returns: oid, columns (each with its type, domains followed), or no row. Lock: none.
 \if :{?schema}
 \else
 \set schema 'public'
@@ -7,7 +7,18 @@
 \else
 \set table 'LlamaLog'
 \endif
-SELECT c.oid::bigint AS oid
+SELECT c.oid::bigint AS oid, ARRAY(
+    WITH RECURSIVE peeled AS (
+      SELECT a.attname, a.atttypid AS type_id, a.atttypmod AS type_mod
+      FROM pg_catalog.pg_attribute AS a
+      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT peeled.attname, t.typbasetype, CASE WHEN peeled.type_mod = -1 THEN t.typtypmod ELSE peeled.type_mod END
+      FROM peeled
+      JOIN pg_catalog.pg_type AS t ON t.oid = peeled.type_id
+      WHERE t.typtype = 'd'
+    )
+    SELECT peeled.attname || ' ' || format_type(peeled.type_id, peeled.type_mod) FROM peeled) AS columns
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = :'schema'::text AND c.relname = :'table'::text;

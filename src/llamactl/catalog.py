@@ -12,14 +12,13 @@ from typing import NoReturn
 
 from llamactl import queries
 from llamactl.db import Session
-from llamactl.locks import locked
+from llamactl.locks import READ_FOR_LINEAGE, locked
 from llamactl.model import Column, EnumType, ErrorCode, IdKind, LlamactlError, Relation
 from llamactl.names import Names, quote
 from llamactl.settings import Settings
 from llamactl.wording import LISTED, folded, ident, listed, near, qualified, shell
 
 REQUIRED = ("job_id", "parent_job_id")
-READ_FOR_LINEAGE = ("id", *REQUIRED, "root_job_id", "is_root_job", "created_at")
 _NO_NAMES = Names()
 
 
@@ -123,9 +122,10 @@ def locate(session: Session, settings: Settings) -> Relation:
         if exc.code is not ErrorCode.LOCK:
             raise
         raise locked(session, found.oid, found.shown) from exc
-    if not rows:
-        raise LlamactlError(ErrorCode.CONFIG, f"{found.shown} was dropped just now", "Run the command again")
     columns = session.rows(queries.load("catalog/columns", _NO_NAMES), _ColumnRow, relation=found.oid)
+    if not (rows and columns):
+        again = "Restore it, then run the same command again"
+        raise LlamactlError(ErrorCode.BUSY, f"{found.shown} was dropped by another session just now", again)
     mapped = _map_columns(rows[0], columns, wanted, settings)
     _require_readable(session, found, rows[0], mapped)
     return _relation(session, rows[0], columns, mapped)

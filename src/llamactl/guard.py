@@ -75,7 +75,14 @@ def run(
         changed += create(session, relation, names, settings, retries, note)
     elif action is GuardAction.REMOVE:
         changed += remove(session, relation, names, retries, note)
-    return _report(action, look(session, relation, names), changed)
+    after = look(session, relation, names)
+    if action is GuardAction.INSTALL and not after.installed:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            f"Another session took the guard off {names.quoted_table()} again",
+            "Ask who did, then run the same command again",
+        )
+    return _report(action, after, changed)
 
 
 def build_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
@@ -116,6 +123,7 @@ def create(
             session.run(queries.load("guard/create_function", names))
             made = ["function"] if there.current and not there.up_to_date else []
             if there.installed and there.trust_root_flag is trusted:
+                refuse_replaced(session, relation)
                 return made
             session.run(queries.load("guard/create_trigger", names).literal(trust_root_flag=trusted))
             refuse_replaced(session, relation)

@@ -11,12 +11,14 @@ from typing import TypeVar
 from llamactl import queries
 from llamactl.db import Session
 from llamactl.db_errors import LOCK_ERRORS
-from llamactl.model import ErrorCode, LlamactlError, Note, Relation
+from llamactl.model import Column, ErrorCode, LlamactlError, Note, Relation
 from llamactl.names import Names
 from llamactl.redaction import redacted
-from llamactl.wording import duration, listed, qualified
+from llamactl.wording import duration, ident, listed, qualified
 
 T = TypeVar("T")
+
+READ_FOR_LINEAGE = ("id", "job_id", "parent_job_id", "root_job_id", "is_root_job", "created_at")
 
 _NO_NAMES = Names()
 _ALTERING = ("llamactl migrate", "llamactl undo")
@@ -26,6 +28,8 @@ _ALTERING = ("llamactl migrate", "llamactl undo")
 @dataclass(frozen=True, slots=True)
 class _Named:
     oid: int
+    columns: tuple[str, ...]
+    """Each with its type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +145,58 @@ def refuse_claimed(session: Session, oid: int) -> None:
 
 
 def refuse_replaced(session: Session, relation: Relation) -> None:
-    """Raises LlamactlError (busy) where another table has the name of the one that was looked at.
+    """Raises LlamactlError (busy) where another table has the name of the one that was looked at, or
+    where a column that lineage needs has another name or type by now.
 
     Inside the transaction of the statements that name it, once they hold their lock: then the name cannot
     pass to another table any more.
     """
     query = queries.load("catalog/named", _NO_NAMES)
     found = session.rows(query, _Named, schema=relation.schema, table=relation.name)
-    if [one.oid for one in found] == [relation.oid]:
-        return
     shown = qualified(relation.schema, relation.name)
+    if [one.oid for one in found] == [relation.oid]:
+        _refuse_altered(relation, shown, found[0].columns)
+        return
     now = f"another table has its name (oid {found[0].oid})" if found else "nothing has its name"
     raise LlamactlError(
         ErrorCode.BUSY,
         f"{shown} (oid {relation.oid}) was renamed or dropped by another session: {now}; rolled back",
         "See what has the name now (llamactl preflight), then run the same command again",
     )
+
+
+def _refuse_altered(relation: Relation, shown: str, now: Sequence[str]) -> None:
+    looked_at = (relation.columns[ours] for ours in READ_FOR_LINEAGE if ours in relation.columns)
+    altered = [
+        f"{ident(column.name)} {column.type_name}" for column in looked_at if _typed(column) not in now
+    ]
+    if altered:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            f"{shown} was altered by another session since the command began: it had {listed(altered)}; "
+            "rolled back",
+            "See that this is as you want it (llamactl preflight), then run the same command again",
+        )
+
+
+def _typed(column: Column) -> str:
+    return f"{column.name} {column.type_name}"
+
+
+@contextmanager
+def looking_again() -> Iterator[None]:
+    """For looking at the table once more: what was in order when the command began, others have changed.
+
+    A configuration error is then no fault in the configuration, and another run may go well.
+    """
+    try:
+        yield
+    except LlamactlError as exc:
+        if exc.code is not ErrorCode.CONFIG:
+            raise
+        message = f"Another session changed the table since the command began: {exc.message}"
+        hint = f"{exc.hint}; then run the same command again" if exc.hint else "Run the same command again"
+        raise LlamactlError(ErrorCode.BUSY, message, hint) from exc
 
 
 @contextmanager

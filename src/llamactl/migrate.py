@@ -17,7 +17,7 @@ from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, q
 from llamactl.backfill import state
 from llamactl.db import Session
 from llamactl.estimates import estimate, rows_of
-from llamactl.locks import claim, refuse_replaced, while_held, with_lock_retries
+from llamactl.locks import claim, looking_again, refuse_replaced, while_held, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
     ErrorCode,
@@ -119,10 +119,11 @@ def _under_lock(
     note: Note,
 ) -> MigrationReport:
     # The table may have changed between the first look and the lock.
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    names = catalog.names_for(relation, settings)
-    obstacles.refuse(session, relation, names, check=options.check)
+    with looking_again():
+        relation = catalog.locate(session, settings)
+        catalog.refuse_unsupported(relation)
+        names = catalog.names_for(relation, settings)
+        obstacles.refuse(session, relation, names, check=options.check)
     leftovers.drop(session, leftovers.find(session, relation.oid))
     session.set_local(maintenance_work_mem=plan.MAINTENANCE_MEMORY)
     session.announce("resolve")

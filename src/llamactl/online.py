@@ -34,9 +34,10 @@ from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
 from llamactl.estimates import estimate, rows_of
 from llamactl.indexes import IndexState
-from llamactl.locks import reading, refuse_replaced, with_lock_retries
+from llamactl.locks import looking_again, reading, refuse_replaced, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
+    ErrorCode,
     LlamactlError,
     MigrationReport,
     Note,
@@ -227,12 +228,17 @@ def _carry_out(
                 pass  # done by now, or with the step that follows or came before
             case "last_pass":
                 last = rounds.write(work, settings, rules, first).last
+            case "remove_guard":
+                _refuse_unguarded(session, table, first)
+                with run.step(step.name):
+                    _take(work, settings, step)
             case "validate_check":
                 with run.step(step.name):
                     notes += _validate_check(work)
             case _:
                 with run.step(_recorded(session, table, step)):
                     _take(work, settings, step)
+    _refuse_undone(session, settings, table, options, first, dropped_check=bool(notes))
     run.end()
     if USERS_INDEX in run.seconds:
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
@@ -240,6 +246,48 @@ def _carry_out(
     counts = last.projected.counts
     notes += _notes(first, last, options, guard_state.look(session, relation, names).enabled)
     return replace(report, counts=counts, steps=shown, notes=(*report.notes, *notes))
+
+
+def _refuse_unguarded(session: Session, table: Table, first: Round) -> None:
+    """Raises LlamactlError (busy) where the run's guard is gone: rows that came since lack their root."""
+    refuse_replaced(session, table.relation)
+    if first.projected.needs.fill and not guard_state.look(session, table.relation, table.names).installed:
+        raise _undone("the guard's trigger")
+
+
+def _refuse_undone(
+    session: Session,
+    settings: Settings,
+    before: Table,
+    options: OnlineOptions,
+    first: Round,
+    *,
+    dropped_check: bool,
+) -> None:
+    """Raises LlamactlError (busy) where at the end the table lacks what the run made or found there."""
+    refuse_replaced(session, before.relation)
+    with looking_again():
+        table = _look(session, settings)
+        obstacles.refuse(session, table.relation, table.names, check=options.check, passed=("LL010",))
+    present, needs = plan.look(session, table.relation, table.names), first.projected.needs
+    check = needs.check_holds if options.check is CheckPolicy.AUTO else options.check is CheckPolicy.NOT_VALID
+    standing = guard_state.look(session, table.relation, table.names)
+    for what, there in (
+        ("the root column", table.relation.root is not None),
+        ("the index on the root column", present.index_present),
+        ("the CHECK", present.check_present or dropped_check or not check),
+        ("the guard's trigger", standing.installed or not options.keep_guard),
+    ):
+        if not there:
+            raise _undone(what)
+
+
+def _undone(what: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.BUSY,
+        f"Another session dropped {what} while the migration went on",
+        "Ask who did, then run the same command again: it makes it anew, and fills rows that came since",
+    )
 
 
 def _recorded(session: Session, table: Table, step: PlannedStep) -> str:

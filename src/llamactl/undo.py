@@ -17,7 +17,14 @@ from functools import partial
 from llamactl import catalog, leftovers, obstacles, saved_parents, undo_notes, undo_plan
 from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
-from llamactl.locks import claim, refuse_claimed, refuse_replaced, while_held, with_lock_retries
+from llamactl.locks import (
+    claim,
+    looking_again,
+    refuse_claimed,
+    refuse_replaced,
+    while_held,
+    with_lock_retries,
+)
 from llamactl.model import (
     ErrorCode,
     LlamactlError,
@@ -78,19 +85,20 @@ def run(
     return with_lock_retries(
         session,
         tables,
-        lambda: _attempt(session, settings, relation, standing.names, note),
+        lambda: _attempt(session, settings, standing, note),
         retries,
         note,
     )
 
 
-def _attempt(
-    session: Session, settings: Settings, relation: Relation, names: Names, note: Note
-) -> UndoReport:
-    """One transaction. Raises LlamactlError, which rolls it back."""
+def _attempt(session: Session, settings: Settings, before: Standing, note: Note) -> UndoReport:
+    """One transaction. Raises LlamactlError, which rolls it back. `before`: what the first look found."""
+    relation, names = before.relation, before.names
     with session.transaction():
         claim(session, relation.oid)
         state = undo_plan.look_at_state(session, names)
+        # It may be gone, with the parents to put back.
+        _refuse_changed_state(before.state.tables, state.tables)
         if state.parents:
             saved_parents.prepare(session)
         seconds = {
@@ -108,22 +116,27 @@ def _under_lock(
     session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[str, float]
 ) -> UndoReport:
     # All of it may have changed between the first look and the locks.
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    standing = undo_plan.look(session, settings, relation)
-    _refuse(session, standing, writing=True)
-    if standing.state.tables != locked:
-        raise LlamactlError(
-            ErrorCode.BUSY,
-            "Somebody else changed the schema llamactl just now; rolled back, nothing was changed",
-            "Run the command again",
-        )
+    with looking_again():
+        relation = catalog.locate(session, settings)
+        catalog.refuse_unsupported(relation)
+        standing = undo_plan.look(session, settings, relation)
+        _refuse(session, standing, writing=True)
+    _refuse_changed_state(locked, standing.state.tables)
     taken, _ = _choose(standing)
     for step in taken:
         if step.name not in LOCKS:
             seconds[step.name] = timed(partial(_take, session, standing, step))
     shown = tuple(step.shown(standing.names, settings, seconds=seconds.get(step.name)) for step in taken)
     return _report(False, standing, shown)
+
+
+def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None:
+    if now != before:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            "Another session changed the schema llamactl just now; rolled back, nothing was changed",
+            "Run the same command again; without the saved parents it cannot put them back",
+        )
 
 
 def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
