@@ -583,6 +583,25 @@ def test_a_session_of_llamactl_is_named_by_its_command_not_its_query(database: s
         assert "LOCK" not in sentence
 
 
+@pytest.mark.parametrize("attributes", ["", "SUPERUSER"])
+def test_a_superuser_is_warned_of_another_roles_table(
+    database: str, connection: Connection, insert: Insert, attributes: str
+) -> None:
+    insert([("a", None)])
+    with new_role(database, attributes) as owner:
+        assert "LL128" not in found(database)
+        owner.granted(f"GRANT ALL ON DATABASE {connection.info.dbname} TO {{}}", database)
+        owner.granted('ALTER TABLE "LlamaLog" OWNER TO {}', database)
+        if attributes:
+            assert "LL128" not in found(database)
+        else:
+            finding = found(database)["LL128"]
+            assert (finding.severity, finding.sample) == (Severity.WARNING, (owner.name,))
+            assert finding.hint.endswith(f"connect as {owner.name}.")
+        assert "LL128" not in found(owner.conninfo)
+        connection.execute('ALTER TABLE "LlamaLog" OWNER TO CURRENT_USER')
+
+
 def test_an_event_trigger_on_other_commands(database: str, connection: Connection) -> None:
     connection.execute("""
         CREATE FUNCTION f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';

@@ -3,7 +3,7 @@
 -- Returns one row: owner and enum_owner (the role has the owner's rights; enum_owner is NULL without the type),
 --   could_own and could_own_enum (who logged in may SET ROLE to the owner), enum_usable (USAGE on the type's schema),
 --   update (of the table), temporary (on the database), create_index (CREATE on the table's schema, for whoever has the owner's rights), sees_others, inherits
---   (memberships count at once), standby.
+--   (memberships count at once), beyond_owner (a superuser, unlike the owner, whose code would run with its rights), standby.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
@@ -34,6 +34,8 @@ SELECT
     ELSE has_schema_privilege(c.relowner, c.relnamespace, 'CREATE') END AS create_index,
   pg_has_role('pg_read_all_stats', 'USAGE') AS sees_others,
   (SELECT r.rolinherit FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user) AS inherits,
+  (SELECT own.rolsuper AND NOT other.rolsuper FROM pg_catalog.pg_roles AS own, pg_catalog.pg_roles AS other
+   WHERE own.rolname = current_user AND other.oid = c.relowner) AS beyond_owner,
   pg_is_in_recovery() AS standby
 FROM pg_catalog.pg_class AS c
 CROSS JOIN (

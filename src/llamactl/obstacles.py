@@ -41,6 +41,7 @@ class Rights:
     create_index: bool
     sees_others: bool
     inherits: bool
+    beyond_owner: bool
     standby: bool
 
 

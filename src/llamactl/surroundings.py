@@ -49,6 +49,9 @@ def standing(relation: Relation, names: Names, around: Around, counts: Counts | 
             shown = ident(names.columns[column])
             yield findings.make(id_, 1, [shown], table=table, column=shown)
     yield from _some("LL112", around.named("policy"))
+    if around.rights.beyond_owner:
+        # Whether there is such code today does not matter: the owner can add some before the migration runs.
+        yield findings.make("LL128", 1, [relation.owner], owner=ident(relation.owner))
     yield from _some("LL202", list(_absent(relation)))
     if relation.root:
         held = counts.already_set + counts.conflicts if counts else None
