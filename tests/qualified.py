@@ -70,7 +70,7 @@ END = Word("", 0)
 
 def unqualified(statement: str) -> list[str]:
     """What is wrong with a statement of which every name is to have its schema, in words."""
-    words = list(_words(statement))
+    words = list(words_of(statement))
     found = [*_operators(words), *_functions(words), *_types(words), *_relations(words)]
     for word in words:
         # What has a path of its own sees no other.
@@ -80,7 +80,7 @@ def unqualified(statement: str) -> list[str]:
     return found
 
 
-def _words(statement: str) -> Iterator[Word]:
+def words_of(statement: str) -> Iterator[Word]:
     depth = 0
     for token in tokenize(statement, "a test's statement"):
         text = statement[token.start : token.end + 1]
