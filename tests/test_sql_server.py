@@ -364,6 +364,11 @@ def in_default_names(path: str, rows: Any, names: Names) -> Any:
         return [(schema == names.enum_schema, enum == names.enum, label) for schema, enum, _, label in rows]
     if path == "catalog/columns":  # the enum has another name as well
         return sorted((ours[name], *(rest if ours[name] != "category" else ())) for name, *rest in rows)
+    if path == "catalog/named":  # each column's name, a space, its type; the enum has another name as well
+        return [
+            sorted(next(ours[n] for n in ours if one.startswith(f"{n} ")) for one in columns)
+            for _, columns in rows
+        ]
     if path == "tree/indexes":
         return sorted((ours[name], ours.get(next_)) for name, next_ in rows)
     if path == "timeline/references":
