@@ -13,6 +13,7 @@ import pytest
 import shadows
 from cutting import Connection, run_here
 from faults import expected_roots, faulty_rows
+from llamactl import queries
 from llamactl.logger import LlamaLogger
 from roles import Role, new_role
 from servers import Server
@@ -162,3 +163,31 @@ def test_its_functions_would_run(connection: Connection, lowly: Role) -> None:
     """Else the test above could not fail."""
     connection.execute("SELECT pg_indexes_size(c.oid) FROM pg_class AS c LIMIT 1")
     assert superuser(connection, lowly)
+
+
+RUNS_AS_A_VIEW = """
+CREATE FUNCTION llamactl.seen() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN RAISE LOG 'shadow of llamactl.run'; RETURN true; END $$;
+ALTER TABLE llamactl.run RENAME TO base;
+CREATE VIEW llamactl.run AS
+  SELECT base.*, base.tableoid FROM (SELECT llamactl.seen() AS seen OFFSET 0) AS reporting
+  LEFT JOIN llamactl.base ON true WHERE reporting.seen;
+"""
+
+
+def test_a_view_in_the_place_of_the_recorded_runs_is_not_read(
+    connection: Connection, each_server: Server, each_database: str
+) -> None:
+    assert each_server.private
+    log = each_server.private.log
+    with new_role(each_database) as lowly:
+        dbname = connection.info.dbname
+        lowly.granted(f'GRANT CREATE ON DATABASE "{dbname}" TO {{}}', each_database)
+        with psycopg.connect(lowly.conninfo, autocommit=True) as theirs:
+            theirs.execute("CREATE SCHEMA llamactl")
+            theirs.execute(queries.text("online/create_state").encode())
+            theirs.execute(RUNS_AS_A_VIEW.encode())
+        before = log.stat().st_size
+        for words in READING:
+            run_here(*words, "--dsn", each_database)
+        assert shadows.reported(log, before) == []

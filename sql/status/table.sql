@@ -23,5 +23,5 @@ SELECT EXISTS (
        EXISTS (
          SELECT FROM pg_catalog.pg_class AS c
          JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-         WHERE n.nspname = 'llamactl' AND c.relname = 'run') AS state_present,
+         WHERE n.nspname = 'llamactl' AND c.relname = 'run' AND c.relkind = 'r') AS state_present,
        clock_timestamp() AS as_of;
