@@ -73,7 +73,7 @@ def test_no_variable_of_libpqs_counts(monkeypatch: pytest.MonkeyPatch, held_apar
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "value"), hostile().items())
+@pytest.mark.parametrize(("name", "value"), sorted(hostile().items()))
 def test_each_variable_alone(short_tmp: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     owner = owner_script("import psycopg; psycopg.connect(server.conninfo()); print('connected')", short_tmp)
