@@ -468,7 +468,7 @@ def test_two_spellings_of_an_id(each_database: str, insert_into: Callable[[str, 
         connection.execute('ALTER TABLE "LlamaLog" ALTER parent_job_id TYPE citext')
         finding = found(each_database)["LL014"]
         assert (finding.count, finding.sample) == (1, ("JOB-1 = job-1",))
-        assert finding.hint.startswith("Under citext ")
+        assert finding.hint.startswith("Under public.citext ")
 
 
 def test_two_spellings_under_a_collation(each_database: str, insert_into: Callable[[str, Any], None]) -> None:
