@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 KNOWN_STATUSES = ("SUCCESS", "PARTIAL_SUCCESS", "FAILED", "NO_DATA_AVAILABLE", "SKIPPED")
 """What the words of the status column mean is known for these; case does not matter."""
@@ -14,6 +15,7 @@ FAILED = "FAILED"
 _KNOWN = dict(zip(KNOWN_STATUSES, KNOWN_STATUSES, strict=True))
 
 
+@lru_cache(maxsize=256)  # a log has few words, and a tree may have a million rows
 def known_status(word: str | None) -> str | None:
     """The one of KNOWN_STATUSES that the word is; None where it is none of them."""
     if word is None or word in _KNOWN:
