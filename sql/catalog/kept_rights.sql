@@ -4,6 +4,7 @@
 -- Lock: none.
 WITH kept AS (
   SELECT n.oid, n.nspname::text AS name FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'llamactl'
+    AND has_schema_privilege(n.oid, 'USAGE') IS NOT NULL  -- NULL: dropped since the snapshot
 )
 SELECT 'database' AS kind, d.datname::text AS name,
        ARRAY(SELECT 'CREATE'::text WHERE has_database_privilege(d.oid, 'CREATE')) AS held
@@ -19,4 +20,5 @@ SELECT 'table', c.relname::text,
 FROM kept
 JOIN pg_catalog.pg_class AS c ON c.relnamespace = kept.oid
 WHERE c.relkind = 'r' AND c.relname IN ('cleared_parent', 'run', 'step')
+  AND has_table_privilege(c.oid, 'SELECT') IS NOT NULL
 ORDER BY 1, 2;
