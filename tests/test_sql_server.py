@@ -204,7 +204,7 @@ class Log:
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
-        known |= {"sample": 10, "longest": 100, "depth": 2, "numbers": [1, 2]}
+        known |= {"sample": 10, "longest": 100, "depth": 2, "numbers": [1, 2], "wanted": []}
         known |= {"max_length": "100", "bound": None}
         known |= {"since_epoch": 0, "leftovers": []}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]], "key": columns["id"]}

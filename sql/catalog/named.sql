@@ -1,4 +1,5 @@
--- The relation that has a name now. Parameters: schema, table. Returns: oid, columns (each with its type, domains followed), or no row. Lock: none.
+-- The relation that has a name now. Parameters: schema, table, wanted. Returns: oid, columns (those of the wanted ones that it has, each with its type, domains
+-- followed), or no row. Lock: none.
 \if :{?schema}
 \else
 \set schema 'public'
@@ -6,6 +7,10 @@
 \if :{?table}
 \else
 \set table 'LlamaLog'
+\endif
+\if :{?wanted}
+\else
+\set wanted '{}'
 \endif
 SELECT c.oid::bigint AS oid, ARRAY(
     WITH RECURSIVE peeled AS (
@@ -18,7 +23,9 @@ SELECT c.oid::bigint AS oid, ARRAY(
       JOIN pg_catalog.pg_type AS t ON t.oid = peeled.type_id
       WHERE t.typtype = 'd'
     )
-    SELECT peeled.attname || ' ' || format_type(peeled.type_id, peeled.type_mod) FROM peeled) AS columns
+    SELECT typed.name
+    FROM (SELECT peeled.attname || ' ' || format_type(peeled.type_id, peeled.type_mod) AS name FROM peeled) AS typed
+    WHERE typed.name = ANY (:'wanted'::text[])) AS columns
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = :'schema'::text AND c.relname = :'table'::text;

@@ -152,7 +152,8 @@ def refuse_replaced(session: Session, relation: Relation) -> None:
     pass to another table any more.
     """
     query = queries.load("catalog/named", _NO_NAMES)
-    found = session.rows(query, _Named, schema=relation.schema, table=relation.name)
+    wanted = [_typed(relation.columns[ours]) for ours in READ_FOR_LINEAGE if ours in relation.columns]
+    found = session.rows(query, _Named, schema=relation.schema, table=relation.name, wanted=wanted)
     shown = qualified(relation.schema, relation.name)
     if [one.oid for one in found] == [relation.oid]:
         _refuse_altered(relation, shown, found[0].columns)
