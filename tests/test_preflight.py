@@ -164,7 +164,7 @@ def test_parents_that_cannot_be_saved(
     assert f"GRANT USAGE, CREATE ON SCHEMA llamactl TO {reader.name};" in found(reader.conninfo)["LL004"].hint
     reader.granted("GRANT USAGE, CREATE ON SCHEMA llamactl TO {}", database)
     assert "LL004" not in found(reader.conninfo)
-    connection.execute("CREATE TABLE llamactl.cleared_parent ()")
+    connection.execute("CREATE TABLE llamactl.cleared_parent (job_id text)")
     hint = found(reader.conninfo)["LL004"].hint
     assert f"cleared. GRANT SELECT, INSERT, UPDATE ON llamactl.cleared_parent TO {reader.name}; Or" in hint
     reader.granted("GRANT SELECT, INSERT, UPDATE ON llamactl.cleared_parent TO {}", database)

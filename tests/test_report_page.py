@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -327,7 +328,9 @@ def test_the_policy_stops_what_gets_in_all_the_same(browser: Browser, tmp_path: 
         for directive, code in TRIES.items():
             window.faults.clear()
             window.page.evaluate(f"() => {{ {code} }}")
-            window.page.wait_for_timeout(100)
+            deadline = time.monotonic() + 10
+            while f"violated {directive}" not in window.faults and time.monotonic() < deadline:
+                window.page.wait_for_timeout(20)
             assert f"violated {directive}" in window.faults
         assert window.page.evaluate("window.ran") is None
         assert sent_to(server) == b""

@@ -269,6 +269,7 @@ class Session:
         self.began_writing = self._in_change = True
         try:
             yield
+            self._before_commit()
         except BaseException:
             self._roll_back()
             raise
@@ -345,14 +346,16 @@ class Session:
             raise
         self._command(b"COMMIT", "transaction")
 
-    def _commit(self, *, changes: bool) -> None:
+    def _before_commit(self) -> None:
+        """A signal up to here rolls back; during the COMMIT that follows it is put off."""
         if self._connection.info.transaction_status is TransactionStatus.INERROR:
             # COMMIT would quietly roll back.
-            self._roll_back()
             raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
+        with self._translating("commit"):
+            self._path.follow(users_code=True)  # deferred triggers
+
+    def _commit(self, *, changes: bool) -> None:
         with INTERRUPTS.shield():
-            with self._translating("commit"):
-                self._path.follow(users_code=True)  # deferred triggers
             self._committing = changes
             try:
                 self._command(b"COMMIT", "commit")
