@@ -20,8 +20,10 @@ PGBOUNCER = shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH
 
 
 @contextmanager
-def pooler(database: str, directory: Path) -> Iterator[str]:
-    """Conninfo of `database` through pgbouncer, in transaction mode, with one connection to the server."""
+def pooler(
+    database: str, directory: Path, mode: str = "transaction", pool: int = 1, **settings: object
+) -> Iterator[str]:
+    """Conninfo of `database` through pgbouncer, with at most `pool` connections to the server."""
     if PGBOUNCER is None:
         pytest.skip("there is no pgbouncer: apt-get install pgbouncer")
     direct = conninfo_to_dict(database)
@@ -33,7 +35,8 @@ def pooler(database: str, directory: Path) -> Iterator[str]:
     config.write_text(
         f"[databases]\n{direct['dbname']} = {at} dbname={direct['dbname']} user={direct['user']}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\ndefault_pool_size = 1\nignore_startup_parameters = extra_float_digits\n"
+        f"pool_mode = {mode}\ndefault_pool_size = {pool}\nignore_startup_parameters = extra_float_digits\n"
+        + "".join(f"{name} = {value}\n" for name, value in settings.items())
     )
     # As root it does not run; nor may anybody but the server's own user reach its socket.
     owner = pwd.getpwuid(Path(str(direct["host"])).stat().st_uid) if os.geteuid() == 0 else None

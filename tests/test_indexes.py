@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -289,6 +290,8 @@ def test_dropped(log: Log, connection: Connection) -> None:
 
 
 def test_behind_a_pooler(log: Log) -> None:
+    settings = log.session._settings
+    log.session._settings = replace(settings, dsn=replace(settings.dsn, pgbouncer=True))
     log.session.pooled = True
     with refused(ErrorCode.CONFIG, "pooler"):
         log.build()

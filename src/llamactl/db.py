@@ -6,13 +6,13 @@ Every statement comes from a SQL file; only BEGIN and its kin, and set_config, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from llamactl import db_connect
+from llamactl import db_connect, db_pooler
 from llamactl.db_errors import Context, translate
 from llamactl.db_liveness import SHORTEST, Farewell, Pulse
 from llamactl.db_path import SearchPath
@@ -31,6 +31,9 @@ _SMALL_PAGE = 64
 
 No timeout ends a session that waits for its client to take rows.
 """
+
+
+_TOLD = " (the URL says pgbouncer=true)"
 
 
 @contextmanager
@@ -68,7 +71,9 @@ class Session:
         self._target = target = db_connect.reached_target(connection)
         self.server_version_num = connection.info.server_version
         self.pooled = settings.dsn.pgbouncer
-        """A pooler stands in between: no session state lasts from one transaction to the next."""
+        """A pooler may give the server's session to another client between two transactions."""
+        self._borrowed = False
+        """A pooler in session mode gives it to another client once this one is gone."""
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
         """Role, database or server say read-only. Overridden here, since temporary relations need it."""
         self.began_writing = False
@@ -84,8 +89,8 @@ class Session:
                 if not self.pooled:
                     path.own_session()
                 # Behind a pooler they would stay in the session, for the application's own queries.
-                wanted = db_connect.wanted_settings(settings, self.server_version_num)
-                self._accepted = db_connect.apply_settings(connection, path, wanted)
+                self._wanted = db_connect.wanted_settings(settings, self.server_version_num)
+                self._accepted = db_connect.apply_settings(connection, path, self._wanted)
                 self._target = target = db_connect.true_target(path, target)
                 self._pulse = Pulse(connection, path.value(SHORTEST))
         except BaseException:
@@ -99,7 +104,39 @@ class Session:
 
     def close(self) -> None:
         """Ends the connection; an open transaction is rolled back by the server."""
+        if self._borrowed and self._connection.info.transaction_status is TransactionStatus.IDLE:
+            with suppress(psycopg.Error):  # as the pooler itself does, unless it was told not to
+                self._connection.execute(b"DISCARD ALL")
         self._connection.close()
+
+    def require_own(self) -> None:
+        """Makes sure that the server's session is this client's alone, for what outlives a transaction.
+
+        Raises LlamactlError (config) behind a pooler that gives it to others meanwhile.
+        """
+        if not self.pooled:
+            return
+        told = self._settings.dsn.pgbouncer
+        if told or not self._is_own():
+            direct = "Give the direct URL of the database (--dsn, or DIRECT_URL)"
+            raise LlamactlError(
+                ErrorCode.CONFIG,
+                f"The connection goes through a pooler in transaction mode{_TOLD if told else ''}, where "
+                "what the command needs is lost after each transaction: its claim on the table, its "
+                "temporary tables and its settings; nothing was changed",
+                f"{direct}{'; if the pooler is in session mode, delete pgbouncer=true' if told else ''}",
+            )
+        with self._translating("session settings"):
+            self._path.own_session()
+            self._borrowed = True
+            self._accepted = db_connect.apply_settings(self._connection, self._path, self._wanted)
+        self.pooled = False
+
+    def _is_own(self) -> bool:
+        with self._translating("pooler"):
+            return db_pooler.keeps_session(
+                self._connection, lambda: db_connect.open_connection(self._settings.dsn, self._verb)
+            )
 
     def outcome(self) -> str:
         """What had been changed, as the end of a sentence."""

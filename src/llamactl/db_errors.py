@@ -45,6 +45,9 @@ _CONNECT_HINTS = (
     ("starting up|shutting down|recovery mode|not yet accepting", "Try again in a moment"),
 )
 
+_STATEMENT_MODE = "^(?:transaction blocks not allowed in statement pooling|long transactions not allowed)"
+"""What pgbouncer says as it ends the connection, today and before 1.8."""
+
 _WRONG_PARAMETER = "^invalid |unsupported startup parameter|unrecognized configuration|requires a value$"
 
 
@@ -114,6 +117,13 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
     state = exc.sqlstate or context.farewell[0] or ""
     told = exc.diag.message_primary or context.farewell[1] or str(exc).partition("\n")[0]
     text = context.dsn.scrub(told)
+    if re.search(_STATEMENT_MODE, text, re.IGNORECASE):
+        return LlamactlError(
+            ErrorCode.CONFIG,
+            f"The connection to {context.target} goes through a pooler in statement mode, which refuses "
+            f"transactions: {text}; nothing was changed",
+            "Give the direct URL of the database (--dsn, or DIRECT_URL)",
+        )
     if state.startswith(_LOST_STATES) or context.closed:
         return _lost(text, state, context)
     if isinstance(exc, errors.LockNotAvailable):

@@ -66,6 +66,8 @@ def run(
     before = look(session, relation, names)
     if action is not GuardAction.STATUS:
         _refuse(session, relation, names, before, action)
+        if _changes_index(session, relation, names, before, action):
+            session.require_own()
         if confirm:
             session.ask(confirm, _question(session, names, before, action))
     changed: list[str] = []
@@ -145,8 +147,7 @@ def remove(session: Session, relation: Relation, names: Names, retries: int, not
         removed += with_lock_retries(
             session, [relation.oid], lambda: _take_off(session, relation, names), retries, note
         )
-    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
-    cut = indexes.look(session, relation, names.job_index, columns).left_behind
+    cut = _cut_index(session, relation, names)
     if there.index_ours or cut:
         made = names if cut else _as_made(names, job_index=there.index)
         note(f"Dropping the index {qualified(made.schema, made.job_index)}; the application goes on ...")
@@ -157,6 +158,12 @@ def remove(session: Session, relation: Relation, names: Names, retries: int, not
             session.run(queries.load("undo/drop_schema", names))
         removed.append("schema")
     return removed
+
+
+def _cut_index(session: Session, relation: Relation, names: Names) -> bool:
+    """Returns whether an interrupted build left the guard's index INVALID."""
+    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
+    return indexes.look(session, relation, names.job_index, columns).left_behind
 
 
 def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
@@ -196,6 +203,14 @@ def _refuse(
         )
     refuse_unfit(relation)
     refuse_uncreatable(session, there)
+
+
+def _changes_index(
+    session: Session, relation: Relation, names: Names, there: GuardState, action: GuardAction
+) -> bool:
+    if action is GuardAction.INSTALL:
+        return not there.index
+    return bool(there.index_ours) or _cut_index(session, relation, names)
 
 
 def _question(session: Session, names: Names, there: GuardState, action: GuardAction) -> str:

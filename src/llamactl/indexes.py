@@ -70,7 +70,7 @@ def build(
     Raises LlamactlError: busy where somebody else builds it, config where something else has its name, and
     what the server says, with what is left of the index.
     """
-    _refuse_pooled(session)
+    session.require_own()
 
     def attempt() -> bool:
         refuse_replaced(session, relation)  # CONCURRENTLY runs outside a transaction: at least just before
@@ -91,7 +91,7 @@ def build(
 
 def drop(session: Session, relation: Relation, names: Names, path: str, note: Note) -> None:
     """Drops an index by the file. Raises LlamactlError (busy) while somebody builds one on the table."""
-    _refuse_pooled(session)
+    session.require_own()
     refuse_replaced(session, relation)
     builder = look(session, relation, "", ()).builder
     if builder is not None:
@@ -100,16 +100,6 @@ def drop(session: Session, relation: Relation, names: Names, path: str, note: No
     with session.settings(lock_timeout="0", statement_timeout="0"):
         query = queries.load(path, names)
         with_lock_retries(session, [relation.oid], lambda: session.autocommit_run(query), _RETRIES, note)
-
-
-def _refuse_pooled(session: Session) -> None:
-    if session.pooled:
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            "The connection goes through a pooler, whose time-outs end the building of an index; nothing was "
-            "changed",
-            "Give the direct URL of the database (--dsn, or DIRECT_URL)",
-        )
 
 
 def _refuse(relation: Relation, index: str, found: IndexState) -> None:

@@ -104,6 +104,13 @@ def refuse_unreadable(relation: Relation) -> None:
     refuse_for(finding for finding in shape(relation) if finding.id in UNREADABLE)
 
 
+def refuse_without_temporary(session: Session, relation: Relation, names: Names) -> None:
+    """Raises LlamactlError (permission) where no temporary table can be created, as on a standby."""
+    around = look(session, relation, names)
+    impossible = "LL005" if around.rights.standby else "LL003"
+    refuse_for(one for one in find(session, relation, names, around) if one.id == impossible)
+
+
 def refuse_for(obstacles: Iterable[Finding]) -> None:
     """Raises LlamactlError for the first, if any: permission, with the hints of all rights; else config."""
     found = list(obstacles)
@@ -227,8 +234,8 @@ def _label_rights(relation: Relation, rights: Rights, user: str) -> Iterator[Fin
 
 
 _STANDBY = (
-    "It is a standby: point llamactl at the primary. The rows were not read, since lineage is computed in"
-    " temporary tables, which a standby cannot make"
+    "It is a standby: point llamactl at the primary. Lineage is computed in temporary tables, which a "
+    "standby cannot create; tree, timeline, status and guard status work here, preflight and stats in part"
 )
 _READ_ONLY = (
     "default_transaction_read_only is on for this role, database or server: connect as a role that may write"

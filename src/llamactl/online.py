@@ -93,7 +93,7 @@ def run(
     Raises LlamactlError: config where it cannot be, permission, lock, busy, interrupted. What was done by
     then stays, and the same call goes on from there.
     """
-    state.refuse_pooled(session)
+    session.require_own()
     table = _look(session, settings)
     # What a cut build left is dropped; another index of the name is not ours to drop.
     passed = ("LL010",) if _index(session, table).as_wanted else ()

@@ -42,7 +42,7 @@ def run(
     `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
     not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
     """
-    state.refuse_pooled(session)
+    session.require_own()
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
@@ -53,6 +53,7 @@ def run(
             "The table is not migrated yet: llamactl migrate",
         )
     obstacles.refuse_unreadable(relation)
+    obstacles.refuse_without_temporary(session, relation, names)
     if not dry_run:
         state.refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
     rules = Rules(overwrite, grace_ms)

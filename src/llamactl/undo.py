@@ -35,7 +35,6 @@ from llamactl.model import (
     Step,
     UndoReport,
 )
-from llamactl.names import Names
 from llamactl.plan import PlannedStep, timed
 from llamactl.settings import Settings
 from llamactl.undo_plan import LOCKS, OF_THE_STATE, Standing
@@ -68,7 +67,7 @@ def run(
     with session.snapshot():
         state = undo_plan.look_at_state(session, names)
         if state.parents:
-            _refuse_without_temporary(session, relation, names)
+            obstacles.refuse_without_temporary(session, relation, names)
             saved_parents.prepare(session)
         session.read_only()
         standing = undo_plan.look(session, settings, relation)
@@ -189,14 +188,6 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
             f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
             f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
         )
-
-
-def _refuse_without_temporary(session: Session, relation: Relation, names: Names) -> None:
-    """Raises LlamactlError where no temporary table can be made, in which saved parents find their rows."""
-    around = obstacles.look(session, relation, names)
-    impossible = "LL005" if around.rights.standby else "LL003"
-    found = obstacles.find(session, relation, names, around)
-    obstacles.refuse_for(finding for finding in found if finding.id == impossible)
 
 
 def _estimate(step: PlannedStep, relation: Relation) -> float:

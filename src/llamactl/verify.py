@@ -74,6 +74,7 @@ def run(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> V
     if relation.root is None:
         unmade = [_skipped(id_, "the table is not migrated yet") for id_ in _CHECKS if id_ != shape.id]
         return VerifyReport((shape, *unmade), None, notes=(NOT_MIGRATED,))
+    obstacles.refuse_without_temporary(session, relation, names)
     note(f"Comparing every row of {names.quoted_table()} with its computed root")
     with reading(session, relation.oid, names.quoted_table()), session.snapshot():
         lineage.prepare(session, names)

@@ -45,17 +45,6 @@ class _Begun:
     id: int
 
 
-def refuse_pooled(session: Session) -> None:
-    """Raises LlamactlError (config) behind a pooler, where the claim on the table would be lost."""
-    if session.pooled:
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            "The connection goes through a pooler: the claim on the table and the session's settings would "
-            "be lost between two transactions; nothing was changed",
-            "Give the direct URL of the database (--dsn, or DIRECT_URL)",
-        )
-
-
 def refuse_forbidden(session: Session, *, creating: bool = False, update: str = "") -> None:
     """Raises LlamactlError (permission), with the GRANTs, where the role may not record a run.
 

@@ -1,0 +1,222 @@
+"""Poolers in each mode, and a standby: what works, and what those that do not work say."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from cutting import Connection, run_here
+from faults import expected_roots, faulty_rows
+from llamactl import db_pooler
+from poolers import pooler
+from servers import Server
+from standbys import standby_of
+
+Insert = Callable[[str, Any], None]
+
+OPERATING = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+MODES = ["session", "transaction", "statement"]
+WORDS = {"tree": ["a"], "timeline": ["--root", "a"], "preflight": ["--fail-on", "never"]}
+ASKING = ("migrate", "undo", "repair", "guard install", "guard remove")
+AT_ONCE = ("migrate --online", "repair")
+"""No row is too young for them."""
+ORDER = ("migrate --online", "repair", "guard install", "guard remove", "undo", "migrate")
+"""Of those that change something; the others come before and after."""
+
+DRY = ("migrate", "migrate --online", "repair", "undo")
+ON_A_STANDBY = ("tree", "timeline", "stats", "status", "preflight")
+BEFORE = {"repair": "migrate", "guard remove": "guard install"}
+"""What is done by a direct connection, so that it would have something to do."""
+
+
+def rows_of_the_table() -> dict[str, list[str]]:
+    """Command -> what the documentation says of each mode."""
+    table = OPERATING.partition("<!-- poolers -->")[2].partition("\n\n")[0]
+    found = {}
+    for line in table.strip().splitlines()[2:]:
+        commands, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        found |= {command: cells for command in re.findall("`([a-z -]+)`", commands) if command != "job_id"}
+    return found
+
+
+def call(command: str, dsn: str) -> Any:
+    words = [*command.split(), *WORDS.get(command, [])]
+    if command.startswith(ASKING):
+        words.append("--yes")
+    if command in AT_ONCE:
+        words += ["--grace", "0s"]
+    return run_here(*words, "--dsn", dsn)
+
+
+def roots(connection: Connection) -> dict[str, str | None]:
+    return {str(row): root for row, root in connection.execute('SELECT "id", "root_job_id" FROM "LlamaLog"')}
+
+
+def test_the_table_names_every_command_that_connects() -> None:
+    commands = run_here("--help").out
+    documented = {command.split()[0] for command in rows_of_the_table()}
+    assert documented == set(re.findall(r"^[│ ]+([a-z]+)  ", commands, re.MULTILINE)) - {"explain", "demo"}
+
+
+@pytest.mark.parametrize(
+    "mode", [pytest.param("session", marks=pytest.mark.slow), "transaction", "statement"]
+)
+def test_each_command_in_each_mode(
+    mode: str, database: str, connection: Connection, insert_into: Insert, tmp_path: Path
+) -> None:
+    insert_into(database, faulty_rows())
+    told = {command: cells[MODES.index(mode)] for command, cells in rows_of_the_table().items()}
+    reading = [command for command in told if command not in ORDER]
+    with pooler(database, tmp_path, mode, 2) as dsn:
+        for command in [*ORDER, *reading]:
+            if mode == "transaction" and command in BEFORE:
+                assert call(BEFORE[command], database).code == 0
+            done = call(command, dsn)
+            works = told[command] == "yes"
+            assert (done.code in (0, 1)) == works, (command, done.code, done.err)
+            if not works:
+                assert done.code == 2
+                assert f"in {mode} mode" in done.errors[0]
+                assert done.errors[0].endswith("nothing was changed")
+                assert "direct URL" in done.err
+                assert "Building" not in done.err + done.out
+    if mode != "statement":
+        assert roots(connection) == expected_roots()
+
+
+@pytest.mark.parametrize("pool", [1, 2])
+def test_session_mode_is_as_good_as_a_direct_connection(
+    pool: int, database: str, connection: Connection, insert_into: Insert, tmp_path: Path
+) -> None:
+    """With one connection in the pool the test for the mode has to wait for the second."""
+    insert_into(database, faulty_rows())
+    with pooler(database, tmp_path, "session", pool, server_reset_query="") as dsn:
+        assert call("migrate --online", dsn).code == 0
+        assert roots(connection) == expected_roots()
+        connection.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER USER')
+        connection.execute('UPDATE "LlamaLog" SET "root_job_id" = NULL')
+        assert call("repair", dsn).code == 0
+        assert roots(connection) == expected_roots()
+        assert call("guard remove", dsn).code == 0
+        assert call("guard install", dsn).code == 0
+        # Nothing of ours is left to the pooler's next client.
+        with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as other:
+            for name in ("search_path", "lock_timeout", "row_security", "llamactl.filling"):
+                reset = connection.execute(f"SELECT current_setting('{name}', true)".encode()).fetchone()
+                now = other.execute(f"SELECT current_setting('{name}', true)".encode()).fetchone()
+                assert (now or ("",))[0] in ((reset or ("",))[0], "", None), name
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            assert connection.execute(held.encode()).fetchone() == (0,)
+
+
+@pytest.mark.parametrize("settings", [{}, {"server_round_robin": 1}], ids=["last in, first out", "in turns"])
+@pytest.mark.parametrize("pool", [1, 2, 5])
+def test_transaction_mode_is_noticed_in_any_pool(
+    settings: dict[str, int], pool: int, database: str, tmp_path: Path
+) -> None:
+    with pooler(database, tmp_path, "transaction", pool, **settings) as dsn:
+        fill_pool(dsn, pool)
+        for _ in range(5):
+            with open_one(dsn) as ours:
+                assert not db_pooler.keeps_session(ours, lambda: open_one(dsn))
+
+
+def test_transaction_mode_is_noticed_while_others_work(database: str, tmp_path: Path) -> None:
+    over = threading.Event()
+
+    def work(dsn: str) -> None:
+        with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+            while not over.is_set():
+                with connection.transaction():
+                    connection.execute("SELECT pg_sleep(random() / 200)")
+
+    with pooler(database, tmp_path, "transaction", 4) as dsn:
+        workers = [threading.Thread(target=work, args=(dsn,)) for _ in range(6)]
+        for worker in workers:
+            worker.start()
+        try:
+            for _ in range(10):
+                with open_one(dsn) as ours:
+                    assert not db_pooler.keeps_session(ours, lambda: open_one(dsn))
+        finally:
+            over.set()
+            for worker in workers:
+                worker.join()
+
+
+def test_session_mode_is_noticed_while_others_work(database: str, tmp_path: Path) -> None:
+    with pooler(database, tmp_path, "session", 3) as dsn, open_one(dsn) as another:
+        another.execute("SELECT 1")
+        for _ in range(5):
+            with open_one(dsn) as ours:
+                assert db_pooler.keeps_session(ours, lambda: open_one(dsn))
+                assert ours.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_url_that_says_transaction_mode(database: str, tmp_path: Path) -> None:
+    with pooler(database, tmp_path, "session", 2) as dsn:
+        where = conninfo_to_dict(dsn)
+        url = "postgresql://{user}@{host}:{port}/{dbname}?pgbouncer=true".format_map(where)
+        done = call("repair", url)
+        assert done.code == 2
+        assert "(the URL says pgbouncer=true)" in done.errors[0]
+        assert "delete pgbouncer=true" in done.err
+
+
+def test_the_guard_through_transaction_mode_with_an_index_of_the_users(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    assert call("migrate", database).code == 0
+    connection.execute('CREATE INDEX theirs ON "LlamaLog" ("job_id")')
+    with pooler(database, tmp_path, "transaction", 2) as dsn:
+        assert call("guard install", dsn).code == 0
+        assert call("guard status", dsn).code == 0
+        assert call("guard remove", dsn).code == 0
+
+
+@pytest.mark.slow
+def test_each_command_on_a_standby(own_server: Server, own_database: str, insert_into: Insert) -> None:
+    migrated = own_server.conninfo(own_server.create(own_server.template))
+    for database in (own_database, migrated):
+        insert_into(database, faulty_rows())
+    assert call("migrate", migrated).code == 0
+    assert call("guard install", migrated).code == 0
+    with standby_of(own_server) as standby:
+        dry_runs = [f"{command} --dry-run" for command in DRY]
+        for database, works, refused in (
+            (own_database, ON_A_STANDBY, ["migrate", "migrate --online", *dry_runs[:2]]),
+            (migrated, [*ON_A_STANDBY, "guard status"], [*ORDER, "verify", *dry_runs]),
+        ):
+            dsn = standby.conninfo(str(conninfo_to_dict(database)["dbname"]))
+            for command in works:
+                done = call(command, dsn)
+                assert done.code in (0, 1), (command, done.err)
+                assert not done.errors
+            for command in refused:
+                done = call(command, dsn)
+                assert done.code == 3, (command, done.err)
+                assert "The server is read-only" in done.errors[0]
+                assert done.errors[0].endswith("nothing was changed")
+                assert "It is a standby: point llamactl at the primary" in done.err
+
+
+def open_one(dsn: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
+
+
+def fill_pool(dsn: str, size: int) -> None:
+    """So many transactions at once: as many connections to the server stay."""
+    many = [open_one(dsn) for _ in range(size)]
+    for one in many:
+        one.execute("BEGIN")
+        one.execute("SELECT 1")
+    for one in many:
+        one.execute("COMMIT")
+        one.close()
