@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from llamactl import db, db_connect
+from llamactl import cli, db, db_connect
 from llamactl.model import ErrorCode, LlamactlError
 from servers import Server
 from sessions import (
@@ -201,3 +203,65 @@ def test_a_fault_after_a_commit_says_that_something_was_changed(database: str):
         with opened.transaction():
             opened.run(query("CREATE TABLE public.t ()"))
         opened.autocommit_run(query("SELECT 1 / 0"))
+
+
+SORT = "SELECT n FROM pg_catalog.generate_series(1, 500000) AS n ORDER BY 1 DESC"
+
+
+def test_a_limit_that_every_attempt_meets(database: str):
+    """A later attempt needs as much: no hint may say that it helps."""
+    with session(with_options(database, temp_file_limit="1MB")) as opened:
+        with refused(ErrorCode.CONFIG, "temp_file_limit") as error:
+            opened.run(query(f"SET work_mem = '64kB'; {SORT}"))
+        assert f"ALTER ROLE {opened.user} SET temp_file_limit = -1;" in error.hint
+    assert "later" not in error.hint
+
+
+@pytest.mark.parametrize("raises", ["RAISE SQLSTATE 'LL999'", "PERFORM 1 / 0", "PERFORM no_such_function()"])
+def test_what_a_trigger_raises_is_no_fault_of_llamactls(
+    database: str, connection: psycopg.Connection[Any], raises: str
+):
+    connection.execute("CREATE TABLE t (n int)")
+    connection.execute(
+        f"""CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {raises}; END $f$;
+        CREATE TRIGGER refuse BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION refuse()""".encode()
+    )
+    with session(database) as opened, refused(ErrorCode.CONFIG, "Refused by the database"):
+        opened.run(query("INSERT INTO public.t VALUES (1)"))
+
+
+LIMITED = """
+import resource, sys
+from llamactl import cli
+taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 130_000_000,) * 2)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_client_that_runs_out_of_memory(database: str, connection: psycopg.Connection[Any]):
+    """What is read does not fit into the process: the machine's fault, and neither ours nor the server's."""
+    connection.execute(
+        """INSERT INTO "LlamaLog" ("operation", "category", "status", "job_id", "error_message")
+        SELECT 'x', 'FAILED', 'FAILED', 'a', repeat('x', 160000000)"""
+    )
+    command = [sys.executable, "-c", LIMITED, "tree", "a", "--dsn", database]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr[-2000:]
+    assert "llamactl ran out of memory" in done.stderr
+    assert "fault of llamactl" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "exc", [MemoryError(), OSError(12, "x"), RuntimeError("can't start new thread")], ids=repr
+)
+def test_what_says_that_there_is_no_memory(exc: Exception, capsys: pytest.CaptureFixture[str]):
+    def fail(*_: object, **__: object) -> None:
+        raise exc
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "app", fail)
+        assert cli.main(["tree", "a"]) == 3
+    assert "llamactl ran out of memory" in capsys.readouterr().err

@@ -54,6 +54,10 @@ def _run(words: list[str], streams: Streams) -> int:
     except Exception as exc:  # the one place for what nobody expected
         if any(isinstance(one, KeyboardInterrupt) for one in _behind(exc)):
             raise _interrupted(exc) from exc
+        from llamactl import db_errors
+
+        if db_errors.is_out_of_memory(exc):
+            raise db_errors.out_of_memory() from exc
         message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
         hint = "LLAMACTL_DEBUG=1 shows where; please report it"
         raise LlamactlError(ErrorCode.INTERNAL, message, hint) from exc

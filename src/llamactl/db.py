@@ -13,7 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from llamactl import db_connect, db_pooler
-from llamactl.db_errors import Context, translate
+from llamactl.db_errors import Context, out_of_memory, translate
 from llamactl.db_liveness import SHORTEST, Farewell, Pulse
 from llamactl.db_path import SearchPath
 from llamactl.db_rows import into
@@ -51,10 +51,13 @@ def connect(settings: Settings, verb: str) -> Iterator[Session]:
     except KeyboardInterrupt as exc:
         outcome = session.outcome() if session else "nothing was changed"
         raise LlamactlError(ErrorCode.INTERRUPTED, f"Interrupted; {outcome}") from exc
-    except LlamactlError as exc:
-        if session is None or session.outcome() in exc.message or not session.must_tell(exc):
-            raise
-        raise LlamactlError(exc.code, f"{exc.message}; {session.outcome()}", exc.hint) from exc
+    except (LlamactlError, MemoryError) as exc:
+        failed = exc if isinstance(exc, LlamactlError) else out_of_memory()
+        if session is None or session.outcome() in failed.message or not session.must_tell(failed):
+            if failed is exc:
+                raise
+            raise failed from exc
+        raise LlamactlError(failed.code, f"{failed.message}; {session.outcome()}", failed.hint) from exc
     finally:
         if session:
             session.close()
@@ -425,7 +428,10 @@ class Session:
         except psycopg.Error as exc:
             timeout, closed = self._settings.statement_timeout_ms, self._connection.closed
             said = self._farewell.said() if closed else (None, None)
-            context = Context(self._target, self._settings.dsn, where, timeout, closed, said)
+            of_client = self._connection.pgconn.error_message.decode(errors="replace")
+            context = Context(self._target, self._settings.dsn, where, timeout, closed, said, of_client)
             raise translate(exc, context) from exc
         except UnicodeError as exc:
             raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc
+        except MemoryError as exc:
+            raise out_of_memory(where) from exc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from psycopg import errors
 
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.prisma_url import Dsn
+from llamactl.wording import ident
 
 CHECK_ERROR = errors.CheckViolation
 LOCK_ERRORS = (errors.LockNotAvailable, errors.DeadlockDetected)
@@ -86,6 +88,8 @@ class Context:
     """The connection is over."""
     farewell: tuple[str | None, str | None] = (None, None)
     """SQLSTATE and message of what the server said as it ended the session; see db_liveness.Farewell."""
+    of_client: str = ""
+    """What libpq says of the connection; the exception may tell less."""
 
 
 def not_connected(exc: errors.Error, target: Target, dsn: Dsn) -> LlamactlError:
@@ -111,12 +115,15 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
     """Of an error on an open connection.
 
     A statement_timeout is `busy`: the server had too much to do for the time that was given, and a retry
-    or a longer time can be right; no lock was waited for, and no connection lost. A full disk, or no memory,
-    is `connection`: the server refuses us, whatever we do. Both exit with 3.
+    or a longer time can be right; no lock was waited for, and no connection lost. A full disk, or no memory
+    on the server or here, is `connection`: nothing is wrong with the command, only with where it runs. Both
+    exit with 3.
     """
     state = exc.sqlstate or context.farewell[0] or ""
     told = exc.diag.message_primary or context.farewell[1] or str(exc).partition("\n")[0]
     text = context.dsn.scrub(told)
+    if not state and re.search(_NO_MEMORY, f"{text} {context.of_client}", re.IGNORECASE):
+        return out_of_memory(context.where)
     if re.search(_STATEMENT_MODE, text, re.IGNORECASE):
         return LlamactlError(
             ErrorCode.CONFIG,
@@ -135,6 +142,25 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
     if isinstance(exc, errors.InsufficientPrivilege):
         return _forbidden(exc, text, context)
     return _refused(exc, text, state, context)
+
+
+_NO_MEMORY = "out of memory|cannot allocate memory|insufficient memory"
+"""libpq's words; the server's own have a SQLSTATE."""
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether the operating system gave no memory, that of a thread included."""
+    no_thread = isinstance(exc, RuntimeError) and "start new thread" in str(exc)
+    return isinstance(exc, MemoryError) or no_thread or getattr(exc, "errno", None) == errno.ENOMEM
+
+
+def out_of_memory(where: str = "") -> LlamactlError:
+    """Of a client that got no memory from its machine."""
+    return LlamactlError(
+        ErrorCode.CONNECTION,
+        "llamactl ran out of memory on the machine that it runs on" + (f" ({where})" if where else ""),
+        "Run it where more memory is free, or raise the limit on its process (ulimit -v, the container's)",
+    )
 
 
 def _lost(text: str, state: str, context: Context) -> LlamactlError:
@@ -188,6 +214,13 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
         return LlamactlError(
             ErrorCode.CONNECTION, f"The server's disk is full: {text}", "Make room, then try again"
         )
+    if isinstance(exc, errors.ConfigurationLimitExceeded):  # the same command meets the limit again
+        return LlamactlError(
+            ErrorCode.CONFIG,
+            f"A statement needs more than a limit of the server allows ({context.where}): {text}",
+            f"Have a superuser raise it, for instance: "
+            f"ALTER ROLE {ident(context.target.user)} SET temp_file_limit = -1;",
+        )
     if state.startswith("53"):
         return LlamactlError(
             ErrorCode.CONNECTION, f"The server has too little left: {text}", "Try again later"
@@ -202,7 +235,7 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
         return LlamactlError(ErrorCode.CONFIG, f"The database's encoding cannot hold this: {text}")
     if isinstance(exc, errors.DataError) and not state:  # of the driver: a NUL, a year after 9999
         return LlamactlError(ErrorCode.CONFIG, f"{context.where}: {text}")
-    if state.startswith(("23", "P0")):  # a constraint, or what a trigger raises
+    if refuses_rows(exc):
         return LlamactlError(
             ErrorCode.CONFIG,
             f"Refused by the database ({context.where}): {text}",
@@ -227,14 +260,22 @@ _GONE = (
 _STALE = r"cache lookup failed|could not open relation|tuple concurrently (?:updated|deleted)"
 
 
-def _changed_by_others(exc: errors.Error, text: str) -> bool:
-    """Whether it is what DDL of another session leads to: the files are right for what was looked at before.
+def refuses_rows(exc: BaseException | None) -> bool:
+    """Whether a constraint, or code of the user's such as a trigger, refuses what was written."""
+    if not isinstance(exc, errors.Error) or not exc.sqlstate:
+        return False
+    return exc.sqlstate.startswith(("23", "P0")) or _in_users_code(exc)
 
-    An error inside a function of the user's has a context.
-    """
+
+def _in_users_code(exc: errors.Error) -> bool:
+    """Whether the error arose inside a function, which is its context, in whatever language."""
     within = exc.diag.context or ""
-    ours = not within or "inline_code_block" in within
-    return ours and (isinstance(exc, _GONE) or re.match(_STALE, text) is not None)
+    return bool(within) and not re.search("inline_code_block|portal", within)
+
+
+def _changed_by_others(exc: errors.Error, text: str) -> bool:
+    """Whether it is what DDL of another session leads to: the files are right for what was there before."""
+    return isinstance(exc, _GONE) or re.match(_STALE, text) is not None
 
 
 _REPORT = "This is a fault of llamactl's own, or something in the database that it does not expect"
