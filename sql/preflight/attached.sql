@@ -11,7 +11,9 @@
 --   replacing rule    it takes the place of UPDATE
 --   replica identity  a publication that carries updates, though the table has none
 --   dependent         an object that uses the root column
---   publication, slot (a logical one of this database), trigger (or rule, which an UPDATE of root or parent fires),
+--   publication       of the table; detail: columns, where it has a list of them
+--   state publication  of the schema llamactl, or of a table in it
+--   slot (a logical one of this database), trigger (or rule, which an UPDATE of root or parent fires),
 --   unvalidated check (NOT VALID)
 \if :{?relation}
 \else
@@ -61,7 +63,11 @@ WITH wanted AS (
   FROM pg_catalog.pg_class AS c
   WHERE c.oid = :'relation'::regclass
 ), published AS (
-  SELECT t.pubname, p.pubupdate
+  SELECT t.pubname, p.pubupdate,
+    EXISTS (
+      SELECT FROM pg_catalog.pg_publication_rel AS listed
+      WHERE listed.prpubid = p.oid AND listed.prrelid = log.oid
+        AND to_jsonb(listed) ->> 'prattrs' IS NOT NULL) AS has_list  -- Postgres 14 has no such column
   FROM log
   JOIN pg_catalog.pg_namespace AS n ON n.oid = log.relnamespace
   JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname AND t.tablename = log.relname
@@ -151,8 +157,24 @@ UNION ALL
 SELECT 'dependent', dependent.name, ''
 FROM dependent
 UNION ALL
-SELECT 'publication', published.pubname::text, ''
+SELECT 'publication', published.pubname::text, CASE WHEN published.has_list THEN 'columns' ELSE '' END
 FROM published
+UNION ALL
+SELECT 'state publication', p.pubname::text, ''
+FROM pg_catalog.pg_publication AS p
+WHERE p.puballtables
+  OR EXISTS (
+    SELECT FROM pg_catalog.pg_publication_tables AS t WHERE t.pubname = p.pubname AND t.schemaname = 'llamactl')
+  -- A schema is published before it has tables; Postgres 14 does not have that.
+  OR EXISTS (
+    SELECT
+    FROM pg_catalog.pg_depend AS of_schema
+    JOIN pg_catalog.pg_namespace AS n
+      ON of_schema.refclassid = 'pg_namespace'::regclass AND of_schema.refobjid = n.oid AND n.nspname = 'llamactl'
+    JOIN pg_catalog.pg_depend AS of_publication
+      ON of_publication.classid = of_schema.classid AND of_publication.objid = of_schema.objid
+    WHERE of_schema.classid = to_regclass('pg_catalog.pg_publication_namespace')
+      AND of_publication.refclassid = 'pg_publication'::regclass AND of_publication.refobjid = p.oid)
 UNION ALL
 SELECT 'slot', s.slot_name::text, s.plugin::text
 FROM pg_catalog.pg_replication_slots AS s

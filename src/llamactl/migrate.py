@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, queries
+from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, queries, subscribers
 from llamactl.backfill import state
 from llamactl.db import Session
 from llamactl.estimates import estimate, rows_of
@@ -73,13 +73,17 @@ def run(
     if dry_run or relation.root is not None:
         # A table that was migrated before may need nothing: that is found out without keeping anybody out.
         report = projection.dry_run(session, settings, relation, names, options, note)
+        nothing = all(step.name in plan.HOUSEKEEPING for step in report.steps)
         if dry_run or report.unmet:
-            return replace(report, dry_run=dry_run)
-        if all(step.name in plan.HOUSEKEEPING for step in report.steps):
+            told = [] if nothing else filter(None, [subscribers.warning(session, relation, names)])
+            return replace(report, dry_run=dry_run, notes=(*report.notes, *told))
+        if nothing:
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped)
+    if warned := subscribers.warning(session, relation, names):
+        note(warned)
     if confirm:
-        session.ask(confirm, _question(session, relation, names, options))
+        session.ask(confirm, _question(session, relation, names, options) + subscribers.question(warned))
     try:
         return with_lock_retries(
             session,

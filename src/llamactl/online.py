@@ -25,6 +25,7 @@ from llamactl import (
     plan,
     projection,
     queries,
+    subscribers,
 )
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
@@ -106,8 +107,11 @@ def run(
     if dry_run:
         return _dry_run(session, settings, table, options, note)
     _refuse_forbidden(session, table, options)
+    warned = subscribers.warning(session, table.relation, table.names)
     if confirm:
-        session.ask(confirm, _question(session, table))
+        if warned:
+            note(warned)
+        session.ask(confirm, _question(session, table) + subscribers.question(warned))
     state.claim(session, table.relation, note)
     session.announce("resolve")
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
@@ -120,6 +124,8 @@ def run(
         return replace(report, notes=())
     if all(step.name in HOUSEKEEPING for step in taken) and not first.pending.any_rows:
         return replace(report, skipped=(*(step.name for step in taken), *skipped))
+    if warned and not confirm:
+        note(warned)
     with state.filling(session):
         return _carry_out(session, settings, table, options, rules, first, taken, report, note, progress)
 
@@ -195,7 +201,11 @@ def _dry_run(
         )
         for step in taken
     )
-    return projection.report(True, settings, options.common, projected, shown, skipped, taken)
+    report = projection.report(True, settings, options.common, projected, shown, skipped, taken)
+    if all(step.name in HOUSEKEEPING for step in taken):
+        return report
+    told = filter(None, [subscribers.warning(session, relation, names)])
+    return replace(report, notes=(*report.notes, *told))
 
 
 def _question(session: Session, table: Table) -> str:

@@ -95,7 +95,7 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
     found += [
         *surroundings.standing(relation, names, around, read.counts if read else None),
         *surroundings.of_the_fill(
-            relation, around, *((read.missing, read.counts.total) if read else (None, 0))
+            session, relation, names, around, *((read.missing, read.counts.total) if read else (None, 0))
         ),
         *space,
         *sessions,

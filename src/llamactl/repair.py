@@ -12,8 +12,9 @@ on its way. All others are filled at once.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from llamactl import catalog, obstacles
+from llamactl import catalog, obstacles, subscribers
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
 from llamactl.backfill.rounds import Round, Rules
@@ -60,10 +61,14 @@ def run(
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
     if dry_run or confirm:
         seen = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=True)
+        warned = subscribers.warning(session, relation, names) if seen.pending.any_rows else ""
         if dry_run:
-            return _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
+            report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
+            return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
-            session.ask(confirm, _question(session, names, seen))
+            if warned:
+                note(warned)
+            session.ask(confirm, _question(session, names, seen) + subscribers.question(warned))
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     state.claim(session, relation, note)
     session.announce("resolve")
@@ -74,6 +79,8 @@ def run(
         if state.cut_steps(session, relation, "repair"):
             Run.begin(session, relation, "repair").end()  # what was cut is complete
         return _report(dry_run, overwrite, first, first, written=0, cleared=0)
+    if not confirm and (warned := subscribers.warning(session, relation, names)):
+        note(warned)
     return _write(session, settings, relation, names, rules, first, retries, note, progress)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from llamactl import catalog, db_liveness, lineage, obstacles, plan, queries
+from llamactl import catalog, db_liveness, lineage, obstacles, plan, queries, subscribers
 from llamactl.db import Session
 from llamactl.db_path import PINNED_PATH, TEXT_SETTINGS
 from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
@@ -51,6 +51,8 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
     shown = names.quoted_table().replace("\n", "\\n").replace("\r", "\\r")  # a comment ends with its line
     yield f"-- The migration of {shown}, as llamactl runs it. To run it: psql -X -f FILE"
     yield "-- What follows the fill in migrate, the proof, is left to: llamactl verify"
+    if warned := subscribers.warning(session, relation, names):
+        yield "-- " + warned.replace("\n", "\\n").replace("\r", "\\r")
     yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
     yield r"\set ON_ERROR_STOP on"
     yield r"\set AUTOCOMMIT on"

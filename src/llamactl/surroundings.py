@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llamactl import findings, guard_state, leftovers, queries
+from llamactl import findings, guard_state, leftovers, queries, subscribers
 from llamactl.db import Session
 from llamactl.locks import LockHolder, claimants, lock_holders
 from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation, Skipped
@@ -69,7 +69,9 @@ def _absent(relation: Relation) -> Iterator[str]:
         yield f"{ours} (--column {ours}={theirs}?)" if theirs else ours
 
 
-def of_the_fill(relation: Relation, around: Around, missing: int | None, total: int) -> Iterator[Finding]:
+def of_the_fill(
+    session: Session, relation: Relation, names: Names, around: Around, missing: int | None, total: int
+) -> Iterator[Finding]:
     """Yields what filling so many rows of the total would meet; None: they were not read."""
     if missing == 0 and relation.root:
         return
@@ -81,7 +83,9 @@ def of_the_fill(relation: Relation, around: Around, missing: int | None, total: 
         "every row that gets a root" if missing is None else f"{missing:,} row{'' if missing == 1 else 's'}"
     )
     yield from _some("LL109", around.named("trigger"), rows=rows)
-    yield from _some("LL110", around.named("publication"))
+    needed = subscribers.ddl(session, relation, names, around)
+    first = f"Run on each subscriber first: {needed}" if needed else "Its list of columns stays as it is."
+    yield from _some("LL110", subscribers.publications(around), needed=first)
     yield from _some("LL111", around.named("slot"), wal=size(wal))
     yield from _some("LL113", around.named("dependent"))
     if disk + wal >= MUCH_DISK:

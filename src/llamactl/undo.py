@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from llamactl import catalog, leftovers, obstacles, saved_parents, undo_notes, undo_plan
+from llamactl import catalog, leftovers, obstacles, saved_parents, subscribers, undo_notes, undo_plan
 from llamactl.db import Session
 from llamactl.estimates import SCAN_SECONDS_PER_ROW
 from llamactl.locks import (
@@ -73,21 +74,27 @@ def run(
         standing = undo_plan.look(session, settings, relation)
     _refuse(session, standing, writing=not dry_run)
     taken, _ = _choose(standing)
+    told = subscribers.after_undo(session, relation, standing.names, {step.name for step in taken})
     if dry_run or not taken:
         shown = tuple(
             step.shown(standing.names, settings, estimate_seconds=_estimate(step, relation)) for step in taken
         )
-        return _report(dry_run, standing, shown)
+        return _with(_report(dry_run, standing, shown), told)
     if confirm:
-        session.ask(confirm, _question(session, standing))
+        session.ask(confirm, _question(session, standing) + (f" {told}" if told else ""))
     tables = (*standing.state.tables, relation.oid)
-    return with_lock_retries(
+    report = with_lock_retries(
         session,
         tables,
         lambda: _attempt(session, settings, standing, note),
         retries,
         note,
     )
+    return _with(report, told)
+
+
+def _with(report: UndoReport, told: str) -> UndoReport:
+    return replace(report, notes=(*report.notes, told)) if told else report
 
 
 def _attempt(session: Session, settings: Settings, before: Standing, note: Note) -> UndoReport:
