@@ -160,6 +160,24 @@ def test_session_mode_is_noticed_while_others_work(database: str, tmp_path: Path
                 assert ours.execute("SELECT 1").fetchone() == (1,)
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"query_wait_timeout": 1}, "query_wait_timeout"), ({"max_client_conn": 1}, "no more connections")],
+    ids=str,
+)
+def test_a_second_connection_that_fails(
+    settings: dict[str, int], reason: str, database: str, connection: Connection, tmp_path: Path
+) -> None:
+    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
+    with pooler(database, tmp_path, "session", 1, **settings) as dsn:
+        done = call("repair", dsn)
+        assert done.code == 3
+        assert reason in done.errors[0]
+        assert done.errors[0].endswith("nothing was changed")
+        assert "direct URL" in done.err
+        assert call("tree", dsn).code == 1  # which needs no second one
+
+
 def test_a_url_that_says_transaction_mode(database: str, tmp_path: Path) -> None:
     with pooler(database, tmp_path, "session", 2) as dsn:
         where = conninfo_to_dict(dsn)

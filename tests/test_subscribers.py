@@ -17,6 +17,7 @@ from llamactl import migrate, online, repair, undo
 from llamactl.model import CheckPolicy, ErrorCode
 from servers import Server, private_server
 from sessions import refused, session, settings_for
+from state_of_0_1 import CLEARED_PARENT, RUNS, SCHEMA
 from test_poolers import call
 
 Insert = Callable[[str, Any], None]
@@ -79,6 +80,23 @@ def test_nothing_is_printed_where_nothing_is_needed(database: str, connection: C
     assert call("migrate", database).code == 0
     for command in ("migrate --dry-run", "migrate", "migrate --online", "repair --dry-run", "repair"):
         assert "Published" not in call(command, database).err
+
+
+def test_state_of_an_earlier_version_is_changed_on_the_subscriber_too(
+    database: str, connection: Connection
+) -> None:
+    connection.execute("CREATE PUBLICATION feed FOR ALL TABLES")
+    current = warned(call("migrate --dry-run", database))
+    connection.execute(f"{SCHEMA}; {RUNS}; {CLEARED_PARENT}".encode())
+    ddl = warned(call("migrate --dry-run", database))
+    assert ddl.startswith(current)
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'llamactl'"
+    for _ in range(2):
+        connection.execute(ddl.encode())
+    upgraded = sorted(connection.execute(columns).fetchall())
+    connection.execute("DROP SCHEMA llamactl CASCADE")
+    connection.execute(current.encode())
+    assert sorted(connection.execute(columns).fetchall()) == upgraded
 
 
 def test_the_prompts_say_it_too(database: str, connection: Connection, insert_into: Insert) -> None:

@@ -136,10 +136,17 @@ class Session:
         self.pooled = False
 
     def _is_own(self) -> bool:
-        with self._translating("pooler"):
+        try:
             return db_pooler.keeps_session(
                 self._connection, lambda: db_connect.open_connection(self._settings.dsn, self._verb)
             )
+        except (psycopg.Error, LlamactlError) as exc:
+            raise LlamactlError(
+                ErrorCode.CONNECTION,
+                "The connection goes through a pooler, and a second one, which tests its mode, failed: "
+                f"{self._settings.dsn.scrub(str(exc).strip())}; nothing was changed",
+                "Give the direct URL of the database (--dsn, or DIRECT_URL), or try again later",
+            ) from exc
 
     def outcome(self) -> str:
         """What had been changed, as the end of a sentence."""
