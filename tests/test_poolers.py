@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from cutting import Connection, run_here
+from commands import make_fill_slow
+from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
 from llamactl import db_pooler
 from poolers import pooler
@@ -114,6 +117,25 @@ def test_session_mode_is_as_good_as_a_direct_connection(
                 assert (now or ("",))[0] in ((reset or ("",))[0], "", None), name
             held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
             assert connection.execute(held.encode()).fetchone() == (0,)
+
+
+@pytest.mark.slow
+def test_session_mode_keeps_the_claim_until_the_client_is_gone(
+    database: str, connection: Connection, insert_into: Insert, tmp_path: Path
+) -> None:
+    insert_into(database, faulty_rows())
+    make_fill_slow(connection, 3600)
+    with pooler(database, tmp_path, "session", 3) as dsn:
+        words = ["migrate", "--online", "--yes", "--grace", "0s", "--dsn", dsn]
+        with subprocess.Popen([sys.executable, "-m", "llamactl", *words], stderr=subprocess.DEVNULL) as first:
+            wait_until(connection, "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+            second = call("migrate --online", dsn)
+            assert second.code == 3
+            assert "llamactl is at work on the table" in second.errors[0]
+            first.kill()
+        connection.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER slow')
+        assert call("migrate --online", dsn).code == 0
+    assert roots(connection) == expected_roots()
 
 
 @pytest.mark.parametrize("settings", [{}, {"server_round_robin": 1}], ids=["last in, first out", "in turns"])

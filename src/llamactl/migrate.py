@@ -80,10 +80,11 @@ def run(
         if nothing:
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped)
-    if warned := subscribers.warning(session, relation, names):
-        note(warned)
+    warned = subscribers.warning(session, relation, names)
     if confirm:
-        session.ask(confirm, _question(session, relation, names, options) + subscribers.question(warned))
+        subscribers.ask(session, confirm, _question(session, relation, names, options), warned, note)
+    elif warned:
+        note(warned)
     try:
         return with_lock_retries(
             session,

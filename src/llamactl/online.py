@@ -109,9 +109,7 @@ def run(
     _refuse_forbidden(session, table, options)
     warned = subscribers.warning(session, table.relation, table.names)
     if confirm:
-        if warned:
-            note(warned)
-        session.ask(confirm, _question(session, table) + subscribers.question(warned))
+        subscribers.ask(session, confirm, _question(session, table), warned, note)
     state.claim(session, table.relation, note)
     session.announce("resolve")
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")

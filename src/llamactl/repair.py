@@ -66,9 +66,7 @@ def run(
             report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
             return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
-            if warned:
-                note(warned)
-            session.ask(confirm, _question(session, names, seen) + subscribers.question(warned))
+            subscribers.ask(session, confirm, _question(session, names, seen), warned, note)
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     state.claim(session, relation, note)
     session.announce("resolve")

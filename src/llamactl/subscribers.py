@@ -7,11 +7,11 @@ apply worker, which tries again for ever. A publication FOR ALL TABLES publishes
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from llamactl import obstacles, queries, runs
 from llamactl.db import Session
-from llamactl.model import Relation
+from llamactl.model import Note, Relation
 from llamactl.names import Names
 from llamactl.obstacles import Around
 from llamactl.plan import LABEL
@@ -66,9 +66,12 @@ def warning(session: Session, relation: Relation, names: Names) -> str:
     )
 
 
-def question(warned: str) -> str:
-    """Returns the end of the question that follows a warning."""
-    return " Its subscribers need the statements above first." if warned else ""
+def ask(session: Session, confirm: Callable[[str], bool], question: str, warned: str, note: Note) -> None:
+    """Asks as session.ask() does, after the warning, if there is one."""
+    if warned:
+        note(warned)
+        question += " Its subscribers need the statements above first."
+    session.ask(confirm, question)
 
 
 def after_undo(session: Session, relation: Relation, names: Names, steps: Collection[str]) -> str:
