@@ -18,6 +18,7 @@ from commands import make_fill_slow
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
 from llamactl import db_pooler
+from llamactl.db_path import SearchPath
 from poolers import pooler
 from servers import Server
 from standbys import standby_of
@@ -94,13 +95,14 @@ def test_each_command_in_each_mode(
         assert roots(connection) == expected_roots()
 
 
-@pytest.mark.parametrize("pool", [1, 2])
+@pytest.mark.parametrize("pool", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_session_mode_is_as_good_as_a_direct_connection(
     pool: int, database: str, connection: Connection, insert_into: Insert, tmp_path: Path
 ) -> None:
     """With one connection in the pool the test for the mode has to wait for the second."""
     insert_into(database, faulty_rows())
-    with pooler(database, tmp_path, "session", pool, server_reset_query="") as dsn:
+    reset = "" if pool == 1 else "DISCARD ALL"
+    with pooler(database, tmp_path, "session", pool, server_reset_query=reset) as dsn:
         assert call("migrate --online", dsn).code == 0
         assert roots(connection) == expected_roots()
         connection.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER USER')
@@ -147,7 +149,29 @@ def test_transaction_mode_is_noticed_in_any_pool(
         fill_pool(dsn, pool)
         for _ in range(5):
             with open_one(dsn) as ours:
-                assert not db_pooler.keeps_session(ours, lambda: open_one(dsn))
+                assert not keeps(ours, dsn)
+
+
+@pytest.mark.parametrize(
+    ("mode", "settings", "expected"),
+    [
+        ("session", {}, True),
+        ("transaction", {}, None),
+        ("transaction", {"server_reset_query_always": 1}, False),
+        ("session", {"server_reset_query": ""}, None),
+    ],
+)
+def test_two_poolers_behind_a_load_balancer(
+    mode: str, settings: dict[str, Any], expected: bool | None, database: str, tmp_path: Path
+) -> None:
+    """The second client comes to the other one, and never gets a process of the first one's pool."""
+    (tmp_path / "other").mkdir()
+    with (
+        pooler(database, tmp_path, mode, 3, **settings) as dsn,
+        pooler(database, tmp_path / "other", mode, 3, **settings) as other,
+        open_one(dsn) as ours,
+    ):
+        assert keeps(ours, other) is expected
 
 
 def test_transaction_mode_is_noticed_while_others_work(database: str, tmp_path: Path) -> None:
@@ -166,7 +190,7 @@ def test_transaction_mode_is_noticed_while_others_work(database: str, tmp_path: 
         try:
             for _ in range(10):
                 with open_one(dsn) as ours:
-                    assert not db_pooler.keeps_session(ours, lambda: open_one(dsn))
+                    assert not keeps(ours, dsn)
         finally:
             over.set()
             for worker in workers:
@@ -178,7 +202,7 @@ def test_session_mode_is_noticed_while_others_work(database: str, tmp_path: Path
         another.execute("SELECT 1")
         for _ in range(5):
             with open_one(dsn) as ours:
-                assert db_pooler.keeps_session(ours, lambda: open_one(dsn))
+                assert keeps(ours, dsn)
                 assert ours.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -245,6 +269,13 @@ def test_each_command_on_a_standby(own_server: Server, own_database: str, insert
                 assert "The server is read-only" in done.errors[0]
                 assert done.errors[0].endswith("nothing was changed")
                 assert "It is a standby: point llamactl at the primary" in done.err
+
+
+def keeps(ours: psycopg.Connection[Any], other: str) -> bool | None:
+    path = SearchPath(ours)
+    return db_pooler.keeps_session(
+        ours, lambda: open_one(other), lambda pid: path.value(db_pooler.LAST_QUERY % pid)
+    )
 
 
 def open_one(dsn: str) -> psycopg.Connection[Any]:

@@ -120,11 +120,13 @@ class Session:
         if not self.pooled:
             return
         told = self._settings.dsn.pgbouncer
-        if told or not self._is_own():
+        own = False if told else self._is_own()
+        if not own:
+            mode = "in transaction mode" if own is False else "that does not prove to be in session mode"
             direct = "Give the direct URL of the database (--dsn, or DIRECT_URL)"
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"The connection goes through a pooler in transaction mode{_TOLD if told else ''}, where "
+                f"The connection goes through a pooler {mode}{_TOLD if told else ''}, where "
                 "what the command needs is lost after each transaction: its claim on the table, its "
                 "temporary tables and its settings; nothing was changed",
                 f"{direct}{'; if the pooler is in session mode, delete pgbouncer=true' if told else ''}",
@@ -135,10 +137,12 @@ class Session:
             self._accepted = db_connect.apply_settings(self._connection, self._path, self._wanted)
         self.pooled = False
 
-    def _is_own(self) -> bool:
+    def _is_own(self) -> bool | None:
         try:
             return db_pooler.keeps_session(
-                self._connection, lambda: db_connect.open_connection(self._settings.dsn, self._verb)
+                self._connection,
+                lambda: db_connect.open_connection(self._settings.dsn, self._verb),
+                lambda pid: self._path.value(db_pooler.LAST_QUERY % pid),
             )
         except (psycopg.Error, LlamactlError) as exc:
             raise LlamactlError(

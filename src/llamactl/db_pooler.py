@@ -9,10 +9,13 @@ shows it.
    this client had last; if others take and return processes meanwhile, the two do not keep theirs for long.
 3. If the second client has to wait because the pool is full, this one is served all the same in session mode.
    In transaction mode it would queue up behind the second.
+4. The second client may have reached another pooler, behind a load balancer. So it has to show session mode
+   by itself: only when it disconnects, and not after its transactions, its process is reset or ends.
 """
 
 from __future__ import annotations
 
+import re
 import select
 import time
 from collections.abc import Callable
@@ -26,34 +29,67 @@ ROUNDS = 4
 WAIT_SECONDS = 2.0
 """A client that is not served for this long waits for a process of the pool."""
 
+ATTEMPTS = 3
+"""Another client may take the second one's process before its reset was seen."""
+
+LAST_QUERY = b"SELECT min(coalesce(query, '')) FROM pg_catalog.pg_stat_activity WHERE pid = %d"
+_RESET = r"(?i)\s*(?:DISCARD|RESET)\b"
 _BEGIN = b"BEGIN; SELECT pg_catalog.pg_backend_pid()"
 
 
 def keeps_session(
-    connection: psycopg.Connection[Any], connect: Callable[[], psycopg.Connection[Any]]
-) -> bool:
-    """Returns whether the server's session is this client's alone between its transactions.
+    connection: psycopg.Connection[Any],
+    connect: Callable[[], psycopg.Connection[Any]],
+    last_query: Callable[[int], str | None],
+) -> bool | None:
+    """Returns whether the server's session is this client's alone between its transactions; None: unknown.
 
     `connection` is idle, and so it is afterwards where this returns True. `connect` opens a second one by the
-    same way. Raises psycopg.Error where one of them is lost.
+    same way; `last_query` returns what a server process executed last, None where it has ended. Raises
+    psycopg.Error where a connection is lost.
     """
     ours = connection.pgconn
     home = _transaction(ours)
     if home is None or _transaction(ours) != home:
         return False
-    with closing(connect()) as second:
-        other = second.pgconn
-        away = _ask(other, _BEGIN)
-        for _ in range(ROUNDS):
-            if away == home or _transaction(ours) != home:
-                return False
+    for _ in range(ATTEMPTS):
+        with closing(connect()) as second:
+            away = _apart(ours, second.pgconn, home)
             if away is None:
-                away = _answer(other, 0)
-                continue
-            _ask(other, b"COMMIT")
-            if _transaction(ours) != home or _ask(other, _BEGIN) != away:
+                return True
+            if away == home:
                 return False
-    return away != home
+            before = last_query(away)
+        if before is None or re.match(_RESET, before):
+            return False  # after each transaction
+        if _is_reset(away, before, last_query):
+            return True
+    return None
+
+
+def _apart(ours: pq.abc.PGconn, other: pq.abc.PGconn, home: int) -> int | None:
+    """Returns the process of the second client; None where it waits, `home` where processes are shared."""
+    away = _ask(other, _BEGIN)
+    for _ in range(ROUNDS):
+        if away == home or _transaction(ours) != home:
+            return home
+        if away is None:
+            away = _answer(other, 0)
+            continue
+        _ask(other, b"COMMIT")
+        if _transaction(ours) != home or _ask(other, _BEGIN) != away:
+            return home
+    if away is not None:
+        _ask(other, b"COMMIT")
+    return away
+
+
+def _is_reset(pid: int, before: str, last_query: Callable[[int], str | None]) -> bool:
+    """Whether the process of a client that has just disconnected was reset or ended, as the next it did."""
+    end = time.monotonic() + WAIT_SECONDS
+    while (now := last_query(pid)) == before and time.monotonic() < end:
+        time.sleep(0.005)
+    return now is None or re.match(_RESET, now) is not None
 
 
 def _transaction(conn: pq.abc.PGconn) -> int | None:
