@@ -13,6 +13,7 @@ from llamactl.model import (
     CheckStatus,
     Counts,
     Cycle,
+    Estimate,
     FilledBy,
     Finding,
     LogRow,
@@ -119,7 +120,8 @@ ADD_COLUMN = (
 
 def _steps(*, ran: bool) -> tuple[Step, ...]:
     def step(name: str, sql: str, lock: str, blocks: Blocks, seconds: float) -> Step:
-        return Step(name, sql, lock, blocks, *((None, seconds) if ran else (seconds, None)))
+        estimate = Estimate(round(seconds / 2, 3), max(2 * seconds, 0.1))
+        return Step(name, sql, lock, blocks, *((None, seconds) if ran else (estimate, None)))
 
     return (
         step("lock", 'LOCK TABLE "public"."LlamaLog";', "AccessExclusiveLock", Blocks.ALL, 0.001),
@@ -131,10 +133,19 @@ def _steps(*, ran: bool) -> tuple[Step, ...]:
     )
 
 
-DRY_RUN = MigrationReport(True, PLANNED, _steps(ran=False), ("create_index", "comment"), ("mind the gap",))
-MIGRATED = MigrationReport(False, PLANNED, _steps(ran=True), ())
+DRY_RUN = MigrationReport(
+    True,
+    PLANNED,
+    _steps(ran=False),
+    ("create_index", "comment"),
+    ("mind the gap",),
+    blocked_estimate_seconds=Estimate(613.4, 2453.5),
+)
+MIGRATED = MigrationReport(False, PLANNED, _steps(ran=True), (), blocked_seconds=1226.75)
 NOTHING_TO_DO = MigrationReport(False, PLANNED, (_steps(ran=False)[0],), ("add_column",))
-UNMET = MigrationReport(False, FAULTY, (), (), unmet=("expected 1567 filled, computed 1034567",))
+UNMET = MigrationReport(
+    False, FAULTY, (), (), unmet=("expected 1567 filled, computed 1034567",), blocked_seconds=4.256
+)
 
 
 def _checks(

@@ -54,6 +54,11 @@ def test_migrate() -> None:
     assert planned["skipped"] == ["create_index", "comment"]
     ran = document(MIGRATED, "migrate")
     assert set(ran["steps"][0]) == {"name", "sql", "lock", "blocks", "seconds"}
+    assert planned["steps"][1]["estimate_seconds"] == {"low": 2.125, "high": 8.5}
+    assert planned["blocked_estimate_seconds"] == {"low": 613.4, "high": 2453.5}
+    assert ran["blocked_seconds"] == 1226.75
+    assert "blocked_seconds" not in planned
+    assert "blocked_estimate_seconds" not in ran
 
 
 def test_verify() -> None:

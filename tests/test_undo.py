@@ -14,7 +14,7 @@ import pytest
 
 from cutting import Statement, dated_rows, dump, migrate_here, run_here, wait_until
 from llamactl import catalog, queries, saved_parents, undo, undo_plan
-from llamactl.model import Blocks, ErrorCode, Parents, ParentsFrom01, Step, UndoReport
+from llamactl.model import Blocks, ErrorCode, Estimate, Parents, ParentsFrom01, Step, UndoReport
 from llamactl.names import Names
 from llamactl.render import undo_text
 from llamactl.render.console import Screen
@@ -491,20 +491,36 @@ def test_the_schema_changed_by_somebody_else_meanwhile(log: Log) -> None:
 
 # --- what is told ------------------------------------------------------------------------------------------
 
+MOMENT = Estimate(0.0, 0.1)
 STEPS = (
-    Step("lock_state", "LOCK TABLE llamactl.cleared_parent;", "", Blocks.NONE, 0.0, 0.001),
-    Step("lock", 'LOCK TABLE "public"."LlamaLog";', "AccessExclusiveLock", Blocks.ALL, 0.0, 1.25),
-    Step("restore_parents", "-- Why.\nUPDATE ...;", "RowExclusiveLock", Blocks.ALL, 0.8, 0.75),
+    Step("lock_state", "LOCK TABLE llamactl.cleared_parent;", "", Blocks.NONE, MOMENT, 0.001),
+    Step("lock", 'LOCK TABLE "public"."LlamaLog";', "AccessExclusiveLock", Blocks.ALL, MOMENT, 1.25),
+    Step("restore_parents", "-- Why.\nUPDATE ...;", "RowExclusiveLock", Blocks.ALL, Estimate(0.4, 1.6), 0.75),
     Step(
-        "drop_column", f"ALTER TABLE ... DROP COLUMN {NASTY};", "AccessExclusiveLock", Blocks.ALL, 0.0, 0.01
+        "drop_column",
+        f"ALTER TABLE ... DROP COLUMN {NASTY};",
+        "AccessExclusiveLock",
+        Blocks.ALL,
+        MOMENT,
+        0.01,
     ),
 )
 REPORTS = {
     "undo": UndoReport(
-        False, STEPS, ("drop_trigger", "drop_check"), Parents(1234, 1, unmatched=2, gone=2, renamed=3)
+        False,
+        STEPS,
+        ("drop_trigger", "drop_check"),
+        Parents(1234, 1, unmatched=2, gone=2, renamed=3),
+        blocked_seconds=0.7612,
     ),
-    "undo_dry_run": UndoReport(True, STEPS, (), Parents(12, unmatched=5, from_0_1=ParentsFrom01(12, 4))),
-    "undo_nothing": UndoReport(False, (), ("lock_state", "lock"), Parents()),
+    "undo_dry_run": UndoReport(
+        True,
+        STEPS,
+        (),
+        Parents(12, unmatched=5, from_0_1=ParentsFrom01(12, 4)),
+        blocked_estimate_seconds=Estimate(0.4, 1.7),
+    ),
+    "undo_nothing": UndoReport(False, (), ("lock_state", "lock"), Parents(), blocked_seconds=0.0),
 }
 
 

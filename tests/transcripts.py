@@ -40,6 +40,8 @@ SCENES = {
 """Databases that the commands of a page meet, and their rows; a digit behind the name makes one more."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LIVE = re.compile(r"\r\x1b\[K(?:[^\r\n]*(?=\r\x1b\[K))?")
+"""A line that is drawn over until it is cleared."""
 _BUILD = re.compile(r"(?<=Postgres )([\d.]+)\s+\([^)]*\)")
 """Whose package it is: enough to break a line elsewhere."""
 _END = "\x1e"
@@ -51,7 +53,9 @@ _VARIABLE = [
     (re.compile(r"\b\d{4}-\d\d-\d\d(?=\)\.)"), "DATE"),
     (re.compile(r"Postgres \d+(\.\d+)*"), "Postgres N"),
     (re.compile(r"\b[\d,.]+ (bytes|[kMGT]B)\b"), "SIZE"),
-    (re.compile(r"~?\b\d+\.\d\d\b"), "SECONDS"),
+    (re.compile(r"(about |up to |\b)([\d.]+ to )?[\d.]+ s\b"), "SECONDS"),
+    (re.compile(r"(up to|\b[\d.]+ to) [\d.]+$"), "SECONDS"),
+    (re.compile(r"\b\d+\.\d\d\b"), "SECONDS"),
     (re.compile(r"(?<=[\"']seconds\"': )[\d.]+"), "SECONDS"),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "SECONDS"),
     (re.compile(r" {2,}"), " "),
@@ -140,6 +144,7 @@ class Stage:
         if scene in self.scenes:
             where = conninfo_to_dict(self.scenes[scene])
             text = text.replace(str(where["dbname"]), "music").replace(str(where.get("host")), "localhost")
+        text = _LIVE.sub("", text)
         if not colour:
             text = _COLOUR.sub("", text)
         return [part.splitlines() for part in _BUILD.sub(r"\1", text).split(_END)[:-1]]

@@ -27,6 +27,7 @@ from llamactl.render.console import Streams, is_terminal
 
 if TYPE_CHECKING:
     from llamactl.db import Session
+    from llamactl.db_blocking import Blocking
     from llamactl.details import Details
     from llamactl.model import StatusReport, Timeline, Tree
     from llamactl.settings import Settings
@@ -91,8 +92,24 @@ class Call:
         with db.connect(loaded, self.command) as session:
             if self.verbose:
                 self.note(f"Connected to {session.target}")
-            with session.holding_snapshot() if one_snapshot else nullcontext():
+            with (
+                session.holding_snapshot() if one_snapshot else nullcontext(),
+                self._blocking(session.blocking),
+            ):
                 yield session, loaded
+
+    @contextmanager
+    def _blocking(self, blocking: Blocking) -> Iterator[None]:
+        """Shows the steps under a blocking lock, and after a failure how long there was one."""
+        from llamactl.render import held
+
+        with held.shown(self.streams) as blocking.show:
+            try:
+                yield
+            except BaseException:
+                if blocking.seconds:
+                    self.note(f"The table was blocked for {blocking.seconds:.1f} s")
+                raise
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:

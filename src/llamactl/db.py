@@ -13,7 +13,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from llamactl import db_connect, db_pooler
-from llamactl.db_errors import Context, out_of_memory, translate
+from llamactl.db_blocking import Blocking
+from llamactl.db_errors import LOCK_ERRORS, Context, out_of_memory, translate
 from llamactl.db_liveness import SHORTEST, Farewell, Pulse
 from llamactl.db_path import SearchPath
 from llamactl.db_rows import into
@@ -80,6 +81,7 @@ class Session:
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
         """Role, database or server say read-only. Overridden here, since temporary relations need it."""
         self.began_writing = False
+        self.blocking = Blocking()
         self.going_on = ""
         """How to go on with what was cut, where what was committed is a part of a whole."""
         self._changed = self._committing = False
@@ -321,8 +323,10 @@ class Session:
         try:
             yield
             self._before_commit()
-        except BaseException:
+            self.blocking.step("commit")
+        except BaseException as exc:
             self._roll_back()
+            self.blocking.end(acquired=not isinstance(exc.__cause__, LOCK_ERRORS))
             raise
         finally:
             self._in_change = False
@@ -352,6 +356,7 @@ class Session:
         with self._translating("announce"), self._in_transaction():
             local = self._connection.info.transaction_status is not TransactionStatus.IDLE
             self._set_config({"application_name": f"llamactl {self._verb}: {step}"}, local=local)
+        self.blocking.step(step)
 
     @contextmanager
     def settings(self, **values: str) -> Iterator[None]:
@@ -414,8 +419,11 @@ class Session:
                 # An answer of the server's means that it rolled back; none, that nobody knows.
                 self._committing = changes and self._connection.closed
                 raise
-            self._committing, self._changed = False, self._changed or changes
-            self._path.committed()
+            else:
+                self._committing, self._changed = False, self._changed or changes
+                self._path.committed()
+            finally:
+                self.blocking.end()
 
     def _roll_back(self) -> None:
         """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""

@@ -30,6 +30,7 @@ from llamactl.guard_state import (
 )
 from llamactl.locks import claim, refuse_replaced, with_lock_retries
 from llamactl.model import (
+    Blocks,
     ErrorCode,
     GuardAction,
     GuardReport,
@@ -84,7 +85,7 @@ def run(
             f"Another session took the guard off {names.quoted_table()} again",
             "Ask who did, then run the same command again",
         )
-    return _report(action, after, changed)
+    return _report(action, after, changed, session.blocking.seconds)
 
 
 def build_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
@@ -127,6 +128,7 @@ def create(
             if there.installed and there.trust_root_flag is trusted:
                 refuse_replaced(session, relation)
                 return made
+            session.blocking.begin(Blocks.WRITES, "create_guard")
             session.run(queries.load("guard/create_trigger", names).literal(trust_root_flag=trusted))
             refuse_replaced(session, relation)
             if there.trigger and not there.current:
@@ -172,6 +174,7 @@ def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
         claim(session, relation.oid)
         there = look(session, relation, names)
         if there.trigger:
+            session.blocking.begin(Blocks.ALL, "remove_guard")
             session.run(queries.load("guard/drop_trigger", names))
             refuse_replaced(session, relation)
         if there.function:
@@ -221,7 +224,9 @@ def _question(session: Session, names: Names, there: GuardState, action: GuardAc
     return f"Install the guard on {where}?{index} Writers wait for a moment."
 
 
-def _report(action: GuardAction, there: GuardState, changed: list[str]) -> GuardReport:
+def _report(
+    action: GuardAction, there: GuardState, changed: list[str], blocked_seconds: float
+) -> GuardReport:
     guarding = there.installed and there.enabled
     alone = RefusedBy.GUARD if guarding else RefusedBy.CHECK if there.checked else RefusedBy.NOTHING
     return GuardReport(
@@ -233,6 +238,7 @@ def _report(action: GuardAction, there: GuardState, changed: list[str]) -> Guard
         index=there.index,
         self_parents_refused_by=RefusedBy.BOTH if guarding and there.checked else alone,
         changed=tuple(changed),
+        blocked_seconds=blocked_seconds,
         notes=tuple(_notes(action, there, changed)),
     )
 

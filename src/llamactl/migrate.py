@@ -16,7 +16,6 @@ from functools import partial
 from llamactl import catalog, leftovers, lineage, obstacles, plan, projection, queries, subscribers
 from llamactl.backfill import state
 from llamactl.db import Session
-from llamactl.estimates import estimate, rows_of
 from llamactl.locks import claim, looking_again, refuse_replaced, while_held, with_lock_retries
 from llamactl.model import (
     CheckPolicy,
@@ -30,6 +29,7 @@ from llamactl.names import Names
 from llamactl.plan import PlannedStep, timed
 from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
+from llamactl.wording import about
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,24 @@ def run(
     catalog.refuse_unsupported(relation)
     names = catalog.names_for(relation, settings)
     obstacles.refuse(session, relation, names, check=check, writing=not dry_run)
-    if dry_run or relation.root is not None:
-        # A table that was migrated before may need nothing: that is found out without keeping anybody out.
+    if dry_run or confirm or relation.root is not None:
+        # Who is asked is told what it takes. A table that was migrated before may need nothing.
         report = projection.dry_run(session, settings, relation, names, options, note)
         nothing = all(step.name in plan.HOUSEKEEPING for step in report.steps)
         if dry_run or report.unmet:
             told = [] if nothing else filter(None, [subscribers.warning(session, relation, names)])
-            return replace(report, dry_run=dry_run, notes=(*report.notes, *told))
+            notes = (*report.notes, *told)
+            return replace(report, dry_run=dry_run, notes=notes, blocked_seconds=None if dry_run else 0.0)
         if nothing:
             skipped = tuple(step.name for step in report.steps) + report.skipped
-            return replace(report, dry_run=False, steps=(), skipped=skipped)
+            return replace(report, dry_run=False, steps=(), skipped=skipped, blocked_seconds=0.0)
     warned = subscribers.warning(session, relation, names)
     if confirm:
-        subscribers.ask(session, confirm, _question(session, relation, names, options), warned, note)
+        subscribers.ask(session, confirm, _question(session, names, report), warned, note)
     elif warned:
         note(warned)
     try:
-        return with_lock_retries(
+        report = with_lock_retries(
             session,
             [relation.oid],
             lambda: _attempt(session, settings, relation, names, options, note),
@@ -94,7 +95,8 @@ def run(
             note,
         )
     except _Unmet as unmet:
-        return unmet.report
+        report = unmet.report
+    return replace(report, blocked_seconds=session.blocking.seconds)
 
 
 def _attempt(
@@ -110,6 +112,7 @@ def _attempt(
         claim(session, relation.oid)
         session.announce("lock")
         seconds = {"lock": timed(lambda: session.run(queries.load("migrate/lock", names)))}
+        session.blocking.begin()
         refuse_replaced(session, relation)
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
@@ -144,18 +147,10 @@ def _under_lock(
     session.set_local(**lineage.DEFAULT, **{"llamactl.filling": "on"})  # the guard lets these writes pass
     for step in taken:
         if step.name not in seconds:
-            note(_PROGRESS.get(step.name, f"{step.name.replace('_', ' ').capitalize()} ..."))
             session.announce(step.name)
             seconds[step.name] = timed(partial(_take, session, names, step, projected))
     state.end_runs(session, relation)
     return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
-
-
-_PROGRESS = {
-    "fill": "Filling the root column ...",
-    "create_index": "Building the index on the root column ...",
-    "analyze": "Gathering statistics ...",
-}
 
 
 def _take(session: Session, names: Names, step: PlannedStep, projected: Projection) -> None:
@@ -186,13 +181,9 @@ def _meddled(what: str) -> LlamactlError:
     )
 
 
-def _question(session: Session, relation: Relation, names: Names, options: Options) -> str:
-    present = plan.look(session, relation, names)
-    rows = rows_of(relation)
-    steps = [s for s in plan.steps(relation, present, names, options.check) if s.when is not False]
-    seconds = sum(estimate(step.name, relation, present, rows) for step in steps)
+def _question(session: Session, names: Names, projected: MigrationReport) -> str:
     return (
         f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
-        f"about {rows:,} rows? "
-        f"Nobody can read or write it for about {max(seconds, 1):.0f} s."
+        f"{projected.counts.total:,} rows? "
+        f"Nobody can read or write it for {about(projected.blocked_estimate_seconds)}."
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from llamactl import (
     catalog,
+    estimates,
     guard,
     guard_state,
     indexes,
@@ -33,10 +34,11 @@ from llamactl.backfill.rounds import Round, Rules
 from llamactl.backfill.state import Run
 from llamactl.db import Session
 from llamactl.db_errors import CHECK_ERROR
-from llamactl.estimates import estimate, rows_of
+from llamactl.estimates import rows_of
 from llamactl.indexes import IndexState
 from llamactl.locks import looking_again, reading, refuse_replaced, with_lock_retries
 from llamactl.model import (
+    Blocks,
     CheckPolicy,
     ErrorCode,
     LlamactlError,
@@ -191,19 +193,12 @@ def _dry_run(
         projected = projection.project(session, settings, relation, names, writing=False)
         present = plan.look(session, relation, names)
         taken, skipped = _choose(session, table, options, projected)
-    shown = tuple(
-        step.shown(
-            names,
-            settings,
-            estimate_seconds=estimate(step.name, relation, present, projected.missing, projected.seconds),
-        )
-        for step in taken
-    )
+    shown = projection.estimated(relation, names, settings, present, projected, taken, online=True)
     report = projection.report(True, settings, options.common, projected, shown, skipped, taken)
     if all(step.name in HOUSEKEEPING for step in taken):
-        return report
+        return replace(report, blocked_estimate_seconds=estimates.blocked(()))
     told = filter(None, [subscribers.warning(session, relation, names)])
-    return replace(report, notes=(*report.notes, *told))
+    return replace(report, notes=(*report.notes, *told), blocked_estimate_seconds=estimates.blocked(shown))
 
 
 def _question(session: Session, table: Table) -> str:
@@ -253,7 +248,13 @@ def _carry_out(
     shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     counts = last.projected.counts
     notes += _notes(first, last, options, guard_state.look(session, relation, names).enabled)
-    return replace(report, counts=counts, steps=shown, notes=(*report.notes, *notes))
+    return replace(
+        report,
+        counts=counts,
+        steps=shown,
+        notes=(*report.notes, *notes),
+        blocked_seconds=session.blocking.seconds,
+    )
 
 
 def _refuse_unguarded(session: Session, table: Table, first: Round) -> None:
@@ -337,14 +338,19 @@ def _take(work: Work, settings: Settings, step: PlannedStep) -> None:
             with session.settings(lock_timeout="0"):
                 change(work, *step.paths)
         case _:
-            change(work, *step.paths)
+            change(work, *step.paths, blocking=step.name if step.blocks is Blocks.ALL else "")
 
 
-def change(work: Work, *paths: str) -> None:
-    """One transaction, with retries: what alters the table for a moment."""
+def change(work: Work, *paths: str, blocking: str = "") -> None:
+    """One transaction, with retries: what alters the table for a moment.
+
+    `blocking`: the step, where its first statement keeps everybody out.
+    """
 
     def attempt() -> None:
         with work.session.transaction():
+            if blocking:
+                work.session.blocking.begin(step=blocking)
             for path in paths:
                 work.session.run(queries.load(path, work.names))
             refuse_replaced(work.session, work.relation)
@@ -364,7 +370,7 @@ def _validate_check(work: Work) -> list[str]:
                 raise
         else:
             return []
-    change(work, "migrate/drop_check")
+    change(work, "migrate/drop_check", blocking="drop_check")
     return ["The self-parent CHECK is left out: a row that violates it came in meanwhile"]
 
 

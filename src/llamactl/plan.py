@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from llamactl import catalog, lineage, queries
 from llamactl.db import Session
-from llamactl.model import Blocks, CheckPolicy, Relation, Step
+from llamactl.model import Blocks, CheckPolicy, Estimate, Relation, Step
 from llamactl.names import Names
 from llamactl.settings import Settings
 
@@ -85,7 +85,7 @@ class PlannedStep:
         self,
         names: Names,
         settings: Settings,
-        estimate_seconds: float | None = None,
+        estimate_seconds: Estimate | None = None,
         seconds: float | None = None,
     ) -> Step:
         """Returns the step as it is reported, its statements with their values."""

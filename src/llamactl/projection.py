@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from llamactl import lineage, obstacles, plan, row_obstacles
+from llamactl import estimates, lineage, obstacles, plan, row_obstacles
 from llamactl.db import Session
-from llamactl.estimates import estimate
 from llamactl.lineage import Shown
 from llamactl.locks import reading
 from llamactl.model import (
@@ -68,15 +67,35 @@ def dry_run(
         projection = project(session, settings, relation, names, writing=False)
         present = plan.look(session, relation, names)
     taken, skipped = choose(relation, present, names, projection, options)
-    steps = tuple(
-        step.shown(
-            names,
-            settings,
-            estimate_seconds=estimate(step.name, relation, present, projection.missing, projection.seconds),
-        )
+    steps = estimated(relation, names, settings, present, projection, taken, online=False)
+    found = report(True, settings, options, projection, steps, skipped, taken)
+    idle = all(step.name in plan.HOUSEKEEPING for step in taken)
+    return replace(found, blocked_estimate_seconds=estimates.blocked(() if idle else steps))
+
+
+def estimated(
+    relation: Relation,
+    names: Names,
+    settings: Settings,
+    present: Present,
+    projection: Projection,
+    taken: Sequence[PlannedStep],
+    *,
+    online: bool,
+) -> tuple[Step, ...]:
+    """Returns the steps as they are reported before a run."""
+    work = estimates.workload(
+        relation,
+        projection.counts.total,
+        projection.missing,
+        projection.needs.disregarded,
+        present.index_count,
+        projection.seconds,
+    )
+    return tuple(
+        step.shown(names, settings, estimate_seconds=estimates.estimate(step.name, work, online=online))
         for step in taken
     )
-    return report(True, settings, options, projection, steps, skipped, taken)
 
 
 def project(
@@ -92,7 +111,7 @@ def project(
     needs = plan.look_at_rows(session, names)
     found = row_obstacles.find(session, BRIEFLY, relation, names, needs)
     obstacles.refuse_for(one for one in found if writing or one.id not in obstacles.RIGHTS)
-    return Projection(counts, missing, needs, time.monotonic() - begun)
+    return Projection(counts, missing, needs, round(time.monotonic() - begun, 3))
 
 
 def choose(
@@ -132,6 +151,7 @@ def report(
         skipped=skipped,
         notes=tuple(_notes(settings, options, projection, {step.name for step in taken})),
         unmet=unmet(projection.counts, options),
+        blocked_seconds=None if dry_run else 0.0,
     )
 
 

@@ -148,4 +148,5 @@ def _report(
         written=written,
         cleared=cleared,
         notes=tuple(notes),
+        blocked_seconds=None if dry_run else 0.0,  # it takes no lock that keeps others from the table
     )

@@ -11,13 +11,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from llamactl import catalog, leftovers, obstacles, saved_parents, subscribers, undo_notes, undo_plan
+from llamactl import catalog, leftovers, obstacles, plan, saved_parents, subscribers, undo_notes, undo_plan
 from llamactl.db import Session
-from llamactl.estimates import SCAN_SECONDS_PER_ROW
+from llamactl.estimates import blocked, estimate_undo
 from llamactl.locks import (
     claim,
     looking_again,
@@ -39,7 +40,7 @@ from llamactl.model import (
 from llamactl.plan import PlannedStep, timed
 from llamactl.settings import Settings
 from llamactl.undo_plan import LOCKS, OF_THE_STATE, Standing
-from llamactl.wording import ident, listed
+from llamactl.wording import about, ident, listed
 
 ALTERING = ("LL001", "LL005")
 UPDATING = ("LL015", "LL016")
@@ -71,17 +72,18 @@ def run(
             obstacles.refuse_without_temporary(session, relation, names)
             saved_parents.prepare(session)
         session.read_only()
+        begun = time.monotonic()
         standing = undo_plan.look(session, settings, relation)
+        looked = time.monotonic() - begun
     _refuse(session, standing, writing=not dry_run)
-    taken, _ = _choose(standing)
-    told = subscribers.after_undo(session, relation, standing.names, {step.name for step in taken})
-    if dry_run or not taken:
-        shown = tuple(
-            step.shown(standing.names, settings, estimate_seconds=_estimate(step, relation)) for step in taken
-        )
-        return _with(_report(dry_run, standing, shown), told)
+    projected = _projected(session, settings, standing, looked)
+    told = subscribers.after_undo(session, relation, standing.names, {step.name for step in projected.steps})
+    if dry_run:
+        return _with(projected, told)
+    if not projected.steps:
+        return _with(replace(_report(False, standing, ()), blocked_seconds=0.0), told)
     if confirm:
-        session.ask(confirm, _question(session, standing) + (f" {told}" if told else ""))
+        session.ask(confirm, _question(session, standing, projected) + (f" {told}" if told else ""))
     tables = (*standing.state.tables, relation.oid)
     report = with_lock_retries(
         session,
@@ -90,7 +92,7 @@ def run(
         retries,
         note,
     )
-    return _with(report, told)
+    return _with(replace(report, blocked_seconds=session.blocking.seconds), told)
 
 
 def _with(report: UndoReport, told: str) -> UndoReport:
@@ -112,6 +114,7 @@ def _attempt(session: Session, settings: Settings, before: Standing, note: Note)
             for step in undo_plan.locks(state)
             if step.when
         }
+        session.blocking.begin()
         refuse_replaced(session, relation)
         note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
         with while_held():
@@ -131,6 +134,7 @@ def _under_lock(
     taken, _ = _choose(standing)
     for step in taken:
         if step.name not in LOCKS:
+            session.announce(step.name)
             seconds[step.name] = timed(partial(_take, session, standing, step))
     shown = tuple(step.shown(standing.names, settings, seconds=seconds.get(step.name)) for step in taken)
     return _report(False, standing, shown)
@@ -197,19 +201,30 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
         )
 
 
-def _estimate(step: PlannedStep, relation: Relation) -> float:
-    scans = 2 * max(relation.rows_estimate, 0)  # to put them back, and to see that they are
-    return round(scans * SCAN_SECONDS_PER_ROW, 2) if step.name == "restore_parents" else 0.0
+def _projected(session: Session, settings: Settings, standing: Standing, looked: float) -> UndoReport:
+    """Returns the report of a dry run. `looked`: the seconds that the look at the saved parents took."""
+    relation, restored = standing.relation, standing.cleared.restored
+    indexes = plan.look(session, relation, standing.names).index_count
+    shown = tuple(
+        step.shown(
+            standing.names,
+            settings,
+            estimate_seconds=estimate_undo(step.name, relation, restored, indexes, looked),
+        )
+        for step in _choose(standing)[0]
+    )
+    return replace(_report(True, standing, shown), blocked_estimate_seconds=blocked(shown))
 
 
-def _question(session: Session, standing: Standing) -> str:
+def _question(session: Session, standing: Standing, projected: UndoReport) -> str:
     names, cleared = standing.names, standing.cleared
     text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
     if standing.marked.added_column is not None:
         text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."
     if cleared.restored:
         text += f" {cleared.restored:,} parents are put back."
-    return " ".join([text, *undo_notes.warnings(standing), "Nobody can read or write the table meanwhile."])
+    keeps_out = f"Nobody can read or write the table for {about(projected.blocked_estimate_seconds)}."
+    return " ".join([text, *undo_notes.warnings(standing), keeps_out])
 
 
 def _report(dry_run: bool, standing: Standing, steps: tuple[Step, ...]) -> UndoReport:

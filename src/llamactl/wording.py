@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from llamactl.keywords import KEYWORDS
+from llamactl.model import Estimate
 from llamactl.names import quote
 
 LISTED = 10
@@ -49,6 +50,30 @@ def duration(seconds: float) -> str:
     if seconds < 120:
         return f"{max(seconds, 0):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def span(seconds: Estimate) -> str:
+    """Returns a range of seconds: `4 to 9`, or `up to 0.4` where it begins near zero."""
+    low, high = _figure(seconds.low), _figure(seconds.high)
+    if low == "0":
+        return f"up to {high}"
+    return low if low == high else f"{low} to {high}"
+
+
+def about(seconds: Estimate | None) -> str:
+    """Returns the same in a sentence, with its unit: `about 4 to 9 s`, `up to 0.4 s`, `about 3 to 11 min`."""
+    if seconds is None:
+        return "an unknown time"
+    unit = "s"
+    if seconds.high >= 600:
+        seconds, unit = Estimate(seconds.low / 60, seconds.high / 60), "min"
+    text = span(seconds)
+    return f"{text} {unit}" if text.startswith("up to") else f"about {text} {unit}"
+
+
+def _figure(value: float) -> str:
+    """At most two digits and, below ten, a decimal."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def folded(name: str) -> str:

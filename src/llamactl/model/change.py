@@ -18,6 +18,25 @@ class Blocks(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """A range of seconds."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A step that runs while a lock keeps others from the table."""
+
+    step: str
+    blocks: Blocks
+    since: float
+    """When the lock was got, as time.monotonic() has it."""
+    step_since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One statement, or file of statements, of the migration."""
 
@@ -26,7 +45,7 @@ class Step:
     lock: str
     """The strongest lock that it takes on the user's table, as pg_locks names it; empty for none."""
     blocks: Blocks
-    estimate_seconds: float | None = None
+    estimate_seconds: Estimate | None = None
     """Before the run."""
     seconds: float | None = None
     """After it."""
@@ -45,6 +64,10 @@ class MigrationReport:
     """For the person: warnings, settings to keep."""
     unmet: tuple[str, ...] = ()
     """Expectations that were not met; nothing was changed then."""
+    blocked_seconds: float | None = None
+    """How long others were kept from the table, as measured; None in a dry run."""
+    blocked_estimate_seconds: Estimate | None = None
+    """How long they would be, in a dry run."""
 
 
 class RefusedBy(StrEnum):
@@ -78,6 +101,8 @@ class GuardReport:
     self_parents_refused_by: RefusedBy
     changed: tuple[str, ...]
     """What was made or taken off: `job index`, `function`, `trigger`, `schema`."""
+    blocked_seconds: float = 0.0
+    """How long others were kept from the table, as measured."""
     notes: tuple[str, ...] = ()
 
 
@@ -126,6 +151,10 @@ class UndoReport:
     """Names of the steps for which there is nothing."""
     parents: Parents
     notes: tuple[str, ...] = ()
+    blocked_seconds: float | None = None
+    """How long others were kept from the table, as measured; None in a dry run."""
+    blocked_estimate_seconds: Estimate | None = None
+    """How long they would be, in a dry run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +177,5 @@ class RepairReport:
     cleared: int
     """Rows whose disregarded parent was cleared."""
     notes: tuple[str, ...] = ()
+    blocked_seconds: float | None = None
+    """How long others were kept from the table, as measured; None in a dry run."""

@@ -88,6 +88,12 @@ class Streams:
         return screen_of(self._err, self._no_color)
 
     @property
+    def live(self) -> bool:
+        """Whether a line on stderr can be written over: on a terminal that is no log (CI)."""
+        plain = os.environ.get("TERM") == "dumb" or os.environ.get("CI", "") not in ("", "false", "0")
+        return is_terminal(self._err) and not plain
+
+    @property
     def unread(self) -> bool:
         """Nobody reads stdout any more, or ever did."""
         return self._out is None

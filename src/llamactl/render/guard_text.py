@@ -30,6 +30,8 @@ def render(report: GuardReport, screen: Screen) -> Iterator[str]:
     if report.changed:
         verb = "removed" if report.action is GuardAction.REMOVE else "made"
         lines.append((verb, ", ".join(report.changed)))
+    if report.blocked_seconds:
+        lines.append(("blocked", f"{report.blocked_seconds:.2f} s"))
     yield from page.table([[(f"  {name}", "bold"), value] for name, value in lines])
 
 

@@ -53,12 +53,14 @@ def _body(report: object) -> dict[str, Any]:
         case PreflightReport():
             return {"ok": report.ok, **_fields(report)}
         case MigrationReport() | UndoReport():
-            return {**_fields(report), "steps": [_step(step, report.dry_run) for step in report.steps]}
+            return {**_change(report), "steps": [_step(step, report.dry_run) for step in report.steps]}
+        case RepairReport():
+            return _change(report)
         case VerifyReport():
             return {"ok": report.ok, **_fields(report), "checks": [*map(_check, report.checks)]}
         case StatsReport():
             return {"ok": report.ok, **_fields(report)}
-        case GuardReport() | RepairReport() | StatusReport() | DemoReport():
+        case GuardReport() | StatusReport() | DemoReport():
             return _fields(report)
         case FindingKind():
             return {k: v for k, v in _fields(report).items() if k != "hint"}
@@ -75,8 +77,15 @@ def _check(check: Check) -> dict[str, Any]:
 
 
 def _step(step: Step, dry_run: bool) -> dict[str, Any]:
+    """Estimates belong to a dry run, measured times to a run."""
     absent = "seconds" if dry_run else "estimate_seconds"
     return {name: value for name, value in _fields(step).items() if name != absent}
+
+
+def _change(report: MigrationReport | UndoReport | RepairReport) -> dict[str, Any]:
+    """The same for the whole."""
+    absent = "blocked_seconds" if report.dry_run else "blocked_estimate_seconds"
+    return {name: value for name, value in _fields(report).items() if name != absent}
 
 
 def _long(head: Mapping[str, Any], report: Tree | Timeline, last: str, screen: Screen) -> Iterator[str]:

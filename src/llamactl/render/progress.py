@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from llamactl.model import Progress
-from llamactl.render.console import Streams, is_terminal
+from llamactl.render.console import Streams
 
 LINE_EVERY_SECONDS = 10
 BAR_AFTER_SECONDS = 2
@@ -18,7 +17,7 @@ BAR_AFTER_SECONDS = 2
 @contextmanager
 def shown(streams: Streams) -> Iterator[Callable[[Progress], None]]:
     """Yields what takes each progress. The bar gives way to notes, and is gone at the end."""
-    if not is_terminal(sys.stderr):
+    if not streams.live:
         yield _lines(streams)
         return
     from rich.console import Console

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from llamactl.model import Step
+from llamactl.model import Estimate, Step
 from llamactl.render.page import Page, Part
+from llamactl.render.words import step_words
+from llamactl.wording import about, span
 
 READ_ONLY = frozenset({"resolve", "prove"})
 """Steps that only read the user's table, at length."""
@@ -16,16 +18,26 @@ def table(page: Page, steps: tuple[Step, ...], dry_run: bool) -> Iterator[str]:
     """A line a step, with its seconds; estimates after a dry run."""
     rows: list[list[Part]] = [[(word, "bold") for word in ("  step", "lock", "blocks", "seconds", "")]]
     for step in steps:
-        seconds = step.estimate_seconds if dry_run else step.seconds
-        about = "~" if dry_run else ""
-        shown = "" if seconds is None else f"{about}{seconds:,.{2 if seconds < 10 else 1}f}"
-        rows.append([f"  {_words(step.name)}", step.lock or "-", step.blocks, shown, ""])
+        estimate, seconds = step.estimate_seconds, step.seconds
+        shown = "" if seconds is None else figure(seconds)
+        if dry_run:
+            shown = span(estimate) if estimate else ""
+        rows.append([f"  {step_words(step.name)}", step.lock or "-", step.blocks, shown, ""])
     return page.table(rows, numeric={3})
+
+
+def blocked(page: Page, seconds: float | None, estimate: Estimate | None = None) -> Iterable[str]:
+    """How long others were kept from the table, or will be; nothing where they are not."""
+    if seconds:
+        return [page.line(f"The table was blocked for {figure(seconds)} s.")]
+    return (
+        [page.line(f"The table will be blocked for {about(estimate)}.")] if estimate and estimate.high else []
+    )
 
 
 def skipped(page: Page, names: tuple[str, ...]) -> Iterable[str]:
     """The steps that were not needed, in one line; nothing where there are none."""
-    return page.hanging([("skipped  ", "bold")], ", ".join(map(_words, names))) if names else []
+    return page.hanging([("skipped  ", "bold")], ", ".join(map(step_words, names))) if names else []
 
 
 def statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:
@@ -36,8 +48,8 @@ def statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:
         lines = (
             line for line in step.sql.splitlines() if line.strip() and not line.lstrip().startswith("--")
         )
-        yield chain([page.line((f"-- {_words(step.name)}", "dim"))], map(page.line, lines))
+        yield chain([page.line((f"-- {step_words(step.name)}", "dim"))], map(page.line, lines))
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def figure(seconds: float) -> str:
+    return f"{seconds:,.{2 if seconds < 10 else 1}f}"

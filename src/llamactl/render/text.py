@@ -137,6 +137,7 @@ def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
             steps_text.table(page, report.steps, report.dry_run),
             steps_text.skipped(page, report.skipped),
         ]
+    sections.append(steps_text.blocked(page, report.blocked_seconds, report.blocked_estimate_seconds))
     if report.dry_run:
         script = ("-- `llamactl sql` prints the whole, resolving the chains included", "dim")
         sections += [*steps_text.statements(page, report.steps), [page.line(script)]]

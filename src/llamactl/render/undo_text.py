@@ -18,6 +18,7 @@ def render(report: UndoReport, screen: Screen) -> Iterator[str]:
         sections += [
             steps_text.table(page, report.steps, report.dry_run),
             steps_text.skipped(page, report.skipped),
+            steps_text.blocked(page, report.blocked_seconds, report.blocked_estimate_seconds),
         ]
     if report.dry_run:
         sections += steps_text.statements(page, report.steps)

@@ -36,6 +36,11 @@ def unlooked(report: PreflightReport) -> Iterator[str]:
         yield f"{', '.join(ids)}: {reason}"
 
 
+def step_words(name: str) -> str:
+    """A step's name for people: `create index`."""
+    return name.replace("_", " ")
+
+
 def joined(*parts: str) -> str:
     """The parts that say something, as one line."""
     return " | ".join(part for part in parts if part)
