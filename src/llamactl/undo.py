@@ -33,7 +33,6 @@ from llamactl.model import (
     Note,
     Parents,
     ParentsFrom01,
-    Relation,
     Step,
     UndoReport,
 )
