@@ -39,7 +39,8 @@ SCENES = {
 }
 """Databases that the commands of a page meet, and their rows; a digit behind the name makes one more."""
 
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+"""Colours, and the bar of a run that takes longer than two seconds."""
 _LIVE = re.compile(r"\r\x1b\[K(?:[^\r\n]*(?=\r\x1b\[K))?")
 """A line that is drawn over until it is cleared."""
 _BUILD = re.compile(r"(?<=Postgres )([\d.]+)\s+\([^)]*\)")
@@ -146,7 +147,7 @@ class Stage:
             text = text.replace(str(where["dbname"]), "music").replace(str(where.get("host")), "localhost")
         text = _LIVE.sub("", text)
         if not colour:
-            text = _COLOUR.sub("", text)
+            text = _CONTROLS.sub("", text)
         return [part.splitlines() for part in _BUILD.sub(r"\1", text).split(_END)[:-1]]
 
     def _environment(self, scene: str) -> dict[str, str]:
