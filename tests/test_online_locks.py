@@ -508,27 +508,6 @@ def test_a_self_parent_that_comes_after_the_decision(database: str, connection: 
 # --- a pooler --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["migrate", "--online", "--yes"],
-        ["migrate", "--online", "--dry-run"],
-        ["repair", "--yes"],
-        ["guard", "install", "--yes"],
-    ],
-    ids=" ".join,
-)
-def test_a_pooler_is_refused(command: list[str], pooled: str, connection: Connection) -> None:
-    connection.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
-    look = quick_look(connection)
-    found = document(run_here(*command, "--format", "json", "--dsn", pooled), code=2)["error"]
-    assert found["code"] == "config"
-    assert "goes through a pooler" in found["message"]
-    assert "nothing was changed" in found["message"]
-    assert "direct URL" in found["hint"]
-    assert quick_look(connection) == look
-
-
 def test_a_setting_that_the_pooler_does_not_take(pooled: str) -> None:
     dsn = make_conninfo(pooled, options="-c statement_timeout=5s")
     error = document(run_here("verify", "--format", "json", "--dsn", dsn), code=2)["error"]

@@ -91,6 +91,9 @@ def test_each_command_in_each_mode(
                 assert done.errors[0].endswith("nothing was changed")
                 assert "direct URL" in done.err
                 assert "Building" not in done.err + done.out
+        if mode == "transaction":
+            dry_runs = [call(f"{command} --dry-run", dsn) for command in AT_ONCE]
+            assert [done.code for done in dry_runs] == [2, 2]
     if mode != "statement":
         assert roots(connection) == expected_roots()
 
@@ -158,7 +161,7 @@ def test_transaction_mode_is_noticed_in_any_pool(
         ("session", {}, True),
         ("transaction", {}, None),
         ("transaction", {"server_reset_query_always": 1}, False),
-        ("session", {"server_reset_query": ""}, None),
+        pytest.param("session", {"server_reset_query": ""}, None, marks=pytest.mark.slow),
     ],
 )
 def test_two_poolers_behind_a_load_balancer(

@@ -225,7 +225,7 @@ def pair_of(servers: tuple[Server, Server]) -> Iterator[Pair]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "what"),
-    [("migrate", "ALL TABLES"), ("migrate --online", "ALL TABLES"), ("migrate", 'TABLE "LlamaLog"')],
+    [("migrate --online", "ALL TABLES"), ("migrate", 'TABLE "LlamaLog"')],
 )
 def test_replication_goes_on_where_the_ddl_was_run(what: str, command: str, pair: Pair) -> None:
     pair.subscribe(what)
@@ -254,7 +254,7 @@ def test_replication_goes_on_where_the_ddl_was_run(what: str, command: str, pair
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("missing", ["ADD COLUMN", "ADD VALUE", "llamactl.cleared_parent ("])
+@pytest.mark.parametrize("missing", ["ADD VALUE", "llamactl.cleared_parent ("])
 def test_replication_stops_without_any_of_it_and_goes_on_with_it(missing: str, pair: Pair) -> None:
     """What is printed is needed, and a subscriber that got it too late loses nothing."""
     pair.subscribe("ALL TABLES")
