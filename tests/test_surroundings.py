@@ -133,7 +133,7 @@ def test_replica_identity(
 
 def test_rules(database: str, connection: Connection) -> None:
     connection.execute('CREATE RULE heard AS ON UPDATE TO "LlamaLog" DO ALSO NOTIFY changed')
-    assert attached(database) == {"trigger": ["heard"]}
+    assert attached(database) == {"trigger": ["heard"], "accompanying rule": ["heard"]}
     connection.execute('CREATE OR REPLACE RULE heard AS ON UPDATE TO "LlamaLog" DO INSTEAD NOTHING')
     assert attached(database) == {"replacing rule": ["heard"]}
     connection.execute('ALTER TABLE "LlamaLog" DISABLE RULE heard')

@@ -9,7 +9,10 @@
 --   ddl trigger       an event trigger on DDL
 --   typed table       the table takes no column of its own, and has no root column
 --   replacing rule    it takes the place of UPDATE
+--   accompanying rule  it runs something besides an UPDATE
+--   column limit      the table has all the columns that a table can have, dropped ones included, and no root column
 --   replica identity  a publication that carries updates, though the table has none
+--   published columns  a publication whose filter, or list of columns, does not go with the replica identity: an UPDATE fails
 --   dependent         an object that uses the root column
 --   publication       of the table; detail: columns, where it has a list of them
 --   state publication  of the schema llamactl, or of a table in it
@@ -39,7 +42,9 @@
 \else
 \set check 'LlamaLog_job_id_not_parent_check'
 \endif
-WITH wanted AS (
+WITH firing AS (
+  SELECT CASE WHEN current_setting('session_replication_role') = 'replica' THEN '{R,A}' ELSE '{O,A}' END::"char"[] AS states
+), wanted AS (
   SELECT named.subject, a.attnum
   FROM (VALUES ('job', :'job'::text), ('parent', :'parent'::text), ('root', :'root'::text)) AS named (subject, name)
   JOIN pg_catalog.pg_attribute AS a
@@ -48,7 +53,7 @@ WITH wanted AS (
   SELECT i.indexrelid, c.relname, am.amname, i.indkey[0] AS leading,
     i.indisvalid AND i.indisready AND i.indislive AS usable,
     i.indpred IS NULL AS whole,
-    i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname) AS covers,
+    i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', coalesce(a.attname, '')) AS covers,
     i.indkey::text = i.indkey[0]::text AS alone
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
@@ -72,6 +77,11 @@ WITH wanted AS (
   JOIN pg_catalog.pg_namespace AS n ON n.oid = log.relnamespace
   JOIN pg_catalog.pg_publication_tables AS t ON t.schemaname = n.nspname AND t.tablename = log.relname
   JOIN pg_catalog.pg_publication AS p ON p.pubname = t.pubname
+), identity AS (
+  SELECT coalesce(max(i.indkey::int2[]), '{}') AS columns
+  FROM log
+  LEFT JOIN pg_catalog.pg_index AS i
+    ON i.indrelid = log.oid AND CASE log.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
 ), dependent AS (
   SELECT DISTINCT CASE WHEN def.oid IS NULL THEN pg_describe_object(d.classid, d.objid, d.objsubid)
                        ELSE pg_describe_object('pg_class'::regclass, def.adrelid, def.adnum) END AS name
@@ -133,12 +143,24 @@ UNION ALL
 SELECT CASE WHEN r.is_instead THEN 'replacing rule' ELSE 'trigger' END, r.rulename::text, pg_get_ruledef(r.oid)
 FROM log
 JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = log.oid
-WHERE r.ev_type = '2' AND r.ev_enabled NOT IN ('D', 'R')
+CROSS JOIN firing
+WHERE r.ev_type = '2' AND r.ev_enabled = ANY (firing.states)
+UNION ALL
+SELECT 'accompanying rule', r.rulename::text, pg_get_ruledef(r.oid)
+FROM log
+JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = log.oid
+CROSS JOIN firing
+WHERE r.ev_type = '2' AND r.ev_enabled = ANY (firing.states) AND NOT r.is_instead
+UNION ALL
+SELECT 'column limit', log.relname::text, ''
+FROM log
+WHERE log.relnatts >= 1600 AND log.root IS NULL
 UNION ALL
 SELECT 'trigger', t.tgname::text, pg_get_triggerdef(t.oid)
 FROM log
 JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = log.oid
-WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype::integer & 16 <> 0
+CROSS JOIN firing
+WHERE NOT t.tgisinternal AND t.tgenabled = ANY (firing.states) AND t.tgtype::integer & 16 <> 0
   AND (t.tgattr::text = '' OR log.root = ANY (t.tgattr::int2[]) OR log.parent = ANY (t.tgattr::int2[]))
   -- The guard, which lets llamactl's writes pass.
   AND NOT (t.tgname = 'zz_llamactl_guard' AND EXISTS (
@@ -153,6 +175,23 @@ WHERE published.pubupdate AND log.relreplident <> 'f'
     SELECT FROM pg_catalog.pg_index AS i
     WHERE i.indrelid = log.oid AND i.indisvalid AND i.indimmediate
       AND CASE log.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END)
+UNION ALL
+SELECT 'published columns', p.pubname::text, ''
+FROM log
+CROSS JOIN identity
+JOIN pg_catalog.pg_publication_rel AS r ON r.prrelid = log.oid
+JOIN pg_catalog.pg_publication AS p ON p.oid = r.prpubid AND p.pubupdate
+CROSS JOIN LATERAL (
+  -- Before 15 a publication has neither.
+  SELECT to_jsonb(r) ->> 'prqual' IS NOT NULL AS filtered, to_jsonb(r) ->> 'prattrs' IS NOT NULL AS listed,
+         ARRAY(SELECT found[1]::int2 FROM regexp_matches(to_jsonb(r) ->> 'prattrs', '\d+', 'g') AS found) AS columns
+) AS published_part
+WHERE published_part.listed AND (log.relreplident = 'f' OR NOT identity.columns <@ published_part.columns)
+  OR published_part.filtered AND log.relreplident <> 'f' AND EXISTS (
+    SELECT FROM pg_catalog.pg_depend AS d
+    WHERE d.classid = 'pg_publication_rel'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+      AND d.refobjid = log.oid AND d.refobjsubid > 0 AND d.refobjsubid <> ALL (identity.columns)
+      AND d.refobjsubid <> ALL (published_part.columns))
 UNION ALL
 SELECT 'dependent', dependent.name, ''
 FROM dependent

@@ -2,7 +2,8 @@
 -- Parameters: relation (oid, or a name as regclass reads it), enum_schema and enum (the category's type; empty: none).
 -- Returns one row: owner and enum_owner (the role has the owner's rights; enum_owner is NULL without the type),
 --   could_own and could_own_enum (who logged in may SET ROLE to the owner), enum_usable (USAGE on the type's schema),
---   update (of the table), temporary (on the database), create_index (CREATE on the table's schema, for whoever has the owner's rights), sees_others, inherits
+--   update (of the table), temporary (on the database), create_index (CREATE on the table's schema, for whoever has the owner's rights), foreign_tablespace (default_tablespace,
+--   where the role may not create in it; else NULL), sees_others, inherits
 --   (memberships count at once), beyond_owner (a superuser, unlike the owner, whose code would run with its rights), standby.
 \if :{?relation}
 \else
@@ -32,6 +33,9 @@ SELECT
   has_database_privilege(current_database(), 'TEMPORARY') AS temporary,
   CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN has_schema_privilege(c.relnamespace, 'CREATE')
     ELSE has_schema_privilege(c.relowner, c.relnamespace, 'CREATE') END AS create_index,
+  (SELECT s.spcname::text FROM pg_catalog.pg_tablespace AS s
+   WHERE s.spcname = current_setting('default_tablespace') AND NOT has_tablespace_privilege(s.oid, 'CREATE')
+     AND s.oid <> (SELECT d.dattablespace FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())) AS foreign_tablespace,
   pg_has_role('pg_read_all_stats', 'USAGE') AS sees_others,
   (SELECT r.rolinherit FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user) AS inherits,
   (SELECT own.rolsuper AND NOT other.rolsuper FROM pg_catalog.pg_roles AS own, pg_catalog.pg_roles AS other

@@ -332,6 +332,18 @@ class Session:
             self._in_change = False
         self._commit(changes=not temporary)
 
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """In an open transaction: an error inside undoes what was done inside; the transaction goes on."""
+        self._command(b"SAVEPOINT llamactl", "savepoint")
+        try:
+            yield
+        except LlamactlError:
+            if self._connection.info.transaction_status is TransactionStatus.INERROR:
+                self._command(b"ROLLBACK TO SAVEPOINT llamactl", "savepoint")
+            raise
+        self._command(b"RELEASE SAVEPOINT llamactl", "savepoint")
+
     @property
     def search_path(self) -> str:
         """The role's own search path, as SHOW gives it."""

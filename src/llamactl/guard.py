@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from llamactl import catalog, indexes, obstacles, queries
+from llamactl import catalog, indexes, obstacles, queries, road_obstacles
 from llamactl.db import Session
 from llamactl.guard_state import (
     OUTDATED,
@@ -41,7 +41,7 @@ from llamactl.model import (
 )
 from llamactl.names import Names
 from llamactl.settings import Settings
-from llamactl.wording import qualified
+from llamactl.wording import LISTED, qualified
 
 OBSTACLES = ("LL001", "LL005", "LL006", "LL007", "LL008", "LL013", "LL018")
 """Of preflight's findings, those that stand in the guard's way too; LL017 where the index is to be made."""
@@ -192,7 +192,7 @@ def _refuse(
 ) -> None:
     """Raises LlamactlError for what makes the change impossible: config, or permission with the GRANT."""
     installing = action is GuardAction.INSTALL
-    needed = {*OBSTACLES, *([] if there.index else ["LL017"])} if installing else {"LL001", "LL005"}
+    needed = {*OBSTACLES, *([] if there.index else ["LL017", "LL027"])} if installing else {"LL001", "LL005"}
     found = obstacles.find(session, relation, names, obstacles.look(session, relation, names))
     obstacles.refuse_for(finding for finding in found if finding.id in needed)
     refuse_foreign(session, there)
@@ -205,6 +205,8 @@ def _refuse(
             "Run llamactl migrate first",
         )
     refuse_unfit(relation)
+    obstacles.refuse_for(road_obstacles.of_names(session, relation, names))
+    obstacles.refuse_for(road_obstacles.of_the_guard(session, relation, names, LISTED))
     refuse_uncreatable(session, there)
 
 

@@ -19,11 +19,14 @@ from llamactl.names import Names
 from llamactl.plan import LABEL
 from llamactl.wording import ident, listed, qualified, shell
 
-RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017")
+RIGHTS = ("LL001", "LL002", "LL003", "LL004", "LL005", "LL017", "LL027")
 """What another role or server could do. The rest is wrong with the table itself."""
 UNREADABLE = ("LL006", "LL013", "LL018")
 """With these the rows mean nothing to llamactl."""
+TO_UPDATE = ("LL008", "LL015", "LL016", "LL026")
+"""With these no row can be updated as llamactl does it."""
 
+_TO_ALTER = ("LL001", "LL002", "LL017", "LL027")
 _TIMES = ("timestamp without time zone", "timestamp with time zone", "date")
 
 
@@ -39,6 +42,7 @@ class Rights:
     update: bool
     temporary: bool
     create_index: bool
+    foreign_tablespace: str | None
     sees_others: bool
     inherits: bool
     beyond_owner: bool
@@ -93,9 +97,7 @@ def refuse(
     around = look(session, relation, names)
     no_obstacle = {*passed, *(["LL012"] if check is CheckPolicy.NO else [])}
     if not writing:
-        no_obstacle |= (
-            {"LL001", "LL002", "LL017"} if around.rights.standby else {"LL001", "LL002", "LL005", "LL017"}
-        )
+        no_obstacle |= set(_TO_ALTER) if around.rights.standby else {"LL005", *_TO_ALTER}
     refuse_for(one for one in find(session, relation, names, around) if one.id not in no_obstacle)
 
 
@@ -109,6 +111,12 @@ def refuse_without_temporary(session: Session, relation: Relation, names: Names)
     around = look(session, relation, names)
     impossible = "LL005" if around.rights.standby else "LL003"
     refuse_for(one for one in find(session, relation, names, around) if one.id == impossible)
+
+
+def refuse_unwritable(session: Session, relation: Relation, names: Names) -> None:
+    """Raises LlamactlError (config) where no row can be read or updated: for what alters no table."""
+    found = find(session, relation, names, look(session, relation, names))
+    refuse_for(finding for finding in found if finding.id in (*UNREADABLE, *TO_UPDATE))
 
 
 def refuse_for(obstacles: Iterable[Finding]) -> None:
@@ -218,6 +226,9 @@ def _rights(session: Session, relation: Relation, names: Names, around: Around) 
         # Of the role that can make the index.
         maker = user if rights.owner else ident(relation.owner)
         yield findings.make("LL017", 1, [schema], schema=schema, user=maker)
+    if rights.foreign_tablespace and not around.named("root index"):
+        tablespace = ident(rights.foreign_tablespace)
+        yield findings.make("LL027", 1, [tablespace], tablespace=tablespace, user=user)
 
 
 def _label_rights(relation: Relation, rights: Rights, user: str) -> Iterator[Finding]:
@@ -262,7 +273,13 @@ def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[F
             yield findings.make("LL012", 1, [one.name], constraint=ident(one.name), what=one.detail)
 
 
-_UNWRITABLE = {"typed table": "LL013", "replacing rule": "LL015", "replica identity": "LL016"}
+_UNWRITABLE = {
+    "typed table": "LL013",
+    "replacing rule": "LL015",
+    "replica identity": "LL016",
+    "column limit": "LL024",
+    "published columns": "LL026",
+}
 
 
 def _unwritable(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from llamactl import (
     plan,
     projection,
     queries,
+    road_obstacles,
     subscribers,
 )
 from llamactl.backfill import rounds, state
@@ -52,6 +53,7 @@ from llamactl.online_steps import steps
 from llamactl.plan import USERS_INDEX, PlannedStep
 from llamactl.projection import Options, Projection
 from llamactl.settings import Settings
+from llamactl.wording import LISTED
 
 HOUSEKEEPING = frozenset({"claim", "resolve", "create_state", "last_pass"})
 """Steps that change nothing of the user's: where only these are taken, there is nothing to do."""
@@ -104,6 +106,7 @@ def run(
         session, table.relation, table.names, check=options.check, writing=not dry_run, passed=passed
     )
     guard_state.refuse_unfit(table.relation)
+    _refuse_by_road(session, table)
     if guard_state.look(session, table.relation, table.names).outdated:
         note(f"{guard_state.OUTDATED}; migrate --online replaces it")
     if dry_run:
@@ -134,6 +137,14 @@ def _look(session: Session, settings: Settings) -> Table:
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
     return Table(relation, catalog.names_for(relation, settings))
+
+
+def _refuse_by_road(session: Session, table: Table) -> None:
+    """Raises LlamactlError (config) for what rules out this road, and not every migration."""
+    relation, names = table.relation, table.names
+    obstacles.refuse_for(road_obstacles.of_batches(relation, obstacles.look(session, relation, names)))
+    obstacles.refuse_for(road_obstacles.of_names(session, relation, names))
+    obstacles.refuse_for(road_obstacles.of_the_guard(session, relation, names, LISTED))
 
 
 def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:

@@ -19,6 +19,8 @@ from llamactl import (
     obstacles,
     plan,
     queries,
+    refusals,
+    road_obstacles,
     row_obstacles,
     surroundings,
 )
@@ -85,6 +87,9 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
         sessions = [
             *surroundings.guard(session, relation, names),
             *surroundings.views(session, relation),
+            *road_obstacles.of_batches(relation, around),
+            *road_obstacles.of_names(session, relation, names),
+            *_of_rights(session, relation, around),
             *surroundings.sessions(session, relation, around),
         ]
     read = None
@@ -115,8 +120,14 @@ def run(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
 
 _OF_THE_ROWS = (
     *("LL004", "LL009", "LL014", "LL019", "LL101", "LL102", "LL103", "LL104", "LL105", "LL106", "LL107"),
-    *("LL118", "LL123", "LL124", "LL125", "LL206"),
+    *("LL020", "LL021", "LL022", "LL023", "LL025", "LL118", "LL123", "LL124", "LL125", "LL130", "LL206"),
 )
+
+
+def _of_rights(session: Session, relation: Relation, around: Around) -> Iterator[Finding]:
+    """What a role that may migrate lacks for the other roads."""
+    if around.rights.owner and not around.rights.standby and not session.read_only_default:
+        yield from road_obstacles.of_rights(session)
 
 
 def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, ...]:
@@ -151,14 +162,18 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
             *_of_jobs(settings, counts, told, cycles, total),
             *_of_rows(told),
             *row_obstacles.find(session, lineage.Shown(settings.sample), relation, names, needs),
+            *refusals.find(session, relation, names, needs, users_code=not around.rights.beyond_owner),
             *_conflicts(session, settings, names, counts),
         ]
+        found += road_obstacles.of_the_guard(session, relation, names, settings.sample)
         audited = [*log_audit.find(session, settings, relation, names, counts, missing)]
         unlogged = lineage.root_not_logged(session, names) if relation.root else None
     found += [one for one in audited if isinstance(one, Finding)]
     if unlogged:
         found.append(findings.make("LL206", unlogged))
     skipped = [one for one in audited if isinstance(one, Skipped)]
+    if around.rights.beyond_owner:
+        skipped += [Skipped(id_, "a superuser would run the owner's functions") for id_ in ("LL020", "LL023")]
     return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from llamactl import estimates, lineage, obstacles, plan, row_obstacles
+from llamactl import estimates, lineage, obstacles, plan, refusals, row_obstacles
 from llamactl.db import Session
 from llamactl.lineage import Shown
 from llamactl.locks import reading
@@ -99,11 +99,18 @@ def estimated(
 
 
 def project(
-    session: Session, settings: Settings, relation: Relation, names: Names, *, writing: bool
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    *,
+    writing: bool,
+    overwrite: bool = False,
 ) -> Projection:
     """Works out the lineage, in the open transaction.
 
     Raises LlamactlError where the rows make it impossible. Unless `writing`, rights to write may lack.
+    `overwrite`: roots that differ are to be overwritten too.
     """
     begun = time.monotonic()
     lineage.resolve(session, names, settings)
@@ -111,6 +118,10 @@ def project(
     needs = plan.look_at_rows(session, names)
     found = row_obstacles.find(session, BRIEFLY, relation, names, needs)
     obstacles.refuse_for(one for one in found if writing or one.id not in obstacles.RIGHTS)
+    users_code = writing or not obstacles.look(session, relation, names).rights.beyond_owner
+    obstacles.refuse_for(
+        refusals.find(session, relation, names, needs, overwrite=overwrite, users_code=users_code)
+    )
     return Projection(counts, missing, needs, round(time.monotonic() - begun, 3))
 
 

@@ -104,6 +104,11 @@ def load(path: str, names: Names) -> Query:
     return parse(path, text(path), names)
 
 
+def as_written(path: str, sql: str) -> Query:
+    """Returns the query that the file `path` made: SQL as the server wrote it under the pinned path."""
+    return Query(path, (Statement(sql, (), (sql,), ()),), script=sql, runs_users_code=False)
+
+
 def inlined(variable: str, names: Names) -> str:
     """Returns what a variable of INLINED becomes: the one SELECT of its file, without its header.
 

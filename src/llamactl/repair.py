@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from llamactl import catalog, obstacles, subscribers
+from llamactl import catalog, obstacles, road_obstacles, subscribers
 from llamactl.backfill import rounds, state
 from llamactl.backfill.batches import Work
 from llamactl.backfill.rounds import Round, Rules
@@ -53,8 +53,11 @@ def run(
             f"{names.quoted_table()} has no column {names.columns['root_job_id']}; nothing was changed",
             "The table is not migrated yet: llamactl migrate",
         )
-    obstacles.refuse_unreadable(relation)
     obstacles.refuse_without_temporary(session, relation, names)
+    obstacles.refuse_unwritable(session, relation, names)
+    around = obstacles.look(session, relation, names)
+    obstacles.refuse_for(road_obstacles.of_batches(relation, around))
+    obstacles.refuse_for(road_obstacles.of_names(session, relation, names))
     if not dry_run:
         state.refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
     rules = Rules(overwrite, grace_ms)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from llamactl import findings, grants, lineage, queries
+from llamactl import findings, grants, lineage, queries, refusals
 from llamactl.db import Session
 from llamactl.lineage import Shown
 from llamactl.model import Finding, Relation
 from llamactl.names import Names
 from llamactl.plan import Needs
-from llamactl.wording import ident, qualified
+from llamactl.wording import ident
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,14 @@ class Spellings:
     """What spellings.sql returns: ids that differ in bytes, and that their type takes for equal."""
 
     ids: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """So many, and the first of them."""
+
+    number: int
     sample: tuple[str, ...]
 
 
@@ -35,11 +43,16 @@ class _Owner:
 def find(session: Session, shown: Shown, relation: Relation, names: Names, needs: Needs) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
     if needs.save_parents:
-        yield from _saving(session, relation, needs.disregarded)
+        yield from _saving(session, relation, names, needs.disregarded)
     job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
     misfits = lineage.misfits(session, names, relation, shown)
     if misfits.jobs:
         yield findings.make("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
+    if job.may_exceed_index:
+        query = queries.load("preflight/long_roots", names)
+        long = session.row(query, Counted, sample=shown.sample, longest=shown.longest)
+        if long.number:
+            yield findings.make("LL025", long.number, long.sample)
     if not (job.bytewise and parent.bytewise):
         alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
         query = queries.load("preflight/spellings_across" if alike else "preflight/spellings", names)
@@ -49,8 +62,11 @@ def find(session: Session, shown: Shown, relation: Relation, names: Names, needs
             yield findings.make("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
 
 
-def _saving(session: Session, relation: Relation, rows: int) -> Iterator[Finding]:
+def _saving(session: Session, relation: Relation, names: Names, rows: int) -> Iterator[Finding]:
     """The parents that the root flag disregards are saved, and cleared."""
+    taken = refusals.names_taken(session, relation, names)
+    if where := [one.what for one in taken if one.parents]:
+        yield findings.make("LL028", 1, where, rows=rows, what=where[0])
     for one in session.rows(queries.load("catalog/parents_owner", Names()), _Owner):
         remedy = f"Version 0.1 created that table: connect as its owner {ident(one.owner)}."
         yield findings.make("LL004", rows, (), rows=rows, grant=remedy)
@@ -58,7 +74,4 @@ def _saving(session: Session, relation: Relation, rows: int) -> Iterator[Finding
         session, (grants.USE, grants.CREATE), dict.fromkeys(grants.PARENTS, grants.WRITE)
     ):
         yield findings.make("LL004", rows, (), rows=rows, grant=grant)
-    parent = relation.columns["parent_job_id"]
-    if parent.not_null:
-        table = qualified(relation.schema, relation.name)
-        yield findings.make("LL019", rows, (), rows=rows, table=table, column=ident(parent.name))
+    yield from refusals.parents_column(relation, rows)

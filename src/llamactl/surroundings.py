@@ -48,6 +48,9 @@ def standing(relation: Relation, names: Names, around: Around, counts: Counts | 
         if not around.named(subject):
             shown = ident(names.columns[column])
             yield findings.make(id_, 1, [shown], table=table, column=shown)
+    job = relation.columns["job_id"]
+    if job.may_exceed_index and not around.named("job index") and not relation.root:
+        yield findings.make("LL207", 1, [ident(job.name)], column=ident(job.name), type=job.type_name)
     yield from _some("LL112", around.named("policy"))
     if around.rights.beyond_owner:
         # Whether there is such code today does not matter: the owner can add some before the migration runs.

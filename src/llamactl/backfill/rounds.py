@@ -127,7 +127,9 @@ def work_out(
             session.run(queries.load("online/create_round", names))
             if dry_run:
                 session.read_only()
-            projected = projection.project(session, settings, relation, names, writing=not dry_run)
+            projected = projection.project(
+                session, settings, relation, names, writing=not dry_run, overwrite=rules.overwrite
+            )
             if _asks(projected, rules):
                 _note_rows(session, names, rules)
                 if not dry_run:

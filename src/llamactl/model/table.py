@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+INDEX_ENTRY_BYTES = 2680
+"""What an entry of a btree index can hold of a value at least: a third of a page, less its headers."""
+
 
 class IdKind(StrEnum):
     """What an id column holds; job_id and parent_job_id must be of one kind."""
@@ -51,6 +54,12 @@ class Column:
         """In characters; None where the type has no bound."""
         bound = re.search(r"\((\d+)\)$", self.type_name)
         return int(bound[1]) if bound else None
+
+    @property
+    def may_exceed_index(self) -> bool:
+        """Its values may be longer than an entry of a btree index can be, at four bytes a character."""
+        bounded = self.max_length is not None and self.max_length * 4 <= INDEX_ENTRY_BYTES
+        return self.kind is IdKind.STRING and not bounded
 
     @property
     def bound(self) -> int | None:

@@ -1,0 +1,20 @@
+-- Roots that no entry of a btree index can hold, once lineage is resolved. What counts is the size after compression, which the
+-- temporary table that holds them tells. Parameters: sample, longest (characters that are shown of each).
+-- Returns one row: number, sample. Lock: none.
+\if :{?sample}
+\else
+\set sample 10
+\endif
+\if :{?longest}
+\else
+\set longest 2147483647
+\endif
+WITH long AS MATERIALIZED (
+  SELECT DISTINCT lineage.root
+  FROM pg_temp.lineage
+  WHERE (NOT lineage.dangling OR (SELECT setting.fill_dangling FROM pg_temp.setting))
+    AND octet_length(lineage.root) > 2692 AND pg_column_size(lineage.root) > 2692
+)
+SELECT count(*) AS number,
+  ARRAY(SELECT left(long.root, least(:'longest'::integer, 60)) || '...' FROM long ORDER BY long.root LIMIT :'sample'::integer) AS sample
+FROM long;
