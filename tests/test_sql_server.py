@@ -34,7 +34,7 @@ RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
     *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows", "stats/roots"),
     "stats/recent",
-    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted"),
+    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted", "preflight/long_roots"),
     *("verify/broken", "verify/local", "verify/local_sample", "verify/rows", "lineage/entry"),
 ]
 # Of the migration, but no part of a step.
@@ -100,6 +100,7 @@ ONE_BY_ONE = ("before", "after", "logger", "guard", "online", "not valid", "vali
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
     *("preflight/prepared", "preflight/snapshots", "preflight/space", "status/table"),
+    "preflight/refusals",
     *(
         "catalog/kept_rights",
         "undo/look",
@@ -200,6 +201,8 @@ class Log:
             known |= {"check": self.names.check, "index": self.names.index}
             known |= {"job_index": self.names.job_index, "guard": self.names.guard, "body": ""}
             known |= {"function": self.names.guard}
+            known |= {"flag": columns["is_root_job"], "clearing": True, "users_code": True}
+            known |= {"stored_type": "text"}
         known |= lineage.parameters(self.settings)
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}

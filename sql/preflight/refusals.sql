@@ -7,6 +7,7 @@
 --   300 characters), query (one row: rows). The query of a domain fails where the domain refuses a value, and returns 0 otherwise.
 -- Of the triggers are those listed that begin with RAISE, or with IF ... THEN RAISE: others cannot be judged without firing them.
 -- The queries name what they use with its schema, as the server writes it under the pinned search path, and are to run under that path.
+-- Lock: none.
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
