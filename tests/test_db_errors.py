@@ -230,6 +230,24 @@ def test_what_a_trigger_raises_is_no_fault_of_llamactls(
         opened.run(query("INSERT INTO public.t VALUES (1)"))
 
 
+LONG = "SELECT string_agg(md5(n::text), '') AS id FROM generate_series(1, 500) AS n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"CREATE TEMP TABLE t AS {LONG}; CREATE INDEX ON pg_temp.t (id)",
+        "CREATE TEMP VIEW v AS SELECT DISTINCT 1 AS n; DELETE FROM pg_temp.v",
+        "CREATE TEMP TABLE u (n int); CREATE TEMP TABLE v (m int)"
+        "; CREATE RULE also AS ON UPDATE TO pg_temp.u DO ALSO INSERT INTO pg_temp.v VALUES (1)"
+        "; WITH changed AS (UPDATE pg_temp.u SET n = 1 RETURNING n) SELECT n FROM changed",
+    ],
+)
+def test_a_limit_of_the_servers_is_no_fault_of_llamactls(database: str, statement: str):
+    with session(database) as opened, refused(ErrorCode.CONFIG, "Refused by the database"):
+        opened.run(query(statement))
+
+
 LIMITED = """
 import resource, sys
 from llamactl import cli

@@ -235,11 +235,11 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
         return LlamactlError(ErrorCode.CONFIG, f"The database's encoding cannot hold this: {text}")
     if isinstance(exc, errors.DataError) and not state:  # of the driver: a NUL, a year after 9999
         return LlamactlError(ErrorCode.CONFIG, f"{context.where}: {text}")
-    if refuses_rows(exc):
+    if refuses_rows(exc) or state.startswith(_LIMITS):
         return LlamactlError(
             ErrorCode.CONFIG,
             f"Refused by the database ({context.where}): {text}",
-            "llamactl preflight lists triggers and constraints",
+            "llamactl preflight lists triggers, constraints and limits of the server",
         )
     if _changed_by_others(exc, text):
         return LlamactlError(
@@ -258,6 +258,10 @@ _GONE = (
     *(errors.DatatypeMismatch, errors.WrongObjectType, errors.DependentObjectsStillExist),
 )
 _STALE = r"cache lookup failed|could not open relation|tuple concurrently (?:updated|deleted)"
+
+
+_LIMITS = ("0A", "54", "55000")
+"""Not supported, a limit of the server's, and a table that cannot be updated as it is published."""
 
 
 def refuses_rows(exc: BaseException | None) -> bool:
