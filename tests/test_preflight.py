@@ -427,6 +427,15 @@ def test_cycles(database: str, insert: Insert) -> None:
     assert report.cycles_total == 2
 
 
+def test_cycles_of_integer_ids_are_in_the_order_of_numbers(database: str, connection: Connection) -> None:
+    connection.execute(
+        """CREATE TABLE numbered (id bigint PRIMARY KEY, job_id integer, parent_job_id bigint);
+           INSERT INTO numbered VALUES (1, 10, 9), (2, 9, 100), (3, 100, 10), (4, -5, -12), (5, -12, -5)"""
+    )
+    report = run(database, table="numbered")
+    assert [cycle.jobs for cycle in report.cycles] == [("-12", "-5"), ("9", "10", "100")]
+
+
 def test_blank_ids(database: str, insert: Insert) -> None:
     insert([(" \t", None), ("a", ""), {"id": f"{ID}3", "job_id": "", "parent_job_id": ""}])
     assert found(database)["LL106"].count == 3

@@ -180,9 +180,24 @@ class Log:
         """What the file takes."""
         columns = self.names.columns
         if path.startswith("tree/"):
-            known: dict[str, object] = {"job": "c", "parent": "c", "root": "a", "upward": True}
+            known: dict[str, object] = {
+                "job": "c",
+                "parent": "c",
+                "root": "a",
+                "roots": "{a}",
+                "own": True,
+                "upward": True,
+            }
         elif path.startswith("timeline/"):
-            known = {"root": "a", "types": "{ALBUM}", "tops": [], "no_orphans": False, "categories": None}
+            known = {
+                "of_root": True,
+                "types": "{ALBUM}",
+                "tops": [],
+                "ties": ["a"],
+                "roots": "{a}",
+                "no_orphans": False,
+                "categories": None,
+            }
             known |= {"known": ["SUCCESS", "FAILED"]}
             known |= dict.fromkeys(("entity", "album", "artist", "track", "since", "until"))
             known |= {"after_created": None, "after_root": None, "after_id": None, "most": 3, "ids": "{}"}
@@ -208,7 +223,7 @@ class Log:
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
         known |= {"sample": 10, "longest": 100, "depth": 2, "numbers": [1, 2], "wanted": []}
-        known |= {"max_length": "100", "bound": None}
+        known |= {"max_length": "100", "bound": None, "integers": False}
         known |= {"since_epoch": 0, "leftovers": []}
         known |= {"columns": [columns["job_id"], columns["parent_job_id"]], "key": columns["id"]}
         known |= {"padded": False, "pid": 0, "run": 1, "runs": [1]}

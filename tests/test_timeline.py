@@ -34,6 +34,7 @@ from oracle import Options, Row, ask, parent_of, present
 from pages import CHECKOUT
 from roles import new_role
 from sessions import session, settings_for
+from stored_roots import stored_roots
 
 Connection = psycopg.Connection[Any]
 Insert = Callable[[Any], None]
@@ -149,6 +150,41 @@ def test_dangling_parents_are_roots_where_they_fill(insert: Insert, show: Show) 
     assert [one.job_id for one in show("album", ALBUM, flags=null).rows] == ["a"]
     with pytest.raises(LlamactlError):
         show("root", "gone", flags=null)
+
+
+def test_rows_whose_root_is_not_stored_or_wrong(
+    database: str, connection: Connection, insert: Insert, show: Show
+) -> None:
+    insert([row("r", None, 1), row("k", "r", 2, entity_id=ALBUM), row("s", None, 3), row("c", "k", 4)])
+    insert([row(None, "k", 5), row("r", None, 6)])
+    assert migrate_here(database).code == 0
+    insert([row("new", "c", 7, entity_id=ALBUM, status="FAILED"), row("r", None, 8), row(None, "new", 9)])
+    connection.execute("""UPDATE "LlamaLog" SET root_job_id = NULL WHERE job_id = 'r'""")
+    for kind, id_ in (("root", "r"), ("album", ALBUM)):
+        found = show(kind, id_)
+        assert [one.job_id for one in found.rows] == ["r", "k", "c", None, "r", "new", "r", None]
+        assert ({one.root_job_id for one in found.rows}, found.orphans, found.failed) == ({"r"}, 0, 1)
+    with pytest.raises(LlamactlError, match="No row of the log has the root"):
+        show("root", "k")
+    connection.execute("""UPDATE "LlamaLog" SET parent_job_id = 's' WHERE job_id = 'k'""")
+    assert [one.job_id for one in show("root", "r").rows] == ["r", "r", "r"]
+    for kind, id_ in (("root", "s"), ("album", ALBUM)):
+        found = show(kind, id_)
+        assert [one.job_id for one in found.rows] == ["k", "s", "c", None, "new", None]
+        assert {one.root_job_id for one in found.rows} == {"s"}
+
+
+def test_rows_between_that_were_deleted(
+    database: str, connection: Connection, insert: Insert, show: Show
+) -> None:
+    insert([row("r", None, 1), row("a", "r", 2), row("b", "a", 3, entity_id=ALBUM), row("c", "b", 4)])
+    assert migrate_here(database).code == 0
+    connection.execute("""DELETE FROM "LlamaLog" WHERE job_id = 'a'""")
+    for kind, id_ in (("root", "r"), ("album", ALBUM)):
+        assert [one.job_id for one in show(kind, id_).rows] == ["r", "b", "c"]
+    connection.execute("""DELETE FROM "LlamaLog" WHERE job_id = 'r'""")
+    for kind, id_ in (("root", "r"), ("album", ALBUM)):
+        assert [one.job_id for one in show(kind, id_).rows] == ["b", "c"]
 
 
 # --- filters and pages ------------------------------------------------------------------------------------
@@ -367,6 +403,7 @@ class Logs:
                     connection.execute(f'CREATE INDEX ON "{table}" ({column})'.encode())
 
     def fill(self, found: Sequence[Entry], roots: dict[str, str | None]) -> None:
+        """`roots`: row id -> what the root column stores."""
         names = ["id", "job_id", "parent_job_id", "is_root_job"]
         for table in ("before", "slow", "after"):
             columns = [*names, "created_at", "category", "entity_type", *COLUMNS]
@@ -402,7 +439,7 @@ def check(logs: Logs, seed: int, options: Options, graphs: int, most: int) -> No
     rows = [replace(one, root_job_id=None) for one in make_table(seed, graphs, logs.style).rows]
     answer = ask(rows, options)
     found = entries(rows, seed)
-    logs.fill(found, dict(answer.roots))
+    logs.fill(found, stored_roots(rows, options, Random(seed)))
     roots = sorted({root for root in answer.roots.values() if root})
     rng = Random(seed)
     subjects = [("root", one) for one in rng.sample(roots, min(most, len(roots)))]

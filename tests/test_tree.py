@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import networkx as nx
@@ -25,6 +26,7 @@ from llamactl.names import Names
 from llamactl.settings import Flags, Settings, load
 from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
+from stored_roots import stored_roots
 
 BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 
@@ -190,6 +192,96 @@ def test_rows_that_came_after_the_migration_without_a_root_are_found(
         assert (found.root_job_id, found.logs) == ("r", 8)
 
 
+# --- stored roots that the parents contradict ----------------------------------------------------------
+
+
+def marks(found: Tree, job: str) -> list[tuple[MarkKind, str | None]]:
+    [node] = [node for node in found.nodes if node.job_id == job]
+    return [(mark.kind, mark.job_id) for mark in node.marks if mark.kind is not MarkKind.ASKED]
+
+
+def links(found: Tree) -> list[tuple[str | None, str | None]]:
+    return [(node.job_id, node.parent_job_id) for node in found.nodes]
+
+
+DIFFERS = MarkKind.STORED_ROOT_DIFFERS
+each_index = pytest.mark.parametrize("index", ["", "job_id"], ids=["default", "job_id"])
+
+
+@each_index
+def test_a_parent_that_changed_moves_the_job(
+    show: Callable[..., Tree],
+    insert: Callable[..., None],
+    connection: psycopg.Connection[Any],
+    database: str,
+    index: str,
+) -> None:
+    insert([("r", None), ("k", "r"), ("c", "k"), ("j", "r"), ("s", None), (None, "k")])
+    if index:
+        connection.execute(f'CREATE INDEX ON "LlamaLog" ({index})'.encode())
+    assert migrate_here(database).code == 0
+    connection.execute("""UPDATE "LlamaLog" SET parent_job_id = 's' WHERE job_id = 'k'""")
+    for job in ("s", "k", "c"):
+        found = show(job)
+        assert links(found) == [("s", None), ("k", "s"), ("c", "k"), (None, "k")]
+        assert (marks(found, "s"), marks(found, "k"), marks(found, "c")) == ([], *[[(DIFFERS, "r")]] * 2)
+        assert (found.root_job_id, found.jobs, found.logs) == ("s", 3, 4)
+    assert links(show("k", up=True)) == [("s", None), ("k", "s")]
+    assert ids(show("k", subtree=True)) == ["k", "c", None]
+    found = show("r")
+    assert links(found) == [("r", None), ("j", "r")]
+    [note] = [note for note in found.notes if "root" in note]
+    assert note.startswith("3 jobs store the root r, but their parents lead elsewhere")
+    assert "llamactl verify" in note
+    assert "repair --overwrite" in note
+
+
+@each_index
+def test_other_changes_of_parents(
+    show: Callable[..., Tree],
+    insert: Callable[..., None],
+    connection: psycopg.Connection[Any],
+    database: str,
+    index: str,
+) -> None:
+    insert([("r", None), ("k", "r"), ("c", "k"), ("q", None), ("x", "r"), ("y", "x"), ("g", "r"), ("n", "g")])
+    if index:
+        connection.execute(f'CREATE INDEX ON "LlamaLog" ({index})'.encode())
+    assert migrate_here(database).code == 0
+    # k has no parent any more; r has one; x and y are a cycle; the parent of g is none that is logged.
+    for parent, job in ((None, "k"), ("q", "r"), ("y", "x"), ("gone", "n")):
+        change = 'UPDATE "LlamaLog" SET parent_job_id = %s WHERE job_id = %s'
+        connection.execute(change.encode(), [parent, job])
+    assert links(show("c")) == links(show("k")) == [("k", None), ("c", "k")]
+    assert marks(show("k"), "k") == [(DIFFERS, "r")]
+    for job in ("r", "q", "g"):
+        found = show(job)
+        assert links(found) == [("q", None), ("r", "q"), ("g", "r")]
+        assert marks(found, "r") == [(DIFFERS, "r")]
+    found = show("y")
+    assert {node.job_id for node in found.nodes} == {"x", "y"}
+    assert (found.root_job_id, marks(found, "x")[-1], marks(found, "y")[-1]) == (None, *[(DIFFERS, "r")] * 2)
+    # r is no root, so what it once caused stays below the parent that it names.
+    assert links(show("n")) == [("gone", None), ("n", "gone")]
+    connection.execute("""UPDATE "LlamaLog" SET parent_job_id = NULL WHERE job_id = 'r'""")
+    found = show("n")
+    assert links(found)[0] == ("r", None)
+    assert {*links(found)} == {("r", None), ("g", "r"), ("n", "r")}
+    assert marks(found, "n") == [(MarkKind.PARENT_NOT_LOGGED, "gone")]
+
+
+def test_rows_of_the_root_itself_whose_root_is_not_stored(
+    show: Callable[..., Tree], insert: Callable[..., None], connection: psycopg.Connection[Any], database: str
+) -> None:
+    insert([("r", None), ("a", "r"), ("a", None), ("b", "a")])
+    before = show("r", flags={})
+    assert migrate_here(database).code == 0
+    connection.execute("""UPDATE "LlamaLog" SET root_job_id = NULL WHERE parent_job_id IS NULL""")
+    for job in ("r", "a", "b"):
+        found = show(job)
+        assert (links(found), found.logs) == (links(before), 4)
+
+
 # --- notes and plans ------------------------------------------------------------------------------------
 
 
@@ -244,9 +336,10 @@ def test_from_a_root_id_nothing_is_scanned_after_the_migration(
     )
     add_root(connection)
     connection.execute('ANALYZE "LlamaLog"')
-    common = {"trust_root_flag": True, "root": "j900"}
+    common = {"trust_root_flag": True, "roots": "{j900}"}
     assert "Seq Scan" not in plan(connection, "tree/rows", jobs="{}", parents="{}", **common)
-    asked = plan(connection, "tree/asked", job="j900", parent="j900", **common)
+    job = {"job": "j900", "parent": "j900", "root": "j900", "own": False, "trust_root_flag": True}
+    asked = plan(connection, "tree/asked", **job)
     # The rows of the job are looked for only where the root column does not know it.
     assert asked.index("One-Time Filter") < asked.index("Seq Scan")
     for name, value in PROBING.items():
@@ -283,16 +376,18 @@ class Layout:
     style: IdStyle = IdStyle.TEXT
     bare: bool = False
     """Has none of the optional columns."""
+    root: str = ""
+    """The type of the root column, where it is not that of job_id."""
 
 
 CREATE_CASELESS = "CREATE COLLATION caseless (provider=icu, locale='und-u-ks-level2', deterministic=false)"
 LAYOUTS = {
     "varchar": Layout("varchar(100)", "varchar(100)"),
     "collated": Layout('text COLLATE "C"', 'text COLLATE "POSIX"'),
-    "text": Layout("text", "varchar(200)"),
+    "text": Layout("text", "varchar(200)", root="varchar(130)"),
     "char": Layout("char(120)", "char(110)", IdStyle.CHAR),
     "integer": Layout("integer", "integer", IdStyle.INTEGER),
-    "integers": Layout("integer", "bigint", IdStyle.INTEGER),
+    "integers": Layout("integer", "bigint", IdStyle.INTEGER, root="bigint"),
     "uuid": Layout("uuid", "uuid", IdStyle.UUID),
     "bare": Layout("text", "text", bare=True),
     "caseless": Layout("text COLLATE caseless", "text COLLATE caseless"),
@@ -329,14 +424,16 @@ class Bench:
     def columns(self, table: str) -> str:
         columns = f"job_id {self.layout.job}, parent_job_id {self.layout.parent}"
         columns += "" if self.layout.bare else ", is_root_job boolean, created_at timestamptz"
-        return columns + (f", root_job_id {self.layout.job}" if table.startswith("root") else "")
+        return columns + (
+            f", root_job_id {self.layout.root or self.layout.job}" if table.startswith("root") else ""
+        )
 
     def fill(self, rows: Sequence[Row], options: Options) -> list[Row]:
         """Returns the rows as a table holds them."""
         held = [replace(row, root_job_id=None) for row in rows]
         if self.layout.bare:
             held = [replace(row, is_root_job=None) for row in held]
-        roots = ask(held, options).roots
+        self.stored = stored_roots(held, options, Random(len(rows)))
         for table in self.tables:
             names = ["id", "job_id", "parent_job_id"]
             names += [] if self.layout.bare else ["is_root_job", "created_at"]
@@ -346,7 +443,7 @@ class Bench:
                 with cursor.copy(f'COPY "{table}" ({", ".join(names)}) FROM STDIN'.encode()) as copy:
                     for number, row in enumerate(held):
                         created = BEGIN + timedelta(minutes=number * 7 % 5)
-                        values = {"created_at": created, "root_job_id": roots[row.id]}
+                        values = {"created_at": created, "root_job_id": self.stored[row.id]}
                         copy.write_row(
                             [values[name] if name in values else getattr(row, name) for name in names]
                         )
@@ -372,8 +469,30 @@ class Bench:
             assert {node.job_id for node in found.nodes if node.job_id} == {job, *nx.ancestors(graph, job)}
         for table in self.tables[1:]:
             with self.opened(table, options) as show:
-                assert [show(job) for job in asked] == expected, table
-                assert [show(job, subtree=True) for job in asked] == below, table
+                for job, whole, part in zip(asked, expected, below, strict=True):
+                    found = show(job)
+                    assert without_stored(found) == whole, (table, job)
+                    assert without_stored(show(job, subtree=True)) == part, (table, job)
+                    if table.startswith("root"):
+                        check_stored(found, self.stored, answer, options)
+
+
+def without_stored(found: Tree) -> Tree:
+    """Without what is said of the stored roots alone."""
+    nodes = [
+        replace(node, marks=tuple(one for one in node.marks if one.kind is not MarkKind.STORED_ROOT_DIFFERS))
+        for node in found.nodes
+    ]
+    return replace(found, nodes=tuple(nodes))
+
+
+def check_stored(found: Tree, stored: dict[str, str | None], answer: Answer, options: Options) -> None:
+    for node in found.nodes:
+        subject = node.job_id if node.job_id is not None else node.parent_job_id
+        assert subject is not None
+        wrong = {stored[log.id] for log in node.logs} - {None, root_of(subject, answer, options)}
+        marks = [mark.job_id for mark in node.marks if mark.kind is MarkKind.STORED_ROOT_DIFFERS]
+        assert (set(marks), len(marks)) == (wrong, len(set(marks)))
 
 
 def plain(found: Tree) -> Tree:

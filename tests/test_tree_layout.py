@@ -36,7 +36,7 @@ def tree(
 ) -> Tree:
     """The tree of these rows, which come oldest first."""
     entries = [
-        row if isinstance(row, Entry) else Entry(*row, of_root=False, log=log(str(number)))
+        row if isinstance(row, Entry) else Entry(*row, None, log(str(number)))
         for number, row in enumerate(rows)
     ]
     graph = Graph.of(entries)
@@ -150,18 +150,55 @@ def test_a_row_without_a_job_id_is_a_node_of_its_own() -> None:
     ]
 
 
-def test_rows_that_only_the_root_column_puts_here_stand_under_the_root() -> None:
+def test_the_root_column_counts_only_where_no_parent_is_logged() -> None:
     """The rows of `purged` were deleted after the migration; `s` is logged, in another tree."""
     rows = [
-        Entry("r", None, True, log("0")),
-        Entry("a", "purged", True, log("1")),
-        Entry("b", "a", True, log("2")),
-        Entry(None, "s", True, log("3")),
-        Entry("stray", None, False, log("4")),
+        Entry("r", None, "r", log("0")),
+        Entry("a", "purged", "r", log("1")),
+        Entry("b", "a", "r", log("2")),
+        Entry(None, "s", "r", log("3")),
+        Entry("stray", None, None, log("4")),
+        Entry("own", None, "r", log("5")),
+        Entry("below", "own", "r", log("6")),
+        Entry(None, None, "r", log("7")),
+        Entry("split", "purged", "r", log("8")),
+        Entry("split", "purged", "t", log("9")),
+        Entry("x", "y", "r", log("10")),
+        Entry("y", "x", "r", log("11")),
     ]
     found = tree(rows, "b", top="r", logged=frozenset("s"))
-    assert shape(found) == ["r", "  a [parent_not_logged purged]", "    b [asked]", "  - [also_under s]"]
-    assert found.root_job_id == "r"
+    assert shape(found) == ["r", "  a [parent_not_logged purged]", "    b [asked]"]
+    assert (found.root_job_id, found.logs, len(found.notes)) == ("r", 3, 1)
+    assert found.notes[0].startswith("7 jobs store the root r, but their parents lead elsewhere")
+    assert "repair --overwrite" in found.notes[0]
+
+
+def test_a_stored_root_that_the_parents_contradict_is_marked() -> None:
+    rows = [
+        Entry("s", None, "s", log("0")),
+        Entry("k", "s", "r", log("1")),
+        Entry("k", "s", "q", log("2")),
+        Entry("c", "k", "s", log("3")),
+        Entry("m", "s", "s", log("4")),
+        Entry("m", "t", None, log("5")),
+    ]
+    assert shape(tree(rows, "s", top="s", logged=frozenset("t"))) == [
+        "s [asked]",
+        "  k [stored_root_differs r] [stored_root_differs q]",
+        "    c",
+        "  m [also_under t] [origin_unknown] [stored_root_differs s]",
+    ]
+
+
+def test_what_is_no_part_of_the_tree_decides_nothing() -> None:
+    """As before the migration, when `f` is not even read."""
+    true = [("r", None), ("a", "r"), ("k", "c"), ("k", "a"), ("c", "r")]
+    rows = [("f", None), ("r", None), ("a", "r"), ("k", "f"), ("k", "c"), ("k", "a"), ("c", "f"), ("c", "r")]
+    stored = [Entry(job, parent, "r", log(str(number))) for number, (job, parent) in enumerate(rows)]
+    found = tree(stored, "r", top="r")
+    assert {node.job_id: node.parent_job_id for node in found.nodes} == {
+        node.job_id: node.parent_job_id for node in tree(true, "r", top="r").nodes
+    }
 
 
 # --- the top of a job that has no root ------------------------------------------------------------------
@@ -169,12 +206,12 @@ def test_rows_that_only_the_root_column_puts_here_stand_under_the_root() -> None
 
 def test_the_top_is_where_the_parents_named_first_lead() -> None:
     rows = [("c", "b"), ("c", "a"), ("a", None), ("b", None)]
-    assert topmost(Graph.of([Entry(*row, False, log("")) for row in rows]), "c") == "b"
+    assert topmost(Graph.of([Entry(*row, None, log("")) for row in rows]), "c") == "b"
 
 
 def test_the_top_of_a_circle_with_ways_out_is_the_oldest_end() -> None:
     rows = [("y", None), ("x", None), ("a", "b"), ("b", "a"), ("b", "x"), ("a", "y")]
-    assert topmost(Graph.of([Entry(*row, False, log("")) for row in rows]), "a") == "y"
+    assert topmost(Graph.of([Entry(*row, None, log("")) for row in rows]), "a") == "y"
 
 
 # --- counts, depth, limit -------------------------------------------------------------------------------
@@ -218,9 +255,9 @@ def test_a_subtree_counts_only_itself() -> None:
 
 
 def test_failures_are_counted_by_job_and_the_oldest_is_told() -> None:
-    rows = [Entry("r", None, False, log("0"))]
-    rows += [Entry("a", "r", False, log(str(n), status="FAILED")) for n in (1, 2)]
-    rows.append(Entry("b", "r", False, log("3", status="FAILED")))
+    rows = [Entry("r", None, None, log("0"))]
+    rows += [Entry("a", "r", None, log(str(n), status="FAILED")) for n in (1, 2)]
+    rows.append(Entry("b", "r", None, log("3", status="FAILED")))
     found = tree(rows, "r")
     assert (found.failed, found.first_failure and found.first_failure.id) == (2, "1")
     assert tree(rows, "b", subtree=True).first_failure == log("3", status="FAILED")

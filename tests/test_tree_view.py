@@ -40,7 +40,7 @@ def entry(job: str | None, parent: str | None = None, **values: Any) -> Entry:
         "error_message": None,
         "created_at": None,
     }
-    return Entry(job, parent, False, LogRow(values.pop("id", "1"), **(row | values)))
+    return Entry(job, parent, None, LogRow(values.pop("id", "1"), **(row | values)))
 
 
 def failed(job: str, parent: str, **values: Any) -> Entry:
@@ -378,7 +378,7 @@ def test_a_million_jobs(shape: str) -> None:
     size = 1_000_000
     above = {"wide": lambda n: 0, "bushy": lambda n: (n - 1) // 9, "deep": lambda n: n - 1}[shape]
     row = entry("").log
-    rows = (Entry(str(n), str(above(n)) if n else None, False, row) for n in range(size))
+    rows = (Entry(str(n), str(above(n)) if n else None, None, row) for n in range(size))
     graph = Graph.of(rows)
     begun = perf_counter()
     found = draw(graph, "0", View("0"), top_is_root=True)

@@ -1,6 +1,12 @@
--- The cyclic jobs, numbered in the order of their ids, and the parent edges among them. Lock: none.
+-- The cyclic jobs, numbered in the order of their ids, and the parent edges among them.
+-- Parameters: integers (the ids are integers, and ordered as such; else byte by byte).
+-- Lock: none.
+\if :{?integers}
+\else
+\set integers false
+\endif
 INSERT INTO pg_temp.cyclic (number, job)
-SELECT row_number() OVER (ORDER BY edge.job), edge.job
+SELECT row_number() OVER (ORDER BY CASE WHEN :'integers'::boolean THEN edge.job::numeric END, edge.job), edge.job
 FROM pg_temp.edge
 LEFT JOIN pg_temp.lineage ON lineage.job = edge.job
 WHERE edge.job IS NOT NULL AND lineage.job IS NULL;

@@ -1,22 +1,22 @@
 -- The rows of one root; or of one album, artist or track: those that carry its id, all of these rows' roots, and those
---   of them that have no root. With each comes what is to be said of all of them. By index, where these are there: on the
---   root column, on (entity_type, entity_id), and on album_id, artist_id or track_id.
--- Parameters: root (NULL: none); types and entity (the words for the kind in entity_type, and the id, as their columns
---   hold them), album, artist, track (the id; NULL: not looked for); before the migration, where no column holds the
---   roots: jobs and parents (the jobs of known root, in job_id's and in parent_job_id's type), tops (those of them that
---   are roots); trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until
+--   of them that have no root. With each comes what is to be said of all of them. By index, where these are there: on
+--   job_id and parent_job_id, or the root column, on (entity_type, entity_id), and on album_id, artist_id or track_id.
+-- Parameters: of_root (the timeline is of a root); types and entity (the words for the kind in entity_type, and the id,
+--   as their columns hold them), album, artist, track (the id; NULL: not looked for); ties (the jobs of known root, as
+--   text), jobs and parents (the same, in job_id's and in parent_job_id's type) or roots (in root_job_id's type: only rows
+--   that store one of these are looked for), tops (those of them that are roots); trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until
 --   is not), known (the statuses that are known, in capitals), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
 -- Returns one row for each row that is shown, in their order, and one with NULLs where none is. Of all rows: total,
 --   orphans, failed, unknown_statuses and unknown_rows (arrays: the statuses that are not among `known`, NULL too, and how
 --   many rows have each; NULL where there are none), left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
 --   first_created, first_linked (ISO 8601). Of the row: id (NULL: there is none), operation, category, status,
 --   entity_type, entity_id, duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the
---   parent also where the root flag disregards it), root (NULL before the migration), album_id, artist_id, track_id, all
+--   parent also where the root flag disregards it), root (as it is stored), album_id, artist_id, track_id, all
 --   text; tracked (it has a root), is_root (its job is one).
 -- Lock: ACCESS SHARE.
-\if :{?root}
+\if :{?of_root}
 \else
-\set root ''
+\set of_root false
 \endif
 \if :{?types}
 \else
@@ -37,6 +37,14 @@
 \if :{?track}
 \else
 \set track '00000000-0000-0000-0000-000000000000'
+\endif
+\if :{?ties}
+\else
+\set ties '{}'
+\endif
+\if :{?roots}
+\else
+\set roots '{}'
 \endif
 \if :{?jobs}
 \else
@@ -96,14 +104,13 @@ WITH typed AS (
   FROM "public"."LlamaLog" AS log
 ),
 carrying AS MATERIALIZED (
-  SELECT entry.place, entry.root,
-         entry.root IS NOT NULL OR coalesce(entry.tie = ANY (:'jobs'::text[]), false) AS tracked
+  SELECT entry.place, coalesce(entry.tie = ANY (:'ties'::text[]), false) AS tracked
   FROM (
     SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "album_id", NULL::text AS "artist_id",
-           NULL::text AS "track_id", NULL::text AS "root_job_id"
+           NULL::text AS "track_id"
   ) AS absent
   CROSS JOIN LATERAL (
-    SELECT log.ctid AS place, "root_job_id" AS root,
+    SELECT log.ctid AS place,
            CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text
                 ELSE log."parent_job_id"::text END COLLATE "C" AS tie
     FROM "public"."LlamaLog" AS log
@@ -126,8 +133,8 @@ member AS MATERIALIZED (
          END AS left_out
   FROM (
     SELECT mapped.*,
-           mapped.root IS NOT NULL OR coalesce(coalesce(mapped.job, mapped.parent_held) = ANY (:'jobs'::text[]), false) AS tracked,
-           coalesce(mapped.job = mapped.root OR mapped.job = ANY (:'tops'::text[]), false) AS is_root,
+           coalesce(coalesce(mapped.job, mapped.parent_held) = ANY (:'ties'::text[]), false) AS tracked,
+           coalesce(mapped.job = ANY (:'tops'::text[]), false) AS is_root,
            CASE WHEN NOT (:'trust_root_flag'::boolean AND mapped.flagged AND mapped.job IS NOT NULL)
                 THEN mapped.parent_held END AS parent
     FROM (
@@ -156,26 +163,26 @@ member AS MATERIALIZED (
              "created_at" AS created,
              "is_root_job" IS TRUE AS flagged
       FROM (
-        -- The bare comparison can use an index; the second tells what the column's type takes for equal.
-        SELECT log.*
-        FROM "public"."LlamaLog" AS log
-        WHERE "root_job_id" = :'root' AND "root_job_id"::text COLLATE "C" = :'root'::text
-        UNION ALL
-        -- Arrays, not joins: a join could read the whole table, and hash it.
-        SELECT log.*
-        FROM "public"."LlamaLog" AS log
-        WHERE "root_job_id" = ANY (ARRAY(SELECT DISTINCT carrying.root FROM carrying WHERE carrying.root IS NOT NULL))
-        UNION ALL
         SELECT log.*
         FROM "public"."LlamaLog" AS log
         WHERE log.ctid = ANY (ARRAY(SELECT carrying.place FROM carrying WHERE NOT carrying.tracked))
+        UNION ALL
+        -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong, and a column's
+        -- type can take other ids for equal: the ties decide.
+        SELECT log.*
+        FROM "public"."LlamaLog" AS log
+        WHERE "root_job_id" = ANY (:'roots')
+          AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
+                       log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
         UNION ALL
         SELECT log.*
         FROM "public"."LlamaLog" AS log
         WHERE (log."job_id" = ANY (:'jobs')
                OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
+          AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
+                       log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
           -- Without ids this branch must not cost a scan.
-          AND cardinality(:'jobs'::text[]) > 0
+          AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
       ) AS log
     ) AS mapped
   ) AS entry
@@ -201,7 +208,7 @@ head AS (
          count(*) FILTER (WHERE left_out = 'since') AS left_out_since,
          count(*) FILTER (WHERE left_out = 'until') AS left_out_until,
          count(*) FILTER (WHERE left_out = 'after') AS left_out_after,
-         to_json(min(created) FILTER (WHERE category = 'CREATED' AND about OR is_root AND :'root'::text IS NOT NULL)) #>> '{}'
+         to_json(min(created) FILTER (WHERE category = 'CREATED' AND about OR is_root AND :'of_root'::boolean)) #>> '{}'
            AS first_created,
          to_json(min(created) FILTER (WHERE category = 'LINKED' AND about)) #>> '{}' AS first_linked
   FROM (

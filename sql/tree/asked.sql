@@ -1,9 +1,10 @@
--- What the log knows of the job that was asked for.
--- Parameters: job and parent (the job, as job_id and parent_job_id may hold it; NULL where the type cannot),
---   root (the job; NULL: do not look for it in the root column), trust_root_flag.
--- Returns one row: is_root (some row holds it as its root; the rest is then not looked at), row_count (its own rows),
---   unfilled (those of them without a root), root_lo and root_hi (the smallest and largest root that the others hold),
---   is_child (some row of its own names a parent), is_parent (no row of its own, but some row names it as its parent).
+-- What the log knows of a job.
+-- Parameters: job, parent and root (the job, as job_id, parent_job_id and root_job_id may hold it; NULL where the type
+--   cannot, or the column is not to be searched), own (look at its own rows also where some row stores it as its root),
+--   trust_root_flag.
+-- Returns one row: is_root (some row stores it as its root), row_count (its own rows), root_lo and root_hi (the smallest
+--   and largest root that these store), is_child (some of them names a parent), is_parent (it has no row of its own, but
+--   some row names it as its parent).
 -- Lock: ACCESS SHARE.
 \if :{?job}
 \else
@@ -17,31 +18,36 @@
 \else
 \set root ''
 \endif
+\if :{?own}
+\else
+\set own true
+\endif
 \if :{?trust_root_flag}
 \else
 \set trust_root_flag true
 \endif
-SELECT named.is_root, own.row_count, own.unfilled, own.root_lo, own.root_hi, own.is_child,
-       below.is_parent
+-- The bare comparisons can use an index; the second ones tell what the column's type takes for equal.
+SELECT named.is_root, own_rows.row_count, own_rows.root_lo, own_rows.root_hi, own_rows.is_child, below.is_parent
 FROM (
-  SELECT EXISTS (SELECT FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root') AS is_root
+  SELECT EXISTS (
+    SELECT FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root' AND "root_job_id"::text COLLATE "C" = :'root'::text
+  ) AS is_root
   FROM (SELECT NULL::text AS "root_job_id") AS absent
 ) AS named
 CROSS JOIN LATERAL (
-  SELECT count(*) AS row_count, count(*) - count(own_row.root) AS unfilled, min(own_row.root) AS root_lo,
-         max(own_row.root) AS root_hi, coalesce(bool_or(own_row.named_parent), false) AS is_child
+  SELECT count(*) AS row_count, min(own_row.root) AS root_lo, max(own_row.root) AS root_hi,
+         coalesce(bool_or(own_row.named_parent), false) AS is_child
   FROM (SELECT NULL::boolean AS "is_root_job", NULL::text AS "root_job_id") AS absent
   CROSS JOIN LATERAL (
-    -- The bare comparison can use an index; the second tells what the column's type takes for equal.
     SELECT "root_job_id"::text COLLATE "C" AS root,
            NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE)
              AND btrim(coalesce(log."parent_job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '' AS named_parent
     FROM "public"."LlamaLog" AS log
-    WHERE log."job_id" = :'job' AND log."job_id"::text COLLATE "C" = :'job'::text AND NOT named.is_root
+    WHERE log."job_id" = :'job' AND log."job_id"::text COLLATE "C" = :'job'::text AND (:'own'::boolean OR NOT named.is_root)
   ) AS own_row
-) AS own
+) AS own_rows
 CROSS JOIN LATERAL (
-  SELECT CASE WHEN named.is_root OR own.row_count > 0 THEN false ELSE EXISTS (
+  SELECT CASE WHEN named.is_root OR own_rows.row_count > 0 THEN false ELSE EXISTS (
     SELECT FROM "public"."LlamaLog" AS log
     WHERE log."parent_job_id" = :'parent' AND log."parent_job_id"::text COLLATE "C" = :'parent'::text
       AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE

@@ -1,16 +1,17 @@
 -- The jobs below some jobs, by an index that leads with parent_job_id: one probe a job, and cycles end by themselves.
--- Parameters: jobs (an array of job ids), root (all jobs of this root are started from as well, and rows that hold it
---   are left out of the walk; NULL: none), trust_root_flag.
--- Returns one row a job: job (NULL: some rows without a job id), walked (reached by a row that does not hold the root).
+-- Parameters: jobs (an array of job ids), roots (an array: the jobs of all rows that store one of these are started
+--   from as well, and these rows are left out of the walk), trust_root_flag.
+-- Returns one row a job: job (NULL: some rows without a job id), walked (reached by a row that stores none of the
+--   roots).
 -- For id columns of one type and collation only; reach.sql does without that, and without an index.
 -- Lock: ACCESS SHARE.
 \if :{?jobs}
 \else
 \set jobs '{}'
 \endif
-\if :{?root}
+\if :{?roots}
 \else
-\set root ''
+\set roots '{}'
 \endif
 \if :{?trust_root_flag}
 \else
@@ -25,7 +26,7 @@ WITH RECURSIVE walk AS (
     FROM "public"."LlamaLog" AS none
     WHERE false
     UNION
-    SELECT log."job_id" FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root'
+    SELECT log."job_id" FROM "public"."LlamaLog" AS log WHERE "root_job_id" = ANY (:'roots')
   ) AS start
   UNION
   SELECT below.job, true
@@ -37,7 +38,7 @@ WITH RECURSIVE walk AS (
       SELECT log."job_id" AS job
       FROM "public"."LlamaLog" AS log
       WHERE log."parent_job_id" = walk.job
-        AND ("root_job_id" = :'root') IS NOT TRUE
+        AND ("root_job_id" = ANY (:'roots')) IS NOT TRUE
         AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
                  AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
     ) AS child

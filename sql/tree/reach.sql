@@ -1,6 +1,7 @@
 -- The jobs above or below some jobs, in two passes over the table: where no index helps, or the id columns differ in
 -- type. Linear, however deep.
--- Parameters: jobs (an array of job ids), upward (true: those above; false: those below), trust_root_flag.
+-- Parameters: jobs (an array of job ids), upward (true: those above; false: those below), roots (an array, in
+--   root_job_id's type: the walk starts from the jobs of all rows that store one of these, too), trust_root_flag.
 -- Returns one row a logged job: job. Those asked for are among them; a job of the same hash could be: see below.
 -- Lock: ACCESS SHARE.
 --
@@ -15,6 +16,10 @@
 \if :{?upward}
 \else
 \set upward true
+\endif
+\if :{?roots}
+\else
+\set roots '{}'
 \endif
 \if :{?trust_root_flag}
 \else
@@ -44,6 +49,12 @@ graph AS MATERIALIZED (
 walk AS (
   SELECT hashtextextended(asked.job COLLATE "C", 0) / 2 AS job
   FROM unnest(:'jobs'::text[]) AS asked (job)
+  UNION
+  SELECT hashtextextended(log."job_id"::text COLLATE "C", 0) / 2
+  FROM (SELECT NULL::text AS "root_job_id") AS absent
+  CROSS JOIN LATERAL (
+    SELECT log."job_id" FROM "public"."LlamaLog" AS log WHERE "root_job_id" = ANY (:'roots') AND log."job_id" IS NOT NULL
+  ) AS log
   UNION
   SELECT (SELECT finishes FROM graph)[number]
   FROM walk

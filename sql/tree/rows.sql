@@ -1,14 +1,14 @@
--- The rows of a tree: those that hold its root, and those of its jobs.
--- Parameters: root (NULL: none is looked for), jobs (an array of job ids, in job_id's type), parents (the same ids, in
+-- The rows of some trees: those that store one of the roots, and those of the jobs.
+-- Parameters: roots (an array, in root_job_id's type), jobs (an array of job ids, in job_id's type), parents (the same ids, in
 --   parent_job_id's type: the rows without a job id below them), trust_root_flag.
 -- Returns one row a row of the log, oldest first: job and parent (NULL where missing; the parent also where the root
---   flag disregards it), of_root (holds the root), id, operation, category, status, entity_type, entity_id,
+--   flag disregards it), root (as it is stored), id, operation, category, status, entity_type, entity_id,
 --   duration_ms, error_message, created_at (ISO 8601), all text. Ids that the column's type takes for equal may be
 --   among them.
 -- Lock: ACCESS SHARE.
-\if :{?root}
+\if :{?roots}
 \else
-\set root ''
+\set roots '{}'
 \endif
 \if :{?jobs}
 \else
@@ -24,7 +24,7 @@
 \endif
 SELECT entry.job,
        CASE WHEN NOT (:'trust_root_flag'::boolean AND entry.flagged AND entry.job IS NOT NULL) THEN entry.parent END AS parent,
-       entry.of_root, entry.id, entry.operation, entry.category, entry.status, entry.entity_type, entry.entity_id,
+       entry.root, entry.id, entry.operation, entry.category, entry.status, entry.entity_type, entry.entity_id,
        entry.duration_ms, entry.error_message, to_json(entry.created) #>> '{}' AS created_at
 FROM (
   SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
@@ -35,7 +35,7 @@ CROSS JOIN LATERAL (
   SELECT CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text COLLATE "C" END AS job,
          CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
               THEN log."parent_job_id"::text COLLATE "C" END AS parent,
-         ("root_job_id" = :'root') IS TRUE AS of_root,
+         "root_job_id"::text COLLATE "C" AS root,
          log."id"::text AS id,
          "operation"::text AS operation,
          "category"::text AS category,
@@ -47,13 +47,13 @@ CROSS JOIN LATERAL (
          "created_at" AS created,
          "is_root_job" IS TRUE AS flagged
   FROM (
-    SELECT log.* FROM "public"."LlamaLog" AS log WHERE "root_job_id" = :'root'
+    SELECT log.* FROM "public"."LlamaLog" AS log WHERE "root_job_id" = ANY (:'roots')
     UNION ALL
     SELECT log.*
     FROM "public"."LlamaLog" AS log
     WHERE (log."job_id" = ANY (:'jobs')
            OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
-      AND ("root_job_id" = :'root') IS NOT TRUE
+      AND ("root_job_id" = ANY (:'roots')) IS NOT TRUE
       -- Without ids this branch must not cost a scan.
       AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
   ) AS log

@@ -31,11 +31,16 @@ def as_held(column: Column, id_: str) -> str | None:
     return id_.rstrip(" ") if column.bare_type == "bpchar" else id_
 
 
+def exact(column: Column, id_: str) -> str | None:
+    """The id where the column can hold it as it is; else None."""
+    return id_ if as_held(column, id_) == id_ else None
+
+
 def array(column: Column, ids: Collection[str]) -> str:
     """As array_of(), without those that the column's type cannot hold."""
-    return array_of(
-        ids if column.kind is not IdKind.INTEGER else [id_ for id_ in ids if as_held(column, id_)]
-    )
+    if column.kind is IdKind.INTEGER or column.bare_type == "bpchar":
+        ids = [id_ for id_ in ids if as_held(column, id_) == id_]
+    return array_of(ids)
 
 
 def array_of(ids: Collection[str]) -> str:

@@ -139,9 +139,14 @@ def counts(session: Session, names: Names) -> tuple[Counts, int]:
     ), row.missing
 
 
-def cycles(session: Session, names: Names, sample: int) -> tuple[tuple[Cycle, ...], int]:
-    """The first `sample` cycles, smallest id first, with their first `sample` jobs; and how many in all."""
-    session.run(queries.load("lineage/cyclic", names))
+def cycles(
+    session: Session, names: Names, sample: int, *, integers: bool = False
+) -> tuple[tuple[Cycle, ...], int]:
+    """The first `sample` cycles, smallest id first, with their first `sample` jobs; and how many in all.
+
+    `integers`: the ids are, and are ordered as such.
+    """
+    session.run(queries.load("lineage/cyclic", names), integers=integers)
     children, parents = array("i"), array("i")
     for child, parent in session.tuples(queries.load("lineage/cyclic_edges", names)):
         children.append(child)

@@ -30,6 +30,7 @@ from llamactl.model import (
     Counts,
     Cycle,
     Finding,
+    IdKind,
     Note,
     PreflightReport,
     Relation,
@@ -150,8 +151,11 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
         session.read_only()
         lineage.resolve(session, names, settings)
         counts, missing = lineage.counts(session, names)
+        integers = relation.columns["job_id"].kind is IdKind.INTEGER
         cycles, total = (
-            lineage.cycles(session, names, settings.sample) if counts.orphans_by.cyclic else ((), 0)
+            lineage.cycles(session, names, settings.sample, integers=integers)
+            if counts.orphans_by.cyclic
+            else ((), 0)
         )
         needs = plan.look_at_rows(session, names)
         told = {

@@ -97,6 +97,8 @@ class MarkKind(StrEnum):
     """The job names the parent `id` too."""
     ORIGIN_UNKNOWN = "origin_unknown"
     """The job has no root."""
+    STORED_ROOT_DIFFERS = "stored_root_differs"
+    """A row of the job stores the root `id`, which its parents do not lead to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELECT, and works on a standby.
 
 1. See which columns hold such an id, and which indexes find it there.
-2. Before the migration no column holds the roots: those of the rows that carry the id are found by walking.
+2. Find the roots of the rows that carry the id, and all jobs of these roots, by their parents.
 3. One query for the rows, and for what is to be said of all of them, shown or not.
 4. Look up what their albums, artists and tracks are called, so many rows at a time.
 """
@@ -11,6 +11,7 @@ Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELEC
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -31,7 +32,7 @@ from llamactl.settings import Settings
 from llamactl.timeline.asked import Asked, ask
 from llamactl.timeline.cursor import cursor
 from llamactl.timeline.filters import FLAGS, Filters
-from llamactl.timeline.rows import Head, Row, parted, tie, titled
+from llamactl.timeline.rows import Head, Row, parted, stored_root, tie, titled
 from llamactl.timeline.spool import Spool
 from llamactl.timeline.titles import Library
 from llamactl.timeline.walk import roots_around
@@ -49,12 +50,12 @@ def run(session: Session, settings: Settings, subject: Subject, filters: Filters
     obstacles.refuse_unreadable(relation)
     catalog.require_whole_rows(session, relation)
     asked = ask(session, relation, subject)
-    shown = filters.params(relation, asked.subject)
     with session.snapshot():
         session.read_only()
         log = Log.open(session, settings, relation)
-        roots = None if relation.root else _walked(log, asked, relation, settings)
-        head, found = _query(log, asked, {**shown, **_tracked(log, roots or {})})
+        asked, roots = _walked(log, asked, relation, settings)
+        shown = filters.params(relation, asked.subject)
+        head, found = _query(log, asked, {**shown, **_tracked(log, roots)})
         if not head.total:
             raise _not_found(asked.subject)
         library = Library.open(session, relation)
@@ -68,30 +69,48 @@ def run(session: Session, settings: Settings, subject: Subject, filters: Filters
     )
 
 
-def _walked(log: Log, asked: Asked, relation: Relation, settings: Settings) -> dict[str, str]:
-    """Every job that shares its root with one of what was asked for -> that root."""
+def _walked(log: Log, asked: Asked, relation: Relation, settings: Settings) -> tuple[Asked, dict[str, str]]:
+    """Every job that shares its root with one of what was asked for -> that root.
+
+    The id of a root comes back as the log writes it.
+    """
     fill = settings.dangling is DanglingPolicy.FILL
     if asked.subject.kind is SubjectKind.ROOT:
-        roots = roots_around(log, {asked.subject.id}, fill_dangling=fill)
-        return roots if roots.get(asked.subject.id) == asked.subject.id else {}
+        found = log.look_up(asked.subject.id)
+        if found is not None:
+            id_, _ = found
+            stored = {id_} if log.root else set()
+            roots = roots_around(log, {id_}, fill_dangling=fill, stored=stored)
+            if roots.get(id_) == id_:
+                return replace(asked, subject=replace(asked.subject, id=id_)), roots
+        return asked, {}
     _, carrying = _query(log, asked, {**Filters().params(relation, asked.subject), **_tracked(log, {})})
-    jobs = {job for job in map(tie, carrying) if job is not None}
-    return roots_around(log, jobs, fill_dangling=fill) if jobs else {}
+    jobs: dict[str, str | None] = {}
+    for row in carrying:
+        job = tie(row)
+        if job is not None:
+            jobs[job] = stored_root(row) or jobs.get(job)
+    stored = {root for root in jobs.values() if root is not None} if log.root else set()
+    return asked, roots_around(log, jobs, fill_dangling=fill, stored=stored) if jobs else {}
 
 
 def _tracked(log: Log, roots: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of rows.sql that tell it what no column holds."""
+    """The parameters of rows.sql that tell it which jobs belong to the roots."""
+    tops = {*roots.values()}
+    by_root = log.root is not None and not log.thorough
     return {
-        "jobs": array(log.job, roots),
-        "parents": array(log.parent, roots),
-        "tops": sorted({*roots.values()}),
+        "ties": [*roots],
+        "jobs": "{}" if by_root else array(log.job, roots),
+        "parents": "{}" if by_root else array(log.parent, roots),
+        "roots": array(log.root, tops) if by_root and log.root else "{}",
+        "tops": sorted(tops),
     }
 
 
 def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
     """What rows.sql says of all rows, and those that are shown."""
-    walked = bool(params["tops"])
-    if not asked.unindexed(log) and (not walked or (log.job_index and log.parent_index)):
+    walked = bool(params["ties"])
+    if not asked.unindexed(log) and (not walked or not log.thorough or (log.job_index and log.parent_index)):
         # Not knowing how many rows there will be, the planner could well read all.
         log.session.set_local(enable_seqscan="off")
     query = queries.load("timeline/rows", log.names)

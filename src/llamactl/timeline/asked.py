@@ -14,6 +14,8 @@ from llamactl.tree.log import Log
 from llamactl.wording import ident, qualified
 
 Columns = tuple[Column, ...]
+ROOTS = ("job_id", "parent_job_id", "root_job_id")
+"""The columns that hold the id of a root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +40,13 @@ class Asked:
 
 def ask(session: Session, relation: Relation, subject: Subject) -> Asked:
     """Raises LlamactlError: config where no column holds such ids, usage where none can hold this one."""
-    root = relation.root
-    params: dict[str, Any] = dict.fromkeys(("root", "entity", "album", "artist", "track")) | {"types": "{}"}
+    params: dict[str, Any] = dict.fromkeys(("entity", "album", "artist", "track")) | {"types": "{}"}
+    params["of_root"] = subject.kind is SubjectKind.ROOT
     if subject.kind is SubjectKind.ROOT:
-        column = root or relation.columns["job_id"]
-        params["root"] = held = as_held(column, subject.id)
-        searched: list[Columns] = [(root,)] if root else []
-        return Asked(_as_logged(subject, held, [column]), params, searched)
+        columns = [relation.columns[name] for name in ROOTS if name in relation.columns]
+        held = next(filter(None, (as_held(column, subject.id) for column in columns)), None)
+        _as_logged(subject, held, columns[:1])
+        return Asked(subject, params, ())
     own = relation.columns.get(f"{subject.kind}_id")
     type_, entity = relation.columns.get("entity_type"), relation.columns.get("entity_id")
     if own is None and (type_ is None or entity is None):
@@ -53,7 +55,8 @@ def ask(session: Session, relation: Relation, subject: Subject) -> Asked:
             f"No column of {qualified(relation.schema, relation.name)} holds {subject.kind} ids",
             f"It needs {subject.kind}_id, or entity_type and entity_id: --column ours=theirs names them",
         )
-    searched, held_by = ([(root,)] if root else []), {}
+    searched: list[Columns] = []
+    held_by: dict[str, str | None] = {}
     if type_ is not None and entity is not None:
         params["types"] = array(type_, _words(session, relation, type_, subject.kind))
         params["entity"] = held_by[entity.name] = as_held(entity, subject.id)

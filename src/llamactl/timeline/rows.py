@@ -46,13 +46,14 @@ def tie(row: Row) -> str | None:
     return parent if job is None else job
 
 
-def titled(
-    found: Iterable[Row], roots: Mapping[str, str] | None, library: Library
-) -> Iterator[list[TimelineRow]]:
-    """The rows with what their entities are called, some at a time.
+def stored_root(row: Row) -> str | None:
+    """What the root column stores."""
+    stored: str | None = row[11]
+    return stored
 
-    `roots` holds their roots where no column does.
-    """
+
+def titled(found: Iterable[Row], roots: Mapping[str, str], library: Library) -> Iterator[list[TimelineRow]]:
+    """The rows with what their entities are called, some at a time; `roots`: job -> root."""
     rows = iter(found)
     while chunk := list(islice(rows, _CHUNK)):
         titles = library.titles(entity for row in chunk for entity in _entities(row, library))
@@ -67,11 +68,10 @@ def _entities(row: Row, library: Library) -> list[Entity]:
     return [entity, ("album_id", album), ("artist_id", artist), ("track_id", track)]
 
 
-def _row(row: Row, roots: Mapping[str, str] | None, names: list[str | None]) -> TimelineRow:
+def _row(row: Row, roots: Mapping[str, str], names: list[str | None]) -> TimelineRow:
     id_, operation, category, status, entity_type, entity_id, duration, error, created = row[:9]
-    job, parent, root, album, artist, track = row[9:]
-    if roots is not None:
-        root = roots.get(tie(row) or "")
+    job, parent, _, album, artist, track = row[9:]
+    root = roots.get(tie(row) or "")
     entity_name, album_name, artist_name, track_name = names
     return TimelineRow(
         id=id_,

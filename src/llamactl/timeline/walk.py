@@ -1,51 +1,115 @@
-"""The roots of jobs before the migration, by walking as tree does.
+"""The roots of jobs by their parents, as tree finds them: a stored root is an index that finds rows.
 
-1. Walk up from the jobs. All that is above them is then known, and so are their roots.
-2. Walk down from these roots: what hangs below them, and from nothing else, has one of them as its root.
+1. Read the trees of the roots that are stored. Where the parents among these rows lead to a top, it is the
+   root.
+2. Walk up from the jobs whose root that does not tell. All that is above them is then known.
+3. Walk down from the roots that are new: what hangs below them, and from nothing else, has one of them as its
+   root.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
+from llamactl.tree.graph import Entry
 from llamactl.tree.log import Log
 
 
-def roots_around(log: Log, jobs: Collection[str], *, fill_dangling: bool) -> dict[str, str]:
-    """Every job that shares its root with one of `jobs` -> that root; those without a root are not in it."""
-    parents = _parents(log, log.above(jobs))
-    tops = {job for job, named in parents.items() if not named}
-    if fill_dangling:
-        tops.update({*jobs, *(parent for named in parents.values() for parent in named)} - parents.keys())
-    found = ends(parents, tops)
-    roots = {found[job] for job in jobs if job in found}
-    return ends(_parents(log, log.below(roots)), roots) if roots else {}
+def roots_around(
+    log: Log, jobs: Collection[str], *, fill_dangling: bool, stored: Collection[str] = ()
+) -> dict[str, str]:
+    """Every job that shares its root with one of `jobs` -> that root; those without a root are not in it.
+
+    `stored` contains the roots that rows of these jobs store.
+    """
+    seen = _Seen(log, fill_dangling)
+    if stored:
+        seen.read(log.trees(stored))
+    found = seen.roots(jobs)
+    unknown = [job for job in jobs if found.get(job) is None]
+    known = {*stored}
+    if unknown:
+        if not log.thorough:
+            log.thorough, known = True, set()
+        seen.read(log.rows(log.above(unknown)))
+        found = seen.roots(jobs)
+    fresh = {root for root in map(found.get, jobs) if root is not None} - known
+    if fresh:
+        seen.read(log.trees(fresh))
+        found = seen.roots(jobs)
+    roots = {found.get(job) for job in jobs} - {None}
+    return {job: root for job, root in found.items() if root is not None and root in roots}
 
 
-def ends(parents: Mapping[str, Collection[str]], tops: Iterable[str]) -> dict[str, str]:
-    """Each job whose walks upward all end at the same one of `tops` -> that one."""
-    found = {top: top for top in tops}
-    waiting = {job: len(named) for job, named in parents.items()}
-    children: dict[str, list[str]] = {}
-    for job, named in parents.items():
-        for parent in named:
-            children.setdefault(parent, []).append(job)
-    done = list(found)
-    for job in done:
-        for child in children.get(job, ()):
-            waiting[child] -= 1
-            if not waiting[child] and len({found[parent] for parent in parents[child]}) == 1:
-                found[child] = found[job]
-                done.append(child)
+def ends(parents: Mapping[str, Collection[str]], tops: Iterable[str]) -> dict[str, str | None]:
+    """Each job -> the one of `tops` at which all its walks upward end; None where there is no such one."""
+    found: dict[str, str | None] = {top: top for top in tops}
+    for start in parents:
+        way = [start] if start not in found else []
+        while way:
+            job = way[-1]
+            named = parents.get(job, ())
+            if job not in found:
+                found[job] = None  # a walk that comes back here never ends
+                above = [parent for parent in named if parent not in found]
+                if above:
+                    way += above
+                    continue
+            way.pop()
+            roots = {found[parent] for parent in named}
+            found[job] = roots.pop() if len(roots) == 1 else None
     return found
 
 
-def _parents(log: Log, jobs: Collection[str]) -> dict[str, set[str]]:
-    """The logged ones of the jobs -> the parents that their rows name."""
-    parents: dict[str, set[str]] = {}
-    for row in log.rows(None, jobs):
-        if row.job is not None:
-            named = parents.setdefault(row.job, set())
-            if row.parent is not None:
-                named.add(row.parent)
-    return parents
+class _Seen:
+    """The parents of the jobs whose rows were read."""
+
+    def __init__(self, log: Log, fill_dangling: bool) -> None:
+        self._log, self._fill = log, fill_dangling
+        self._ids: dict[str, str] = {}
+        self._parents: dict[str, Sequence[str]] = {}
+        self._stored: dict[str, str | None] = {}
+        """Job -> the one root that its rows store; None where they store several."""
+
+    def read(self, entries: Iterable[Entry]) -> None:
+        """Takes in rows, perhaps again. All rows of a job have to come."""
+        ids = self._ids
+        for job, parent, root, _ in entries:
+            if job is None:
+                continue
+            job = ids.setdefault(job, job)
+            named = self._parents.setdefault(job, ())
+            if parent is not None and parent not in named:
+                self._parents[job] = (*named, ids.setdefault(parent, parent))
+            if root is not None and self._stored.setdefault(job, ids.setdefault(root, root)) != root:
+                self._stored[job] = None
+
+    def roots(self, jobs: Collection[str]) -> dict[str, str | None]:
+        """Each job -> its root, as far as the rows that were read tell; None where it has none."""
+        parents = self._parents
+        outside = {job for job in chain(jobs, *parents.values()) if job not in parents}
+        unlogged = outside - self._log.logged(outside)
+        tops = {job for job, named in parents.items() if not named} | (unlogged if self._fill else set())
+        links = dict(self._detached(unlogged)) if unlogged and self._log.root else {}
+        if not links:
+            return ends(parents, tops)
+        tops.update(root for (root,) in links.values() if self._fill or root in parents)
+        return ends({**parents, **links}, tops)
+
+    def _detached(self, unlogged: Collection[str]) -> Iterable[tuple[str, tuple[str]]]:
+        """Yields the jobs of whose parents none is logged, with the root that they store, which has none."""
+        found = {
+            job: root
+            for job, root in self._stored.items()
+            if root is not None
+            and root not in self._parents[job]
+            and self._parents[job]
+            and all(parent in unlogged for parent in self._parents[job])
+        }
+        fresh = {root for root in found.values() if root not in self._parents}
+        if fresh:
+            self.read(self._log.rows(self._log.above(fresh)))
+        for job, root in found.items():
+            if root != job and not self._parents.get(root):
+                yield job, (root,)

@@ -2,13 +2,17 @@
 
 Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELECT, and works on a standby.
 
-1. Ask what the log knows of the job, and whether its root column tells the root.
-2. Else walk up over the parents: the rows of the jobs above decide at whose top the job is shown.
-3. Walk down from there. After the migration the rows of the root come by the index on the root column, and
-   the walk looks for those only that do not hold it: new ones, and those of jobs that have no root.
-4. Read the rows of all these jobs, and lay them out.
+1. Ask what the log knows of the job, and which root its rows store. That is a guess: an index to find rows
+   quickly, and nothing more.
+2. Walk down from the guess. After the migration the rows that store it come by the index on the root column,
+   and the walk looks for those only that do not. Where the parents among these rows lead from the job to the
+   guess, it is the top.
+3. Else walk up over the parents: the rows of the jobs above decide at whose top the job is shown. Walk down
+   from there.
+4. Lay the rows out by their parents. A stored root that they contradict is marked. It counts only where rows
+   between were deleted: for jobs of whose parents none is logged.
 
-The way up to the root (`up`) needs the first two only, where the root column does not know better.
+The way up to the root (`up`) needs the walk up only, unless rows between were deleted.
 """
 
 from __future__ import annotations
@@ -18,9 +22,9 @@ from llamactl.db import Session
 from llamactl.model import DanglingPolicy, Tree
 from llamactl.settings import Settings
 from llamactl.tree.cuts import View
-from llamactl.tree.graph import Graph, topmost
+from llamactl.tree.graph import NONE, Graph, topmost
 from llamactl.tree.layout import draw
-from llamactl.tree.log import Log
+from llamactl.tree.log import Known, Log
 
 
 def run(
@@ -49,24 +53,51 @@ def run(
     with session.snapshot():
         session.read_only()
         log = Log.open(session, settings, relation)
-        asked = log.canonical(job)
-        top, graph = _above(log, asked, up)
-        if graph is None:
-            graph = Graph.of(log.tree(top))
+        asked, known = log.find(job)
+        top, graph = _read(log, asked, known, up)
         logged = log.logged(graph.parents_outside() - {top})
     top_is_root = graph.has_rows(top) or settings.dangling is DanglingPolicy.FILL
     view = View(asked, subtree, depth, limit, only, up, fold)
     return draw(graph, top, view, top_is_root=top_is_root, logged=logged, notes=log.notes())
 
 
-def _above(log: Log, asked: str, up: bool) -> tuple[str, Graph | None]:
-    """The top of the tree that shows the job; and the graph above it, where that is all that is wanted."""
-    root = log.root(asked)
-    if root is not None and not up:
-        return root, None
-    above = Graph.of(log.rows(None, log.above([asked])))
+def _read(log: Log, asked: str, known: Known, up: bool) -> tuple[str, Graph]:
+    """The top of the tree that shows the job; and the rows of that tree, or of the jobs above (`up`)."""
+    guess = _guess(log, asked, known)
+    if guess is not None and not up:
+        graph = Graph.of(log.trees([guess]))
+        if _leads(log, graph, asked, guess):
+            return guess, graph
+        log.thorough = True
+    above = Graph.of(log.rows(log.above([asked])))
     top = topmost(above, asked)
-    if not up:
-        return top, None
-    # Where rows between were deleted, only the whole tree shows the way.
-    return (top, above) if root in (None, top) else (str(root), None)
+    way = above.end(above.node(asked))
+    root = above.detached(way[-2]) if len(way) > 1 and log.root and not above.has_rows(top) else None
+    if root is not None and root != top and _ends(log, root):
+        return root, Graph.of(log.trees([root]))
+    return top, above if up else Graph.of(log.trees([top]))
+
+
+def _guess(log: Log, asked: str, known: Known) -> str | None:
+    """The job that the tree of `asked` hangs from, if the stored roots are right."""
+    if not known.is_child:
+        return asked
+    return known.root_lo if log.root and known.root_lo == known.root_hi else None
+
+
+def _leads(log: Log, graph: Graph, asked: str, top: str) -> bool:
+    """Whether the parents that are named first lead from the job to the top, which has no parent itself."""
+    if graph.parents[graph.node(top)] != NONE:
+        return False
+    way = graph.end(graph.node(asked))
+    if way and graph.ids[way[-1]] != top:
+        outside = {graph.ids[node] for node in graph.named(way[-2])} if len(way) > 1 else set()
+        logged = log.logged({job for job in outside if job is not None})
+        if len(way) < 2 or graph.detached(way[-2], logged) != top:
+            return False
+    return bool(way) and (graph.has_rows(top) or not log.logged({top}))
+
+
+def _ends(log: Log, job: str) -> bool:
+    """Whether the job names no parent. One that is not logged does not."""
+    return not log.known(job).is_child

@@ -6,7 +6,7 @@ Nodes are numbers, and what is known of them stands in lists: a root may have a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -22,8 +22,8 @@ class Entry(NamedTuple):
 
     job: str | None
     parent: str | None
-    of_root: bool
-    """The root column puts the row into this tree."""
+    root: str | None
+    """What the root column stores."""
     log: LogRow
 
 
@@ -47,8 +47,10 @@ class Graph:
     """The nodes that have rows, by their first one."""
     loose: list[int] = field(default_factory=list)
     """The nodes that are rows without a job id."""
-    of_root: bytearray = field(default_factory=bytearray)
-    """Node -> whether the root column puts it into this tree."""
+    stored: list[str | None] = field(default_factory=list)
+    """Node -> the first root that its rows store, or None."""
+    other_stored: dict[int, dict[str, None]] = field(default_factory=dict)
+    """Node -> the further ones; only nodes that have some."""
     failures: list[tuple[int, LogRow]] = field(default_factory=list)
     """Failed rows, oldest first."""
     unknown: list[tuple[int, str | None]] = field(default_factory=list)
@@ -63,7 +65,8 @@ class Graph:
         """The graph of these rows, oldest first."""
         graph = cls()
         numbers, first_rows, parents = graph.numbers, graph.first_rows, graph.parents
-        for job, parent, of_root, log in entries:
+        roots: dict[str, str] = {}
+        for job, parent, root, log in entries:
             node = graph._loose() if job is None else numbers.get(job, NONE)
             if node == NONE:
                 node = graph.node(job)
@@ -80,8 +83,8 @@ class Graph:
                     parents[node] = above
                 elif parents[node] != above:
                     graph.other_parents.setdefault(node, {})[above] = None
-            if of_root:
-                graph.of_root[node] = True
+            if root is not None:
+                graph._stores(node, roots.setdefault(root, root))
             if log.failed:
                 graph.failures.append((node, log))
             elif known_status(log.status) is None:
@@ -96,13 +99,40 @@ class Graph:
             self.ids.append(job)
             self.parents.append(NONE)
             self.first_rows.append(None)
-            self.of_root.append(False)
+            self.stored.append(None)
         return node
 
     def _loose(self) -> int:
         node = self.node(None)
         self.loose.append(node)
         return node
+
+    def _stores(self, node: int, root: str) -> None:
+        if self.stored[node] is None:
+            self.stored[node] = root
+        elif self.stored[node] != root:
+            self.other_stored.setdefault(node, {})[root] = None
+
+    def drop(self, nodes: Iterable[int]) -> None:
+        """Forgets the rows of these nodes: they are then as jobs that other rows only name."""
+        gone = set(nodes)
+        for node in gone:
+            self.first_rows[node] = self.stored[node] = None
+            self.parents[node] = NONE
+            self.more_rows.pop(node, None)
+            self.other_parents.pop(node, None)
+            self.other_stored.pop(node, None)
+        self.order = [node for node in self.order if node not in gone]
+        self.loose = [node for node in self.loose if node not in gone]
+        self.failures = [(node, log) for node, log in self.failures if node not in gone]
+        self.unknown = [(node, status) for node, status in self.unknown if node not in gone]
+        self.began = self.ended = None
+        began: list[datetime] = []
+        for node in self.order:
+            for log in self.rows(node):
+                self._lasts(log)
+                began += [log.began] if log.began else []
+        self.began = min(began, default=None)
 
     def _lasts(self, log: LogRow) -> None:
         """Rows come in the order of their creation."""
@@ -139,6 +169,37 @@ class Graph:
     def parents_outside(self) -> set[str]:
         """The parents that are named and have no rows here."""
         return {job for job, node in self.numbers.items() if self.first_rows[node] is None}
+
+    def roots(self, node: int) -> Iterator[str]:
+        """The roots that the node's rows store."""
+        first = self.stored[node]
+        if first is not None:
+            yield first
+            yield from self.other_stored.get(node, ())
+
+    def end(self, node: int) -> list[int]:
+        """The node and those above it by the parents that are named first, up to where that ends.
+
+        Empty where it runs in a circle.
+        """
+        way = dict.fromkeys([node])
+        while self.parents[node] != NONE:
+            node = self.parents[node]
+            if node in way:
+                return []
+            way[node] = None
+        return [*way]
+
+    def detached(self, node: int, logged: Container[str] = frozenset()) -> str | None:
+        """The one root that a node stores of whose parents none has rows; else None.
+
+        `logged` contains those parents that have rows elsewhere.
+        """
+        if node in self.other_stored or self.parents[node] == NONE:
+            return None
+        if any(self.logged(parent) or self.ids[parent] in logged for parent in self.named(node)):
+            return None
+        return self.stored[node]
 
     def ages(self) -> dict[int, int]:
         """Node -> place by age, for the nodes that have rows."""

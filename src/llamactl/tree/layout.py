@@ -7,7 +7,7 @@ are made while they are read, so that the first line of a tree does not wait for
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import overload
@@ -25,7 +25,7 @@ def draw(
     view: View,
     *,
     top_is_root: bool,
-    logged: Container[str] = frozenset(),
+    logged: Collection[str] = frozenset(),
     notes: Sequence[str] = (),
 ) -> Tree:
     """Returns the tree of the root `top`, or the subtree of the requested job, as far as the view goes.
@@ -34,11 +34,11 @@ def draw(
     parents outside the tree that have rows. Counts are those of the whole tree, of the subtree, or of the
     chain (`up`).
     """
-    placed = place(graph, top)
+    placed = whole_tree = place(graph, top, logged)
     known = rooted(graph, placed, top_is_root)
     if view.subtree:
         placed = place_below(graph, view.asked, placed)
-    marks = mark(graph, placed, known=known, logged=logged)
+    marks = mark(graph, placed, root=top, known=known, logged=whole_tree.dropped.union(logged))
     asked = graph.node(view.asked)
     start = placed.top
     whole = [*climb(placed, asked)][::-1] if view.up else placed.nodes
@@ -53,7 +53,7 @@ def draw(
         - (not graph.logged(start))
         + sum(len(rows) for node, rows in graph.more_rows.items() if inside[node]),
         nodes=Nodes(graph, placed, marks, cuts, start, asked, len(whole) - sum(omitted.values())),
-        notes=(*notes, *_hidden(graph, placed, view, cuts, asked)),
+        notes=(*notes, *_misled(whole_tree, top, view), *_hidden(graph, placed, view, cuts, asked)),
         omitted=omitted,
         depth=_depth(placed, whole),
         failed=len({node for node, _ in failures}),
@@ -67,6 +67,16 @@ def draw(
 def _depth(placed: Placement, whole: Sequence[int]) -> int:
     """Of the deepest node. Those that come last are the deepest: the levels stand one after another."""
     return sum(1 for _ in climb(placed, whole[-1])) - sum(1 for _ in climb(placed, whole[0]))
+
+
+def _misled(placed: Placement, top: str, view: View) -> Iterator[str]:
+    """Says so when rows store the root of the tree and are no part of it."""
+    if placed.misled and not view.up:
+        jobs = "1 job stores" if placed.misled == 1 else f"{placed.misled:,} jobs store"
+        yield (
+            f"{jobs} the root {top}, but their parents lead elsewhere, so they are not part of this tree: "
+            "llamactl verify shows such rows, llamactl repair --overwrite mends them"
+        )
 
 
 def _hidden(graph: Graph, placed: Placement, view: View, cuts: Cuts, asked: int) -> Iterator[str]:

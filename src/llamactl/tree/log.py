@@ -13,7 +13,7 @@ from typing import Any
 
 from llamactl import catalog, queries
 from llamactl.db import Session
-from llamactl.ids import array, as_held
+from llamactl.ids import array, as_held, exact
 from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
 from llamactl.names import Names
 from llamactl.settings import Settings
@@ -25,17 +25,30 @@ PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin"
 AS_BEFORE = dict.fromkeys(PROBING, "on")
 
 
+SMALL = 64 * 2**20
+"""A table of so many bytes is read in a moment."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What asked.sql returns."""
+class Known:
+    """What the log knows of a job."""
 
     is_root: bool
+    """Some row stores it as its root."""
     row_count: int
-    unfilled: int
+    """Its own rows; 0 also where they were not looked at."""
     root_lo: str | None
     root_hi: str | None
+    """The smallest and largest root that its own rows store."""
     is_child: bool
+    """Some row of its own names a parent."""
     is_parent: bool
+    """It has no row of its own, but some row names it as its parent."""
+
+    @property
+    def logged(self) -> bool:
+        """Whether it has rows of its own, or is named by others."""
+        return self.is_root or self.row_count > 0 or self.is_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +70,13 @@ class Log:
     """The id columns are of one type and collation, so that an index on one serves values of the other."""
     job_index: bool
     parent_index: bool
-    root_index: bool
-    """An index leads with the root column, and that is of job_id's type."""
+    root: Column | None
+    """The root column, where an index leads with it; nothing is looked for in it without."""
+    small: bool
+    """The table is read in a moment: that it was need not be reported."""
+    thorough: bool
+    """Rows of a job are looked for by their job id, whatever root they store. Without an index on that, a
+    large table would have to be read: there it is done only where something contradicts the stored roots."""
     led: Collection[tuple[str, str | None]]
     """The columns that indexes lead with, each with the one that comes next there."""
     read_whole: dict[str, str] = field(default_factory=dict)
@@ -78,6 +96,7 @@ class Log:
         found = session.rows(queries.load("tree/indexes", names), _Index, relation=relation.oid)
         led = {(index.name, index.next) for index in found}
         first = {index.name for index in found}
+        small = relation.bytes - relation.index_bytes - relation.toast_bytes < SMALL
         return cls(
             session=session,
             names=names,
@@ -87,41 +106,51 @@ class Log:
             comparable=_alike(job, parent),
             job_index=job.name in first,
             parent_index=parent.name in first,
-            root_index=root is not None and _alike(job, root) and root.name in first,
+            root=root if root is not None and root.name in first else None,
+            small=small,
+            thorough=small or job.name in first,
             led=led,
         )
 
-    def canonical(self, job: str) -> str:
-        """The id as the log writes it. Raises LlamactlError (not_found) where its columns cannot hold it."""
-        found = as_held(self.job, job) or as_held(self.parent, job)
+    def find(self, job: str) -> tuple[str, Known]:
+        """As look_up(). Raises LlamactlError (not_found) where the log does not know the job."""
+        found = self.look_up(job)
         if found is None:
             raise _not_found(job)
         return found
 
-    def root(self, job: str) -> str | None:
-        """The root, where the own rows tell it: all of them hold it, or none names a parent; else None.
+    def look_up(self, job: str) -> tuple[str, Known] | None:
+        """The id as the log writes it, and what is known of it; None where that is nothing.
 
-        Raises LlamactlError (not_found) where the log does not know the job.
+        The columns may write an id differently, as char(n) does without the blanks at its end: the id as it
+        is comes first.
         """
-        held = as_held(self.job, job)
+        held = [as_held(column, job) for column in (self.job, self.parent, self.root) if column]
+        for id_ in dict.fromkeys([*(one for one in held if one == job), *held]):
+            known = self.known(id_, own=self.thorough) if id_ is not None else None
+            if id_ is not None and known is not None and known.logged:
+                return id_, known
+        return None
+
+    def known(self, job: str, *, own: bool = True) -> Known:
+        """What the log knows of a job.
+
+        Without `own` its rows are not looked at where others store it as their root.
+        """
         known = self.session.row(
             queries.load("tree/asked", self.names),
-            _Asked,
-            job=held,
-            parent=as_held(self.parent, job),
-            root=held if self.root_index else None,
+            Known,
+            job=exact(self.job, job),
+            parent=exact(self.parent, job),
+            root=exact(self.root, job) if self.root else None,
+            own=own,
             trust_root_flag=self.trust_root_flag,
         )
-        if known.is_root:
-            return job
-        self._needs(self.job, self.job_index)
-        if not known.row_count:
-            self._needs(self.parent, self.parent_index)
-            if not known.is_parent:
-                raise _not_found(job)
-        if self.root_index and known.row_count and not known.unfilled and known.root_lo == known.root_hi:
-            return known.root_lo
-        return None if known.is_child else job
+        if not known.is_root:
+            self._needs(self.job, self.job_index)
+            if not known.row_count:
+                self._needs(self.parent, self.parent_index)
+        return known
 
     def above(self, jobs: Collection[str]) -> set[str]:
         """The jobs and all logged ones above them; parents that are not logged may be missing."""
@@ -129,40 +158,54 @@ class Log:
             return self._reach(jobs, upward=True)
         return {*jobs, *(above for (above,) in self._probe("tree/up", jobs=array(self.job, jobs)))}
 
-    def tree(self, top: str) -> Iterator[Entry]:
-        """The rows of all jobs from `top` down, oldest first; and those that hold it as their root."""
-        if not self.root_index:
-            return self.rows(None, self.below([top]))
+    def trees(self, tops: Collection[str]) -> Iterator[Entry]:
+        """The rows of all jobs from `tops` down, and those that store one of these as their root.
+
+        Oldest first. What stores one of them need not be below it: its parents tell.
+        """
+        if self.root is None:
+            return self.rows(self.below(tops))
+        roots = array(self.root, tops)
         if not (self.comparable and self.parent_index):
-            return self.rows(top, self._reach([top], upward=False))
-        found = list(self._probe("tree/down", jobs=array(self.job, [top]), root=top))
-        jobs = {top, *(job for job, _ in found if job is not None)}
-        # Rows that do not hold the root are found by their job; without an index only if there are some.
-        strays = any(walked for _, walked in found)
-        return self.rows(top, jobs if strays or self.job_index else ())
+            return self.rows(self._reach(tops, upward=False, roots=roots), tops)
+        found = list(self._probe("tree/down", jobs=array(self.job, tops), roots=roots))
+        if self.thorough or any(walked for _, walked in found):
+            self.thorough = True
+            return self.rows({*tops, *(job for job, _ in found if job is not None)}, tops)
+        name, table = ident(self.job.name), self.names.quoted_table()
+        self.read_whole.setdefault(
+            self.job.name,
+            f"No index leads with {name}: rows of these jobs that store another root, or none, and name no "
+            f"parent in this tree were not looked for: CREATE INDEX CONCURRENTLY ON {table} ({name});",
+        )
+        return self.rows((), tops)
 
     def below(self, jobs: Collection[str]) -> set[str]:
         """The jobs and all logged ones below them, by their parents alone."""
         if not (self.comparable and self.parent_index):
             return self._reach(jobs, upward=False)
-        found = self._probe("tree/down", jobs=array(self.job, jobs), root=None)
+        found = self._probe("tree/down", jobs=array(self.job, jobs), roots="{}")
         return {*jobs, *(job for job, _ in found if job is not None)}
 
-    def rows(self, root: str | None, jobs: Collection[str]) -> Iterator[Entry]:
-        """The rows of these jobs, those below without a job id, and those that hold `root`; oldest first."""
-        if jobs:
+    def rows(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Entry]:
+        """The rows of these jobs, those below without a job id, and those that store one of the roots.
+
+        Oldest first.
+        """
+        if jobs and not (self.small and roots):
             self._needs(self.job, self.job_index)
             self._needs(self.parent, self.parent_index)
         found = self.session.tuples(
             queries.load("tree/rows", self.names),
-            root=root,
+            roots=array(self.root, roots) if self.root else "{}",
             jobs=array(self.job, jobs),
             parents=array(self.parent, jobs),
             trust_root_flag=self.trust_root_flag,
         )
-        for job, parent, of_root, *log in found:
-            if of_root or job in jobs or (job is None and parent in jobs):
-                yield Entry(job, parent, of_root, _log_row(log))
+        for job, parent, root, *log in found:
+            # A column's type may take other ids for equal.
+            if (job in jobs if job is not None else parent in jobs) or root in roots:
+                yield Entry(job, parent, root, _log_row(log))
 
     def logged(self, jobs: Collection[str]) -> set[str]:
         """Those of the jobs that have rows."""
@@ -182,7 +225,7 @@ class Log:
         yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
         self.session.set_local(**AS_BEFORE)
 
-    def _reach(self, jobs: Collection[str], *, upward: bool) -> set[str]:
+    def _reach(self, jobs: Collection[str], *, upward: bool, roots: str = "{}") -> set[str]:
         column, index = (self.job, self.job_index) if upward else (self.parent, self.parent_index)
         self._needs(column, index)
         if index:
@@ -191,7 +234,9 @@ class Log:
                 "so that no index serves the walk: the whole table was read"
             )
         query = queries.load("tree/reach", self.names)
-        found = self.session.tuples(query, jobs=[*jobs], upward=upward, trust_root_flag=self.trust_root_flag)
+        found = self.session.tuples(
+            query, jobs=[*jobs], upward=upward, roots=roots, trust_root_flag=self.trust_root_flag
+        )
         return {*jobs, *(reached for (reached,) in found)}
 
     def _needs(self, column: Column, index: bool) -> None:

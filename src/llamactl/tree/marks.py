@@ -30,11 +30,11 @@ class Marks:
         return tuple(sorted([*found, *more], key=lambda mark: _ORDER.index(mark.kind)))
 
 
-def mark(graph: Graph, placed: Placement, *, known: bytearray, logged: Container[str]) -> Marks:
+def mark(graph: Graph, placed: Placement, *, root: str, known: bytearray, logged: Container[str]) -> Marks:
     """Returns the marks of a placed graph.
 
-    `known`: node -> whether its root is the top of the whole tree (placement.rooted). `logged` contains those
-    parents outside the tree that have rows.
+    `root` is the top of the whole tree. `known`: node -> whether its root is that top (placement.rooted).
+    `logged` contains those parents outside the tree that have rows.
     """
     found: dict[int, list[Mark]] = {}
 
@@ -62,6 +62,11 @@ def mark(graph: Graph, placed: Placement, *, known: bytearray, logged: Container
                 say(node, MarkKind.ALSO_UNDER, parent)
         if not known[node]:
             say(node, MarkKind.ORIGIN_UNKNOWN)
+    if any(stored is not None for stored in graph.stored):
+        for node in placed.nodes:
+            for stored in graph.roots(node):
+                if not known[node] or stored != root:
+                    found.setdefault(node, []).append(Mark(MarkKind.STORED_ROOT_DIFFERS, stored))
     return Marks(found, known)
 
 

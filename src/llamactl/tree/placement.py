@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
@@ -71,6 +71,10 @@ class Placement:
     """The nodes that are in the tree, level by level from the top down."""
     adopted: set[int] = field(default_factory=set)
     """Nodes that no parent edge leads to from the top: the root column alone puts them under it."""
+    misled: int = 0
+    """Jobs, and rows without a job id, that store this root, and whose parents lead elsewhere."""
+    dropped: frozenset[str] = frozenset()
+    """The jobs that were read and are no part of the tree."""
     above: int = NONE
     """What the top of a subtree stands under in the whole tree."""
 
@@ -79,9 +83,28 @@ class Placement:
         return self.under[node] != OUTSIDE
 
 
-def place(graph: Graph, job: str) -> Placement:
-    """Gives each node of the tree of the root `job` its one place; the root column puts nodes there, too."""
-    return _placed(graph, graph.node(job), graph.of_root)
+def place(graph: Graph, job: str, logged: Container[str] = frozenset()) -> Placement:
+    """Gives each node of the tree of the root `job` its one place.
+
+    Where rows between were deleted, the root column alone puts nodes there: those that store this root, and
+    of whose parents none is logged. `logged` contains the parents that have rows outside the graph. What does
+    not belong to the tree is dropped from the graph.
+    """
+    top = graph.node(job)
+    detached: set[int] = set()
+    if graph.parents[top] == NONE and len(graph.order) < len(graph.ids):
+        alone = (node for node in graph.order if graph.detached(node, logged) == job)
+        detached = {node for node in alone if top not in graph.named(node)}
+    placed = _placed(graph, top, detached)
+    strays = [node for node in graph.order if not placed.holds(node)]
+    if strays:
+        misled = sum(job in graph.roots(node) for node in strays)
+        dropped = frozenset(id_ for id_ in map(graph.ids.__getitem__, strays) if id_ is not None)
+        graph.drop(strays)
+        # They must not decide where others stand.
+        placed = _placed(graph, top, detached)
+        placed.misled, placed.dropped = misled, dropped
+    return placed
 
 
 def place_below(graph: Graph, job: str, whole: Placement) -> Placement:
@@ -90,25 +113,25 @@ def place_below(graph: Graph, job: str, whole: Placement) -> Placement:
     `whole` is the tree that the job is a part of. There, a node with several parents may stand elsewhere.
     """
     node = graph.node(job)
-    placed = _placed(graph, node, bytearray(len(graph.ids)))
+    placed = _placed(graph, node, ())
     placed.above = whole.under[node]
     return placed
 
 
-def _placed(graph: Graph, top: int, of_root: bytearray) -> Placement:
+def _placed(graph: Graph, top: int, detached: Collection[int]) -> Placement:
     """Gives each node of the tree below `top` its one place.
 
     1. Under the first of its parents that is in the tree. Where each has one, all hang from the top.
     2. What does not, hangs from a circle of first parents: its oldest job with a parent in place goes under
        that one, and takes what hangs from it along; and so on.
-    3. What is left then cannot be reached. What the root column puts here goes under the top itself, the rest
-       is no part of the tree.
+    3. What is left then cannot be reached. The detached go under the top itself, the rest is no part of the
+       tree.
     """
     under = _first_parents(graph, top)
     hanging = Children.link(under, graph.order)
     placed = Placement(top, under, hanging, hanging.below(top))
     if len(placed.nodes) < len(graph.order) + (not graph.logged(top)):
-        _place_rest(graph, placed, of_root)
+        _place_rest(graph, placed, detached)
         placed.children = Children.link(under, graph.order)
         placed.nodes = placed.children.below(top)
     return placed
@@ -128,7 +151,7 @@ def _first_parents(graph: Graph, top: int) -> list[int]:
     return under
 
 
-def _place_rest(graph: Graph, placed: Placement, of_root: bytearray) -> None:
+def _place_rest(graph: Graph, placed: Placement, detached: Collection[int]) -> None:
     """Steps 2 and 3, for what does not hang from the top."""
     under, hanging = placed.under, placed.children
     inside = among(placed.nodes, len(under))
@@ -151,23 +174,17 @@ def _place_rest(graph: Graph, placed: Placement, of_root: bytearray) -> None:
         open_(_spread(hanging, inside, node))
 
     open_(parent for parent in waiting if inside[parent])
-    # Those without a parent here come first: what hangs from them keeps its place.
-    by_root = [job for job in jobs if of_root[job]]
-    by_root.sort(key=lambda job: (any(graph.logged(parent) for parent in graph.named(job)), ages[job]))
-    for orphan in [*by_root, NONE]:
+    for orphan in [*(node for node in rest if node in detached), NONE]:
         while ready:
             _, job = heappop(ready)
             if not inside[job]:
                 settle(job, next(parent for parent in graph.named(job) if inside[parent]))
-        if orphan != NONE and not inside[orphan]:
+        if orphan != NONE:
             placed.adopted.add(orphan)
             settle(orphan, placed.top)
     for node in rest:
         if not inside[node]:
             under[node] = OUTSIDE
-            if of_root[node]:  # a row without a job id: jobs have been adopted above
-                under[node] = placed.top
-                placed.adopted.add(node)
 
 
 def _spread(hanging: Children, inside: bytearray, start: int) -> Sequence[int]:
@@ -198,9 +215,9 @@ def rooted(graph: Graph, placed: Placement, top_is_root: bool) -> bytearray:
         for parent in graph.named(node):
             below.setdefault(parent, []).append(node)
     known = bytearray(len(placed.under))
-    done = [*placed.adopted]
+    done = []
     if top_is_root and graph.parents[placed.top] == NONE:
-        done.append(placed.top)
+        done = [*placed.adopted, placed.top]
     for node in done:
         known[node] = True
         child = first[node]

@@ -13,12 +13,14 @@ MARKS: Mapping[MarkKind, str] = {
     MarkKind.PARENT_NOT_LOGGED: "parent not logged: {}",
     MarkKind.ALSO_UNDER: "also under {}",
     MarkKind.ORIGIN_UNKNOWN: "origin unknown",
+    MarkKind.STORED_ROOT_DIFFERS: "stored root differs: {}",
 }
 LEGEND: Mapping[MarkKind, str] = {
     MarkKind.CYCLE: "a parent of that job too, which stands elsewhere in this tree: a cycle",
     MarkKind.PARENT_NOT_LOGGED: "no row of the log has that job id",
     MarkKind.ALSO_UNDER: "names that parent too",
     MarkKind.ORIGIN_UNKNOWN: "has no root, and its rows' root stays NULL",
+    MarkKind.STORED_ROOT_DIFFERS: "its parents do not lead to that root: llamactl repair --overwrite",
 }
 
 
