@@ -27,9 +27,21 @@ CHECKED = {
     "yaml": {"workflow"},
     "prisma": {"prisma"},
     "sh": {""},
-    "table": {"keys", "catalogue", "rows", "exits", "errors", "steps", "online_steps", "marks", "bench", ""},
+    "table": {
+        "keys",
+        "catalogue",
+        "rows",
+        "exits",
+        "errors",
+        "steps",
+        "online_steps",
+        "marks",
+        "bench",
+        "poolers",
+        "",
+    },
 }
-"""The comments that a block may have; test_reference, test_rights and test_logger see to the others."""
+"""The comments that a block may have; other tests (test_reference, test_poolers, ...) see to the others."""
 
 
 @pytest.fixture
