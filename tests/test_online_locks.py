@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import threading
@@ -170,9 +171,73 @@ def test_vacuum_full_in_the_middle(batch: int, database: str, connection: Connec
     connection.execute("""DELETE FROM "LlamaLog" WHERE "retry_count" BETWEEN 1500 AND 2999""")
     before = connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone()
     done = run(database, before=once(BATCH, lambda: connection.execute('VACUUM FULL "LlamaLog"'), batch))
-    assert document(done)["counts"]["already_set"] == ROWS - 1500
+    document(done)
     assert "The table was rewritten meanwhile" in done.err
     assert connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone() != before
+    assert wrong(connection) == 0
+
+
+def test_rewrites_again_and_again(database: str, connection: Connection) -> None:
+    """More often in a row than a row is tried: none of them is taken for a trigger."""
+    connection.execute("""DELETE FROM "LlamaLog" WHERE "retry_count" BETWEEN 1500 AND 2999""")
+    rewritten = 0
+
+    def rewrite(statement: Statement) -> None:
+        nonlocal rewritten
+        if "min(page) AS first" in statement.text and not statement.inside and rewritten < 8:
+            rewritten += 1
+            connection.execute(
+                """UPDATE "LlamaLog" SET "retry_count" = "retry_count" WHERE ctid < '(40,0)'"""
+            )
+            connection.execute('VACUUM FULL "LlamaLog"')
+
+    done = run(database, "--retries", "1", before=rewrite)
+    document(done)
+    assert rewritten == 8, (
+        done.err,
+        connection.execute("SELECT pg_relation_size('\"LlamaLog\"')/8192").fetchall(),
+    )
+    assert "trigger" not in done.err
+    assert wrong(connection) == 0
+
+
+def test_rewrites_without_an_end(
+    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "MOST_REWRITES", 2)
+
+    def rewrite(statement: Statement) -> None:
+        if "min(page) AS first" in statement.text and not statement.inside:
+            connection.execute(
+                """UPDATE "LlamaLog" SET "retry_count" = "retry_count" WHERE ctid < '(40,0)'"""
+            )
+            connection.execute('VACUUM FULL "LlamaLog"')
+
+    found = document(run(database, before=rewrite), code=3)["error"]
+    assert found["code"] == "busy"
+    assert "rewritten 2 times in a row" in found["message"]
+    assert "trigger" not in found["hint"]
+
+
+def test_a_tablespace_moves_no_row(database: str, connection: Connection) -> None:
+    name = f"llamactl_test_{os.getpid()}"
+    connection.execute("SET allow_in_place_tablespaces = on")
+    connection.execute(f"CREATE TABLESPACE {name} LOCATION ''".encode())
+    moved = 0
+
+    def move(statement: Statement) -> None:
+        nonlocal moved
+        if "min(page) AS first" in statement.text and not statement.inside and moved < 7:
+            moved += 1
+            place = name if moved % 2 else "pg_default"
+            connection.execute(f'ALTER TABLE "LlamaLog" SET TABLESPACE {place}'.encode())
+
+    done = run(database, "--retries", "1", before=move)
+    document(done)
+    connection.execute('ALTER TABLE "LlamaLog" SET TABLESPACE pg_default')
+    connection.execute(f"DROP TABLESPACE {name}".encode())
+    assert moved > 1
+    assert "rewritten" not in done.err
     assert wrong(connection) == 0
 
 
@@ -451,11 +516,9 @@ def test_a_trigger_that_suppresses_the_writes(
     body: str, left: int, database: str, connection: Connection
 ) -> None:
     connection.execute(TRIGGER.format(body).encode())
-    found = document(run(database, "--retries", "1"), code=2)["error"]
-    assert found["code"] == "config"
-    assert f"{left} rows do not take what is written to them" in found["message"]
-    assert "run the same command again to go on" in found["message"]
-    assert "LL109" in found["hint"]
+    found = document(run(database, "--retries", "1"), code=1)
+    assert found["unfilled"] == left
+    assert any(f"{left} rows do not hold their root" in note and "LL109" in note for note in found["notes"])
     assert wrong(connection) == left
     connection.execute('DROP TRIGGER meddle ON "LlamaLog"')
     document(run(database))
@@ -463,13 +526,13 @@ def test_a_trigger_that_suppresses_the_writes(
 
 
 def test_a_trigger_that_rewrites_the_root(database: str, connection: Connection) -> None:
-    """As any value that is there, it is not overwritten; repair says what is the matter."""
+    """As any value that is there, it is not overwritten; repair meets the same."""
     connection.execute(TRIGGER.format("NEW.root_job_id := 'theirs'; RETURN NEW;").encode())
-    found = document(run(database))
-    assert (found["counts"]["conflicts"], found["counts"]["already_set"]) == (ROWS, 0)
-    assert any(f"{ROWS} rows hold another root" in note for note in found["notes"])
+    found = document(run(database), code=1)
+    assert found["unfilled"] == ROWS
+    assert any("LL109" in note and "--overwrite" in note for note in found["notes"])
     correct = ("repair", "--yes", "--overwrite", "--format", "json", "--retries", "1", "--dsn", database)
-    assert "do not take what is written" in document(run_here(*correct), code=2)["error"]["message"]
+    assert document(run_here(*correct), code=1)["unfilled"] == ROWS
     connection.execute('DROP TRIGGER meddle ON "LlamaLog"')
     assert document(run_here(*correct))["written"] == ROWS
     assert wrong(connection) == 0

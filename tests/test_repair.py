@@ -27,7 +27,7 @@ ALL_LOGS = [*LOGS, BARE]
 ROOTS = 'SELECT "id"::text, "root_job_id" FROM "LlamaLog"'
 KEYS = {
     *("schema_version", "command", "dry_run", "counts", "missing", "wrong", "disregarded"),
-    *("waiting", "written", "cleared", "notes"),
+    *("waiting", "written", "cleared", "unfilled", "uncleared", "conflicts_left", "notes"),
 }
 
 
@@ -80,7 +80,7 @@ def from_empty(case: Case, dsn: str) -> None:
     found = document(repair(dsn, *case.flags))
     filled = case.counts["filled"]
     assert (found["missing"], found["written"], found["wrong"]) == (filled, filled, 0)
-    assert found["counts"] == {**case.counts, "already_set": filled}
+    assert found["counts"] == case.counts
     case.holds(dsn)
 
 
@@ -101,7 +101,8 @@ def from_wrong(case: Case, dsn: str) -> None:
     assert (kept["written"], kept["counts"]["conflicts"]) == (0, before["wrong"])
     found = document(repair(dsn, "--overwrite", *case.flags))
     assert (found["wrong"], found["written"]) == (before["wrong"], before["wrong"])
-    assert found["counts"] == {**case.counts, "already_set": case.counts["filled"]}
+    assert found["counts"] == before["counts"]
+    assert found["conflicts_left"] == 0
     case.holds(dsn)
 
 
@@ -147,6 +148,28 @@ def test_a_dry_run_counts_and_touches_nothing(database: str, connection: Connect
 
 
 @pytest.mark.usefixtures("faulty")
+def test_what_a_person_reads(database: str, connection: Connection) -> None:
+    """The headline agrees with the rows: what would be written, what was, and what is left."""
+    said = ["repair", "--yes", "--dsn", database]
+    dry = run_here(*said, "--dry-run").out
+    assert dry.startswith(
+        f"Dry run: nothing was changed. {FILLED} rows would be filled, "
+        "1 row would be cleared of a parent that the root flag disregards.\n"
+    )
+    assert run_here(*said).out.startswith(f"Repaired: {FILLED} rows written, 1 parent cleared.\n")
+    assert run_here(*said).out.startswith("Nothing to repair.\n")
+    assert run_here(*said, "--dry-run").out.startswith(
+        "Dry run: nothing was changed. No row would be written.\n"
+    )
+    connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = 'wrong' WHERE "job_id" = 'b'""")
+    done = run_here(*said)
+    assert done.out.startswith("Nothing written: 1 row with another root than the computed one.\n")
+    assert "--overwrite corrects them" in done.err
+    dry = run_here(*said, "--dry-run", "--overwrite").out
+    assert dry.startswith("Dry run: nothing was changed. 1 row would be corrected.\n")
+
+
+@pytest.mark.usefixtures("faulty")
 def test_what_a_repair_shows_and_leaves(database: str, connection: Connection) -> None:
     found = document(repair(database))
     assert found.keys() == KEYS | {"blocked_seconds"}
@@ -181,7 +204,8 @@ def test_values_where_none_is_true_go_only_by_overwrite(database: str, connectio
     assert (kept["wrong"], kept["counts"]["conflicts"]) == (0, 4)
     assert any("--overwrite corrects them" in note for note in kept["notes"])
     found = document(repair(database, "--overwrite"))
-    assert (found["wrong"], found["written"], found["counts"]["conflicts"]) == (4, 4, 0)
+    assert (found["wrong"], found["written"], found["counts"]["conflicts"]) == (4, 4, 4)
+    assert found["conflicts_left"] == 0
     assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
 
 

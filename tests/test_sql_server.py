@@ -55,8 +55,9 @@ RECORDED = [
 # A round of batches, once the lineage is resolved.
 ROUND = [
     *("online/create_round", "online/target", "online/fill_pending", "online/clear_pending"),
-    *("online/index_pending", "online/pending", "online/window"),
-    *("online/choose_flagged", "online/clear_parents", "online/fill"),
+    *("online/index_pending", "online/pending", "online/window", "online/in_place"),
+    *("online/choose_flagged", "online/clear_parents", "online/judge_cleared"),
+    *("online/save_cleared", "online/fill"),
 ]
 ONLINE = ["online/drop_index", "online/create_index"]
 CHECK = ["migrate/add_check_not_valid", "online/validate_check"]
@@ -231,7 +232,7 @@ class Log:
         known |= {"command": "migrate", "name": "fill"}
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
-        known |= {"overwrite": False, "grace_seconds": 0, "old_seconds": 0, "prune": True}
+        known |= {"overwrite": False, "keyed": True, "grace_seconds": 0, "old_seconds": 0, "prune": True}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"schemas": self.session.schemas(), "path": self.session.search_path}

@@ -1,4 +1,4 @@
--- The root flag wins: the flagged rows in some pages whose parent is to be cleared. Their keys become text here, and not where they
+-- The root flag wins: the pending rows in some pages whose parent is to be cleared. Their keys become text here, and not where they
 -- are cleared, which fires the user's triggers, under the user's own settings.
 -- Parameters: first_page, end_page (not included). Returns nothing. Lock: ROW SHARE.
 \if :{?first_page}
@@ -17,6 +17,10 @@ SELECT log.ctid, log."id"::text, log."job_id"::text, log."parent_job_id"::text
 FROM "public"."LlamaLog" AS log
 WHERE log.ctid >= format('(%s,0)', :'first_page'::bigint)::tid
   AND log.ctid < format('(%s,0)', :'end_page'::bigint)::tid
+  AND log.ctid IN (
+    SELECT pending.place FROM pg_temp.pending
+    WHERE pending.task = 'clear' AND NOT pending.vain
+      AND pending.page >= :'first_page'::bigint AND pending.page < :'end_page'::bigint)
   AND log."is_root_job"
   AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL
   AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NOT NULL

@@ -4,9 +4,12 @@
 \else
 \set old_seconds 600
 \endif
-INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, task, job, parent)
+INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent)
 SELECT seen.place, 0, (seen.place::text::point)[0]::bigint, false,
-       (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE, true, 'clear', seen.job, seen.parent
+       (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE, true,
+       coalesce(former.times, 0), coalesce(former.times, 0) >= 2, 'clear', seen.job, seen.parent
 FROM :target AS seen
+LEFT JOIN (SELECT tried.row_id, count(*) AS times FROM pg_temp.tried WHERE tried.task = 'clear' GROUP BY 1) AS former
+  ON former.row_id = seen.row_id
 WHERE seen.flagged AND seen.job IS NOT NULL AND seen.parent IS NOT NULL
   AND EXISTS (SELECT FROM pg_temp.edge WHERE disregarded_count > 0);

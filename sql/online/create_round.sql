@@ -9,10 +9,20 @@ CREATE TEMPORARY TABLE pending (
   bare boolean NOT NULL,    -- it holds no root
   old boolean NOT NULL,     -- it must be written before the run may end
   flagged boolean NOT NULL,
+  attempts bigint NOT NULL,  -- how often the run has tried to write this to it
+  vain boolean NOT NULL,     -- often enough: it is reported, and not tried again
   task pg_catalog.text NOT NULL,       -- fill, or clear (a parent that the root flag disregards)
   job pg_catalog.text COLLATE pg_catalog."C",
   parent pg_catalog.text COLLATE pg_catalog."C",
-  root pg_catalog.text COLLATE pg_catalog."C"     -- what it is to hold; NULL: nothing
+  root pg_catalog.text COLLATE pg_catalog."C",    -- what it is to hold; NULL: nothing
+  row_id pg_catalog.text     -- the key, as text; NULL where what is tried is not noted
+);
+
+-- The rows that the session has tried to write: whether what was written is there is told by the rows themselves, in the next round.
+CREATE TEMPORARY TABLE IF NOT EXISTS pg_temp.tried (
+  task pg_catalog.text NOT NULL,
+  row_id pg_catalog.text NOT NULL,
+  root pg_catalog.text COLLATE pg_catalog."C"
 );
 
 -- Those of a batch whose parent is about to be cleared, and is then saved.

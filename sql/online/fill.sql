@@ -2,7 +2,7 @@
 -- page and updates in place. Rows that somebody has locked are left for later: so nobody waits for us and we for nobody. So are rows
 -- that are elsewhere by now, or whose ids are others than when the lineage was worked out. Lock: ROW EXCLUSIVE.
 -- Parameters: first_page, end_page (not included), pass (from 0), prune (true: the pages are read first, since rows that are fetched
--- by their place prune none), overwrite (see fill_pending.sql). Returns nothing.
+-- by their place prune none), overwrite, keyed (see fill_pending.sql). Returns nothing.
 \if :{?first_page}
 \else
 \set first_page 0
@@ -23,6 +23,10 @@
 \else
 \set overwrite false
 \endif
+\if :{?keyed}
+\else
+\set keyed false
+\endif
 \if :{?root_cast}
 \else
 \set root_cast pg_catalog.text
@@ -34,11 +38,11 @@ WITH pruned AS MATERIALIZED (
     AND log.ctid OPERATOR(pg_catalog.>=) pg_catalog.format('(%s,0)', :'first_page'::bigint)::pg_catalog.tid
     AND log.ctid OPERATOR(pg_catalog.<) pg_catalog.format('(%s,0)', :'end_page'::bigint)::pg_catalog.tid
 ), target AS MATERIALIZED (
-  SELECT seen.place, pending.root
+  SELECT seen.place, pending.root, pending.row_id
   FROM pg_temp.pending
   JOIN :target AS seen ON seen.place OPERATOR(pg_catalog.=) pending.place
   WHERE (SELECT rows FROM pruned) OPERATOR(pg_catalog.>=) 0  -- so that it comes first
-    AND pending.task OPERATOR(pg_catalog.=) 'fill'
+    AND pending.task OPERATOR(pg_catalog.=) 'fill' AND NOT pending.vain
     AND pending.page OPERATOR(pg_catalog.>=) :'first_page'::bigint AND pending.page OPERATOR(pg_catalog.<) :'end_page'::bigint
     AND pending.pass OPERATOR(pg_catalog.=) :'pass'::smallint
     AND (seen.job OPERATOR(pg_catalog.=) pending.job OR seen.job IS NULL AND pending.job IS NULL)
@@ -47,6 +51,9 @@ WITH pruned AS MATERIALIZED (
     AND CASE WHEN seen.root IS NULL THEN pending.root IS NOT NULL
           ELSE :'overwrite'::boolean AND (pending.root IS NULL OR seen.root OPERATOR(pg_catalog.<>) pending.root) END
   FOR NO KEY UPDATE OF seen SKIP LOCKED
+), noted AS (
+  INSERT INTO pg_temp.tried (task, row_id, root)
+  SELECT 'fill', target.row_id, target.root FROM target WHERE :'keyed'::boolean
 )
 UPDATE "public"."LlamaLog" AS log
 SET "root_job_id" = CAST(target.root AS :root_cast)

@@ -1,6 +1,11 @@
--- The rows that are to be written, from the resolved lineage. Parameters: overwrite (true: also those that hold another root than the
+-- The rows that are to be written, from the resolved lineage; and those that hold something else than what the run has tried to write
+-- to them. Parameters: keyed (true: what is tried is noted, and compared), overwrite (true: also those that hold another root than the
 -- computed one), grace_seconds (rows younger than this whose chain leaves the log are left alone), old_seconds (from this age on a
 -- row counts as old), passes (over each page; see fill.sql). Lock: ACCESS SHARE.
+\if :{?keyed}
+\else
+\set keyed false
+\endif
 \if :{?overwrite}
 \else
 \set overwrite false
@@ -17,11 +22,15 @@
 \else
 \set passes 1
 \endif
-INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, task, job, parent, root)
+INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent, root, row_id)
 SELECT wanted.place, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old, wanted.flagged,
-       'fill', wanted.job, wanted.parent, wanted.root
+       coalesce(former.times, 0),
+       -- Another value is not overwritten, so that it is tried once.
+       coalesce(former.times >= CASE WHEN wanted.held IS NULL OR :'overwrite'::boolean THEN 2 ELSE 1 END, false),
+       'fill', wanted.job, wanted.parent, wanted.root, wanted.row_id
 FROM (
   SELECT seen.place, seen.place::text::point AS at, seen.root AS held, seen.flagged, seen.job, seen.parent,
+         CASE WHEN :'keyed'::boolean THEN seen.row_id END AS row_id,
          CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root,
          coalesce(lineage.dangling, false) AND (
            seen.created_epoch BETWEEN extract(epoch FROM now()) - :'grace_seconds'::numeric AND extract(epoch FROM now())
@@ -32,5 +41,9 @@ FROM (
   LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(seen.job, seen.parent)
   OFFSET 0
 ) AS wanted
+LEFT JOIN (
+  SELECT tried.row_id, tried.root, count(*) AS times FROM pg_temp.tried WHERE tried.task = 'fill' GROUP BY 1, 2
+) AS former ON former.row_id = wanted.row_id AND former.root IS NOT DISTINCT FROM wanted.root
 WHERE NOT wanted.left_alone
-  AND (wanted.held IS NULL AND wanted.root IS NOT NULL OR :'overwrite'::boolean AND wanted.held IS DISTINCT FROM wanted.root);
+  AND (wanted.held IS NULL AND wanted.root IS NOT NULL
+    OR (:'overwrite'::boolean OR former.times IS NOT NULL) AND wanted.held IS DISTINCT FROM wanted.root);

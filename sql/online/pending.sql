@@ -1,14 +1,27 @@
--- How much is to be written. One row: fill_rows, bare_rows (those of them that hold no root), fill_pages, clear_rows, old_rows (of all, those
--- that must be written before the run may end), filenode (the file that their places are in). Lock: none.
+-- How much is to be written, and what was tried in vain. One row: fill_rows, bare_rows (those of them that hold no root), fill_pages,
+-- clear_rows, old_rows (of all, those that must be written before the run may end), old_left (these, and those of them that are not
+-- tried again), retried (of all, those that were tried before),
+-- lost (rows that do not hold the root that was written to them), altered (those of them that hold another one), bare_vain (those of
+-- them that hold none and are not tried again), unfilled (where rows are lost, all that lack their root: the run ends before all were
+-- tried), uncleared (the same, of parents), tried (rows that the session has tried to fill and has noted), filenode (the file that their
+-- places are in). Lock: none.
 -- Parameter: relation (the table's oid, or its name as regclass reads it).
 \if :{?relation}
 \else
 \set relation '"public"."LlamaLog"'
 \endif
-SELECT count(*) FILTER (WHERE task = 'fill') AS fill_rows,
-       count(*) FILTER (WHERE task = 'fill' AND bare) AS bare_rows,
-       count(DISTINCT page) FILTER (WHERE task = 'fill') AS fill_pages,
-       count(*) FILTER (WHERE task = 'clear') AS clear_rows,
-       count(*) FILTER (WHERE old) AS old_rows,
+SELECT count(*) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_rows,
+       count(*) FILTER (WHERE task = 'fill' AND NOT vain AND bare) AS bare_rows,
+       count(DISTINCT page) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_pages,
+       count(*) FILTER (WHERE task = 'clear' AND NOT vain) AS clear_rows,
+       count(*) FILTER (WHERE old AND NOT vain) AS old_rows,
+       count(*) FILTER (WHERE old) AS old_left,
+       count(*) FILTER (WHERE attempts > 0 AND NOT vain) AS retried,
+       count(*) FILTER (WHERE task = 'fill' AND attempts > 0) AS lost,
+       count(*) FILTER (WHERE task = 'fill' AND attempts > 0 AND NOT bare) AS altered,
+       count(*) FILTER (WHERE task = 'fill' AND vain AND bare) AS bare_vain,
+       CASE WHEN bool_or(task = 'fill' AND attempts > 0) THEN count(*) FILTER (WHERE task = 'fill') ELSE 0 END AS unfilled,
+       CASE WHEN bool_or(task = 'clear' AND attempts > 0) THEN count(*) FILTER (WHERE task = 'clear') ELSE 0 END AS uncleared,
+       (SELECT count(DISTINCT tried.row_id) FROM pg_temp.tried WHERE tried.task = 'fill') AS tried,
        pg_relation_filenode(:'relation'::regclass)::bigint AS filenode
 FROM pg_temp.pending;

@@ -36,6 +36,7 @@ from llamactl.wording import about
 class Proof:
     """What prove.sql returns."""
 
+    unfilled: int
     differing: int
     uncleared: int
 
@@ -165,6 +166,8 @@ def _take(session: Session, names: Names, step: PlannedStep, projected: Projecti
 def _prove(session: Session, names: Names, projected: Projection) -> None:
     """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
     found = session.row(queries.load("migrate/prove", names), Proof)
+    if found.unfilled:
+        raise _meddled(f"after the fill {found.unfilled} rows lack their root")
     if found.differing != projected.counts.conflicts:
         raise _meddled(
             f"after the fill {found.differing} rows do not hold their root, not {projected.counts.conflicts}"

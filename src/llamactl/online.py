@@ -118,7 +118,11 @@ def run(
     state.claim(session, table.relation, note)
     session.announce("resolve")
     note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
-    rules = Rules(overwrite=False, grace_ms=options.grace_ms)
+    rules = Rules(
+        overwrite=False,
+        grace_ms=options.grace_ms,
+        keyed=rounds.triggered(session, table.relation, table.names),
+    )
     first = rounds.work_out(session, settings, table.relation, table.names, rules, options.retries, note)
     cut = state.cut_steps(session, table.relation, "migrate")
     taken, skipped = _choose(session, table, options, first.projected, cut)
@@ -257,14 +261,15 @@ def _carry_out(
     if USERS_INDEX in run.seconds:
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
     shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
-    counts = last.projected.counts
+    notes += rounds.told(last)
     notes += _notes(first, last, options, guard_state.look(session, relation, names).enabled)
     return replace(
         report,
-        counts=counts,
+        blocked_seconds=session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
-        blocked_seconds=session.blocking.seconds,
+        unfilled=last.pending.unfilled,
+        uncleared=last.pending.uncleared,
     )
 
 
@@ -382,20 +387,20 @@ def _validate_check(work: Work) -> list[str]:
         else:
             return []
     change(work, "migrate/drop_check", blocking="drop_check")
-    return ["The self-parent CHECK is left out: a row that violates it came in meanwhile"]
+    return ["The self-parent CHECK is left out: a row violates it"]
 
 
 def _notes(first: Round, last: Round, options: OnlineOptions, guarded: bool) -> list[str]:
     notes = []
-    came = last.projected.counts.conflicts - first.projected.counts.conflicts
+    came = last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered
     if came > 0:
         notes.append(
             f"{came} rows hold another root than the computed one that did not before: parents were changed "
-            "meanwhile, or a trigger changes what is written; `llamactl repair --overwrite` corrects them"
+            "meanwhile; `llamactl repair --overwrite` corrects them"
         )
-    if left := last.pending.bare_rows:
+    if (left := last.pending.bare_rows) and not last.pending.unfilled:
         notes.append(f"{left} rows that came meanwhile lack their root: `llamactl repair` fills them")
-    if left := last.pending.clear_rows:
+    if (left := last.pending.clear_rows) and not last.pending.uncleared:
         notes.append(f"{left} rows got a parent that their root flag disregards: `llamactl repair` clears it")
     if last.waiting:
         notes.append(

@@ -66,6 +66,7 @@ def steps(
             "clear_parents",
             *("migrate/create_cleared_parent", "migrate/upgrade_parents"),
             *("online/choose_flagged", "online/clear_parents"),
+            *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
             when="save_parents",
         ),
         _rows("fill", "online/fill", "online/checkpoint", when="fill"),

@@ -54,6 +54,11 @@ class Needs:
     check_holds: bool
     check_broken: bool
 
+    @property
+    def prove(self) -> bool:
+        """Rows are written, so that it has to be proved what they hold."""
+        return self.fill or self.save_parents
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -165,7 +170,7 @@ def steps(relation: Relation, present: Present, names: Names, check: CheckPolicy
             "RowExclusiveLock",
             "fill",
         ),
-        PlannedStep("prove", ["migrate/prove"], "AccessShareLock", "fill"),
+        PlannedStep("prove", ["migrate/prove"], "AccessShareLock", "prove"),
         PlannedStep(
             "create_index",
             ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],

@@ -60,7 +60,7 @@ def run(
     obstacles.refuse_for(road_obstacles.of_names(session, relation, names))
     if not dry_run:
         state.refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
-    rules = Rules(overwrite, grace_ms)
+    rules = Rules(overwrite, grace_ms, keyed=rounds.triggered(session, relation, names))
     note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
     if dry_run or confirm:
         seen = rounds.work_out(session, settings, relation, names, rules, retries, note, dry_run=True)
@@ -132,24 +132,25 @@ def _question(session: Session, names: Names, first: Round) -> str:
 def _report(
     dry_run: bool, overwrite: bool, first: Round, last: Round, *, written: int, cleared: int
 ) -> RepairReport:
-    counts, notes = last.projected.counts, []
-    if not overwrite and counts.conflicts:
-        notes.append(
-            f"{counts.conflicts} rows hold another root than the computed one: --overwrite corrects them"
-        )
-    if last is not first and last.pending.any_rows:
+    notes, conflicts = rounds.told(last), last.projected.counts.conflicts
+    if (others := conflicts - last.altered) > 0 and not overwrite:
+        notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")
+    if last is not first and last.pending.any_rows and not (last.pending.unfilled or last.pending.uncleared):
         notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
     if last.waiting:
         notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
     return RepairReport(
         dry_run=dry_run,
-        counts=counts,
+        counts=first.projected.counts,
         missing=first.pending.bare_rows,
         wrong=first.pending.fill_rows - first.pending.bare_rows,
         disregarded=first.pending.clear_rows,
         waiting=last.waiting,
         written=written,
         cleared=cleared,
+        unfilled=last.pending.unfilled,
+        uncleared=last.pending.uncleared,
+        conflicts_left=conflicts,
         notes=tuple(notes),
         blocked_seconds=None if dry_run else 0.0,  # it takes no lock that keeps others from the table
     )

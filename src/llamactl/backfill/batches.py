@@ -4,7 +4,7 @@
 2. Give way while a session waits for a lock on the table.
 3. Run the statement, once a pass, each in a transaction with its checkpoint.
 4. A lock not got, or a deadlock: halve the pages, wait, again.
-5. The pages are another file's (VACUUM FULL came between): stop; whoever called works out the pages anew.
+5. The rows are elsewhere by now (VACUUM FULL came between): stop; whoever called works out the places anew.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ from llamactl.wording import listed
 BATCH_SECONDS = 0.1
 """A writer that waits for a row waits for about one batch."""
 FIRST_PAGES, MOST_PAGES = 16, 1 << 20
-FILES = {"fill": ("online/fill",), "clear": ("online/choose_flagged", "online/clear_parents")}
-"""Of a task: the last one writes."""
+FILES = {
+    "fill": ("online/fill",),
+    "clear": (
+        *("online/choose_flagged", "online/clear_parents"),
+        *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
+    ),
+}
+"""Of a task: the last one's row count is that of the rows that were written."""
 PASSES = {"fill": 12, "clear": 1}
 """So that the next pass finds the room that the last one left on the page, and updates in place. As many as a
 page has rows would be best; more cost little."""
@@ -57,11 +63,28 @@ class Pending:
     clear_rows: int
     old_rows: int
     """Of all, those that must be written before the run may end."""
+    old_left: int
+    """These, and those of them that are not tried again."""
+    retried: int
+    """Of all, those that were tried before."""
+    lost: int
+    """Rows that do not hold the root that was written to them, whether they are tried again or not."""
+    altered: int
+    """Those of them that hold another root."""
+    bare_vain: int
+    """Those of them that hold no root and are not tried again."""
+    unfilled: int
+    """Where rows are lost, all that lack their root: a run may end before it has tried each."""
+    uncleared: int
+    """The same, of parents."""
+    tried: int
+    """Rows that the session has tried to fill and has noted."""
     filenode: int
     """The file that the pages are of."""
 
     @property
     def rows(self) -> int:
+        """To be written."""
         return self.fill_rows + self.clear_rows
 
     @property
@@ -77,7 +100,23 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class _Window:
     first: int | None
+    last: int | None
     filenode: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a task's batches came to."""
+
+    rows: int
+    """That were written."""
+    rewritten: bool
+    """The table has another file by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +138,8 @@ class _Size:
         self.pages = min(max(round(self.pages * factor), 1), MOST_PAGES)
 
 
-def run(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> int:
-    """Runs the task's statement over its pages; returns the number of rows that were written.
+def run(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
+    """Runs the task's statement over its pages.
 
     Raises LlamactlError (lock) that names who is in the way, once the retries are used up.
     """
@@ -110,13 +149,17 @@ def run(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -
         return _all_windows(work, task, pending, values)
 
 
-def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> int:
+def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
     files = [queries.load(path, work.names) for path in FILES[task]]
-    page, size, written = 0, _Size(), 0
+    page, size, written, filenode = 0, _Size(), 0, pending.filenode
     while (window := _next_window(work, task, page)).first is not None:
-        if window.filenode != pending.filenode:
-            work.note("The table was rewritten meanwhile (VACUUM FULL, CLUSTER): beginning at its first page")
-            return written
+        if window.filenode != filenode:
+            if _moved(work, task, window.last or window.first):
+                work.note(
+                    "The table was rewritten meanwhile (VACUUM FULL, CLUSTER): beginning at its first page"
+                )
+                return Done(written, True)
+            filenode = window.filenode
         slowest = 0.0
         for number in range(PASSES[task]):
             _give_way(work)
@@ -129,7 +172,15 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
             slowest = max(slowest, time.monotonic() - begun)
         page = window.first + size.pages
         size.adapt(slowest)
-    return written
+    return Done(written, window.filenode != filenode)
+
+
+def _moved(work: Work, task: str, last: int) -> bool:
+    """Whether the rows of the last pages are elsewhere, of a table that has another file."""
+    query = queries.load("online/in_place", work.names)
+    pages = {"first_page": max(last - FIRST_PAGES, 0), "end_page": last + 1}
+    with work.session.transaction(temporary=True):
+        return work.session.row(query, _Moved, task=task, **pages).moved
 
 
 def _next_window(work: Work, task: str, page: int) -> _Window:

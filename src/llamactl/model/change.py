@@ -68,6 +68,14 @@ class MigrationReport:
     """How long others were kept from the table, as measured; None in a dry run."""
     blocked_estimate_seconds: Estimate | None = None
     """How long they would be, in a dry run."""
+    unfilled: int = 0
+    """Rows that do not hold their root although it was written to them."""
+    uncleared: int = 0
+    """Rows that still have the parent that was to be cleared."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.unmet or self.unfilled or self.uncleared)
 
 
 class RefusedBy(StrEnum):
@@ -163,19 +171,29 @@ class RepairReport:
 
     dry_run: bool
     counts: Counts
-    """Afterwards; in a dry run as they are."""
+    """Before anything is written, as everywhere."""
     missing: int
-    """Rows that lacked their root."""
+    """Rows that lack their root and are filled, or in a dry run would be."""
     wrong: int
-    """Rows that held another root than the computed one; 0 unless these are overwritten."""
+    """Rows that hold another root than the computed one and are corrected; 0 unless these are overwritten."""
     disregarded: int
-    """Rows whose parent the root flag disregards."""
+    """Rows whose parent the root flag disregards, and is cleared."""
     waiting: int
     """Young rows that are left alone: their chain leaves the log."""
     written: int
     """Rows that got a root, or lost one that is not true."""
     cleared: int
     """Rows whose disregarded parent was cleared."""
+    unfilled: int = 0
+    """Rows that do not hold their root although it was written to them."""
+    uncleared: int = 0
+    """Rows that still have the parent that was to be cleared."""
+    conflicts_left: int = 0
+    """Rows that hold another root than the computed one afterwards."""
     notes: tuple[str, ...] = ()
     blocked_seconds: float | None = None
     """How long others were kept from the table, as measured; None in a dry run."""
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.unfilled or self.uncleared)

@@ -32,7 +32,10 @@ class OrphansBy:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What lineage comes to, in rows of the log. total = filled + orphans."""
+    """What lineage comes to, in rows of the log. total = filled + orphans.
+
+    In every report they are those of the first look, before the command wrote anything.
+    """
 
     total: int
     filled: int
@@ -42,9 +45,9 @@ class Counts:
     dangling: int
     """Rows whose one root is a dangling parent, whatever the policy."""
     already_set: int
-    """Rows that hold their computed root already."""
+    """Rows that held their computed root before the command wrote anything."""
     conflicts: int
-    """Rows that hold another value than the computed one, or a value where none is computed."""
+    """Rows that held another value than the computed one by then, or a value where none is computed."""
     max_depth: int
     depths: Mapping[str, int]
     """Depth ("0" ... "19", "20+") -> logged jobs that are not cyclic."""

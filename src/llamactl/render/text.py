@@ -149,6 +149,8 @@ def _headline(report: MigrationReport, ran: bool) -> Part:
         return ("An expectation is not met: nothing was changed.", "bold red")
     if report.dry_run:
         return ("Dry run: nothing was changed.", "bold")
+    if report.failed:
+        return (f"Not complete: {_undone(report)}.", "bold red")
     return ("Migrated." if ran else "Nothing to do: the table is migrated already.", "bold green")
 
 
@@ -161,16 +163,50 @@ def repaired(report: RepairReport, screen: Screen) -> Iterator[str]:
         (report.disregarded, "had a parent that the root flag disregards"),
         (report.waiting, "are young and left alone"),
     ]
+    if report.dry_run:
+        found = found[3:]
     lines = [page.line(f"  {plural(rows, 'row')} {what}") for rows, what in found if rows]
     return apart(chain([page.line(_repair_headline(report))], lines), _counts(page, report.counts))
 
 
 def _repair_headline(report: RepairReport) -> Part:
     if report.dry_run:
-        return ("Dry run: nothing was changed.", "bold")
-    if not report.written and not report.cleared:
-        return ("Nothing to repair.", "bold green")
-    return (f"Repaired: {plural(report.written, 'row')} written.", "bold green")
+        return (f"Dry run: nothing was changed. {_would_repair(report)}", "bold")
+    if report.failed:
+        return (f"Not complete: {_repaired(report)}; {_undone(report)}.", "bold red")
+    if report.written or report.cleared:
+        return (f"Repaired: {_repaired(report)}.", "bold green")
+    if report.conflicts_left:
+        conflicts = plural(report.conflicts_left, "row")
+        return (f"Nothing written: {conflicts} with another root than the computed one.", "bold yellow")
+    return ("Nothing to repair.", "bold green")
+
+
+def _would_repair(report: RepairReport) -> str:
+    """A sentence: what a repair would write."""
+    planned = (
+        (report.missing, "filled"),
+        (report.wrong, "corrected"),
+        (report.disregarded, "cleared of a parent that the root flag disregards"),
+    )
+    parts = [f"{plural(rows, 'row')} would be {what}" for rows, what in planned if rows]
+    return f"{', '.join(parts)}." if parts else "No row would be written."
+
+
+def _repaired(report: RepairReport) -> str:
+    parts = [f"{plural(report.written, 'row')} written"]
+    if report.cleared:
+        parts.append(f"{plural(report.cleared, 'parent')} cleared")
+    return ", ".join(parts)
+
+
+def _undone(report: MigrationReport | RepairReport) -> str:
+    """What the rows lack although it was written to them."""
+    parts = (
+        (report.unfilled, "without the root that was written"),
+        (report.uncleared, "with the parent that was to be cleared"),
+    )
+    return ", ".join(f"{plural(rows, 'row')} {what}" for rows, what in parts if rows)
 
 
 def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:

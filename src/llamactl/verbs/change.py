@@ -82,7 +82,7 @@ def migrate(
             confirm=confirm,
             note=call.note,
         )
-    return call.show(report, found=bool(report.unmet))
+    return call.show(report, found=report.failed)
 
 
 @verb(app, table_options, Reporting)
@@ -130,7 +130,7 @@ def repair(
             note=call.note,
             progress=progress,
         )
-    return call.show(report)
+    return call.show(report, found=report.failed)
 
 
 @verb(app, table_options, Plain)
@@ -188,4 +188,4 @@ def _migrate_online(
             note=call.note,
             progress=progress,
         )
-    return call.show(report, found=bool(report.unmet))
+    return call.show(report, found=report.failed)

@@ -1,0 +1,15 @@
+-- Notes the rows of pg_temp.clearing as tried, and leaves there those that have no parent now, looked up by their keys: whatever
+-- triggers of any kind have done by then. Nobody else can have changed these rows, which the transaction has locked. Returns nothing.
+-- Comes after clear_parents.sql and migrate/settle_constraints.sql. Lock: ACCESS SHARE.
+\if :{?id_cast}
+\else
+\set id_cast uuid
+\endif
+INSERT INTO pg_temp.tried (task, row_id)
+SELECT 'clear', clearing.row_id FROM pg_temp.clearing;
+
+DELETE FROM pg_temp.clearing
+WHERE NOT EXISTS (
+  SELECT FROM "public"."LlamaLog" AS log
+  WHERE CAST(log."id" AS :id_cast) = CAST(clearing.row_id AS :id_cast)
+    AND pg_temp.present(log."parent_job_id"::text COLLATE "C") IS NULL);
