@@ -179,6 +179,7 @@ def test_vacuum_full_in_the_middle(batch: int, database: str, connection: Connec
 
 def test_rewrites_again_and_again(database: str, connection: Connection) -> None:
     """More often in a row than a row is tried: none of them is taken for a trigger."""
+    connection.execute("SET session_replication_role = replica")  # else the guard fills what is updated
     connection.execute("""DELETE FROM "LlamaLog" WHERE "retry_count" BETWEEN 1500 AND 2999""")
     rewritten = 0
 
@@ -193,10 +194,7 @@ def test_rewrites_again_and_again(database: str, connection: Connection) -> None
 
     done = run(database, "--retries", "1", before=rewrite)
     document(done)
-    assert rewritten == 8, (
-        done.err,
-        connection.execute("SELECT pg_relation_size('\"LlamaLog\"')/8192").fetchall(),
-    )
+    assert rewritten == 8
     assert "trigger" not in done.err
     assert wrong(connection) == 0
 
@@ -205,6 +203,7 @@ def test_rewrites_without_an_end(
     database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "MOST_REWRITES", 2)
+    connection.execute("SET session_replication_role = replica")
 
     def rewrite(statement: Statement) -> None:
         if "min(page) AS first" in statement.text and not statement.inside:

@@ -107,7 +107,13 @@ TRIGGERS: dict[str, tuple[tuple[str, ...], int, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", TRIGGERS)
+QUICK = ("parent kept", "old row", "parent put back at the end")
+each_trigger = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in TRIGGERS]
+)
+
+
+@each_trigger
 def test_the_rows_tell_how_an_online_run_ends(name: str, log: Connection, database: str) -> None:
     given, wrong, uncleared = TRIGGERS[name]
     trigger(log, *given)
@@ -134,7 +140,7 @@ def test_the_rows_tell_how_an_online_run_ends(name: str, log: Connection, databa
     assert [job for (job,) in saved(log)] == ["flag", "flag2"]
 
 
-@pytest.mark.parametrize("name", TRIGGERS)
+@each_trigger
 def test_one_transaction_is_rolled_back(name: str, log: Connection, database: str) -> None:
     log.execute('ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)')
     trigger(log, *TRIGGERS[name][0])
