@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 import llamactl
-from llamactl.private_postgres import PrivatePostgres
+from llamactl.postgres.server import PrivatePostgres
 
 HERE = Path(__file__).parent
 LOG_TABLE = Path(llamactl.__file__).parent / "demo" / "log_table.sql"

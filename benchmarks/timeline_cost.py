@@ -17,11 +17,12 @@ from pathlib import Path
 import psycopg
 
 import llamactl
-from llamactl import db, timeline
+from llamactl.config.dsn import read_dsn
+from llamactl.config.settings import Settings
+from llamactl.db.session import open_session
 from llamactl.model import Subject, SubjectKind
-from llamactl.prisma_url import read_dsn
-from llamactl.private_postgres import PrivatePostgres
-from llamactl.settings import Settings
+from llamactl.postgres.server import PrivatePostgres
+from llamactl.timeline import read_timeline
 from llamactl.timeline.filters import Filters
 
 HERE = Path(__file__).parent
@@ -63,10 +64,10 @@ def compare(conninfo: str, rows: int, albums: int) -> dict[str, float]:
         ids = [id_ for (id_,) in connection.execute(query, [drawn])]
     settings = Settings(read_dsn(conninfo, "--dsn", Path()))
     taken = []
-    with db.connect(settings, "timeline") as session:
+    with open_session(settings, "timeline") as session:
         for id_ in ids:
             begun = time.perf_counter()
-            found = timeline.run(session, settings, Subject(SubjectKind.ALBUM, id_), Filters())
+            found = read_timeline(session, settings, Subject(SubjectKind.ALBUM, id_), Filters())
             taken.append((time.perf_counter() - begun) * 1000)
             if found.total != 9 or found.notes:
                 raise SystemExit(f"album {id_}: {found.total} rows, {found.notes}")

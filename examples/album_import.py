@@ -18,7 +18,7 @@ import psycopg
 
 from llamactl.demo import HERE
 from llamactl.logger import Entity, Job, LlamaLogger
-from llamactl.private_postgres import PrivatePostgres
+from llamactl.postgres.server import PrivatePostgres
 
 Connection = psycopg.Connection[Any]
 

@@ -26,7 +26,7 @@ from psycopg.types.json import Jsonb
 
 import llamactl
 from llamactl.model import LlamactlError
-from llamactl.postgres_binaries import bin_directories, version_of
+from llamactl.postgres.binaries import bin_directories, version_of
 from poolers import pooler
 from servers import Server, check_backend, complete, given_server, private_server
 

@@ -21,9 +21,10 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from faults import faulty_rows
-from llamactl import cli, queries
-from llamactl.backfill import batches
-from llamactl.names import Names
+from llamactl.cli.main import main
+from llamactl.online import batches
+from llamactl.sqlfiles.load import all_query_paths, load_query
+from llamactl.sqlfiles.names import Names
 
 Connection = psycopg.Connection[Any]
 
@@ -104,7 +105,7 @@ def run_here(*arguments: str, before: Hook | None = None, after: Hook | None = N
     """Runs a command in this process: its statements can be looked at, and it starts at once."""
     out, err = io.StringIO(), io.StringIO()
     with each_statement(before, after), redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(arguments)
+        code = main(arguments)
     return Done(code, out.getvalue(), err.getvalue())
 
 
@@ -203,8 +204,8 @@ class Stopper:
 
 def _fork_each() -> None:
     """Stopper's process. One fork at a time: a line for each, answered when it stops, ends, is gone."""
-    for path in queries.all_paths():
-        queries.load(path, Names())
+    for path in all_query_paths():
+        load_query(path, Names())
     for line in sys.stdin:
         forked, *request = json.loads(line)
         if not forked:

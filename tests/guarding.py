@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 
 from cutting import run_here
-from llamactl import queries
-from llamactl.names import Names
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
 
 Connection = psycopg.Connection[Any]
 
@@ -34,7 +34,7 @@ def guard(dsn: str, *arguments: str) -> None:
 def with_column(connection: Connection, names: Names = Names()) -> None:
     """Adds the root column, and nothing else of the migration."""
     typed = replace(names, root_type="character varying(100)")
-    for statement in queries.load("migrate/add_column", typed).statements:
+    for statement in load_query("migrate/add_column", typed).statements:
         connection.execute(statement.sql.encode())
 
 

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from llamactl.logger import AsyncLlamaLogger, Counters, Entity, LlamaLogger
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
 from oracle import Row, ask
 
 ADD_ROOT = 'ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100)'

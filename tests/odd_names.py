@@ -8,7 +8,7 @@ import psycopg
 from hypothesis import strategies as st
 from psycopg import sql
 
-from llamactl.names import DEFAULT_COLUMNS, NAME_BYTES, Names
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, NAME_BYTES, Names
 
 ODD_NAMES = {
     "snake": Names(table="llama_logs"),

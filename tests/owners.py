@@ -37,7 +37,7 @@ def owner_script(
     script = (
         "import os, signal, sys, time\n"
         f"{before}"
-        "from llamactl.private_postgres import PrivatePostgres\n"
+        "from llamactl.postgres.server import PrivatePostgres\n"
         "server = PrivatePostgres().__enter__()\n"
         "print(server.postmaster_pid, server.directory, flush=True)\n"
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from llamactl.names import tokenize
+from llamactl.sqlfiles.names import tokenize
 
 SCHEMAS = ("pg_catalog", "pg_temp", "llamactl")
 # They imply operators by their bare names.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from llamactl.findings import FINDINGS, FindingKind, make
+from llamactl.findings.kinds import FINDINGS, FindingKind, make_finding
 from llamactl.model import (
     Blocks,
     Check,
@@ -80,7 +80,7 @@ EMPTY = Counts(0, 0, 0, FilledBy(0, 0), OrphansBy(0, 0, 0, 0), 0, 0, 0, 0, {})
 
 FOUND = PreflightReport(
     findings=(
-        make(
+        make_finding(
             "LL007",
             1,
             ["root_job_id"],
@@ -89,10 +89,10 @@ FOUND = PreflightReport(
             table='public."LlamaLog"',
             column="root_job_id",
         ),
-        make("LL101", 1, [NASTY]),
-        make("LL103", 482, [f"album-create-01J8ZK4Q{number}" for number in range(10)]),
-        make("LL107", 1, [LONG], threshold=8, depth=1400),
-        make("LL201", 1, table='public."LlamaLog"', column="job_id"),
+        make_finding("LL101", 1, [NASTY]),
+        make_finding("LL103", 482, [f"album-create-01J8ZK4Q{number}" for number in range(10)]),
+        make_finding("LL107", 1, [LONG], threshold=8, depth=1400),
+        make_finding("LL201", 1, table='public."LlamaLog"', column="job_id"),
     ),
     counts=FAULTY,
     cycles=(
@@ -106,7 +106,7 @@ CLEAN = PreflightReport(
     (), PLANNED, (), 0, TableInfo('public."LlamaLog"', 4052, 1_900_000, 700_000, 8192, "15.6")
 )
 UNREAD = PreflightReport(
-    (make("LL003", 1, database="music", user="ci"),),
+    (make_finding("LL003", 1, database="music", user="ci"),),
     None,
     (),
     None,

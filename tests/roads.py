@@ -15,7 +15,7 @@ from psycopg import sql
 from cutting import run_here
 from graphs import IdStyle, make_table
 from llamactl.model import DanglingPolicy
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
 from oracle import Answer, Options, Row, ask, present
 from servers import Server
 

@@ -16,7 +16,7 @@ from psycopg import pq, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import llamactl
-from llamactl.private_postgres import NOT_DURABLE, PrivatePostgres
+from llamactl.postgres.server import NOT_DURABLE, PrivatePostgres
 
 LOG_TABLE = (Path(llamactl.__file__).parent / "demo" / "log_table.sql").read_text()
 # Small, as each worker and version has a server of its own.

@@ -19,16 +19,16 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from llamactl import db
+from llamactl.config.dsn import read_dsn
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session, open_session
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.names import Names
-from llamactl.prisma_url import read_dsn
-from llamactl.queries import Query, parse
-from llamactl.settings import Settings
+from llamactl.sqlfiles.load import Query, parse_query
+from llamactl.sqlfiles.names import Names
 
 
 def query(text: str) -> Query:
-    return parse("test", f"{text};", Names())
+    return parse_query("test", f"{text};", Names())
 
 
 def settings_for(conninfo: str, **values: Any) -> Settings:
@@ -36,8 +36,8 @@ def settings_for(conninfo: str, **values: Any) -> Settings:
 
 
 @contextmanager
-def session(conninfo: str, **values: Any) -> Iterator[db.Session]:
-    with db.connect(settings_for(conninfo, **values), verb="test") as opened:
+def session(conninfo: str, **values: Any) -> Iterator[Session]:
+    with open_session(settings_for(conninfo, **values), verb="test") as opened:
         yield opened
 
 
@@ -90,21 +90,21 @@ def asleep(connection: psycopg.Connection[Any], gone: bool = False) -> int:
 SLEEPER = """
 import sys
 from pathlib import Path
-from llamactl import db
+from llamactl.db.session import open_session
 from llamactl.model import LlamactlError
-from llamactl.names import Names
-from llamactl.prisma_url import read_dsn
-from llamactl.queries import parse
-from llamactl.settings import Settings
+from llamactl.config.dsn import read_dsn
+from llamactl.config.settings import Settings
+from llamactl.sqlfiles.load import parse_query
+from llamactl.sqlfiles.names import Names
 
 conninfo, before, inside = sys.argv[1:]
 try:
-    with db.connect(Settings(read_dsn(conninfo, "--dsn", Path())), "test") as session:
+    with open_session(Settings(read_dsn(conninfo, "--dsn", Path())), "test") as session:
         if before:
             with session.transaction():
-                session.run(parse("before", before, Names()))
+                session.run(parse_query("before", before, Names()))
         with session.transaction():
-            session.run(parse("inside", inside, Names()))
+            session.run(parse_query("inside", inside, Names()))
 except LlamactlError as error:
     print(error.message)
     sys.exit(error.exit_code)

@@ -15,8 +15,8 @@ from typing import Any
 
 import psycopg
 
-from llamactl import queries
-from llamactl.names import Names
+from llamactl.sqlfiles.load import all_query_paths, load_query
+from llamactl.sqlfiles.names import Names
 from qualified import Word, words_of
 
 Connection = psycopg.Connection[Any]
@@ -112,8 +112,8 @@ def used() -> tuple[frozenset[str], frozenset[str]]:
     """The words before parentheses, and the operators, in all SQL files."""
     called: set[str] = set()
     operators = {*COMPARING, *LIKENESS}
-    for path in queries.all_paths():
-        for statement in queries.load(path, Names()).statements:
+    for path in all_query_paths():
+        for statement in load_query(path, Names()).statements:
             for words in _bodies(statement.sql):
                 before = [word for word, next_ in pairwise(words) if word.plain and next_.text == "("]
                 called |= {word.text.lower() for word in before}

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import psycopg
 
 from cutting import wait_until
-from llamactl.postgres_binaries import run
-from llamactl.private_postgres import PrivatePostgres
+from llamactl.postgres.binaries import run_command
+from llamactl.postgres.server import PrivatePostgres
 from servers import SERVER_SETTINGS, Server
 
 
@@ -23,7 +23,7 @@ class Standby(PrivatePostgres):
     def _make_cluster(self) -> None:
         command = [self.binaries / "pg_basebackup", "-D", self.data, "-d", self._primary.conninfo()]
         options = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync"]
-        assert run([*map(str, command), *options], self._user) == ""
+        assert run_command([*map(str, command), *options], self._user) == ""
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from cutting import Connection, dated_rows, run_here
-from llamactl import lineage, queries
-from llamactl.names import DEFAULT_COLUMNS, Names, quote, retarget, tokenize
+from llamactl.lineage.resolve import CREATE
+from llamactl.sqlfiles.load import all_query_paths, load_query, query_text
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names, quote, retarget, tokenize
 from odd_names import rename
 
 ALBUM = "00000000-0000-0000-0000-0000000000aa"
@@ -27,14 +28,14 @@ TAKING_NAMES = re.compile(r"(?:--[^\n]*\n|\s)*(?:SELECT|WITH|INSERT|UPDATE|DELET
 @cache
 def reading_the_log() -> list[str]:
     """The statements that read or write the user's rows, in the default names."""
-    every = [one.sql for path in queries.all_paths() for one in queries.load(path, Names()).statements]
+    every = [one.sql for path in all_query_paths() for one in load_query(path, Names()).statements]
     return [text for text in every if '"public"."LlamaLog"' in text and TAKING_NAMES.match(text)]
 
 
 @cache
 def aliases() -> list[str]:
     """Each name beside an AS, of a column, a relation or a query; and those of the temporary relations."""
-    temporary = "".join(queries.text(path) for path in (lineage.CREATE, "online/create_round"))
+    temporary = "".join(query_text(path) for path in (CREATE, "online/create_round"))
     found = {
         *re.findall(r"^  (\w+) [a-z\"]", temporary, re.MULTILINE),
         *re.findall(r"TABLE (\w+) ", temporary),
@@ -80,8 +81,8 @@ def test_each_column_under_each_alias(
 ) -> None:
     """Statements are parsed only: a name that could be of two columns is an error then."""
     assert run_here("migrate", "--online", "--yes", "--dsn", database).code == 0
-    for path in (lineage.CREATE, "online/create_round"):
-        for one in queries.load(path, Names()).statements:
+    for path in (CREATE, "online/create_round"):
+        for one in load_query(path, Names()).statements:
             connection.execute(one.sql.replace(" ON COMMIT DROP", "").encode())
     types = dict(connection.execute(TYPES).fetchall())
     connection.execute('DROP TABLE "LlamaLog"')

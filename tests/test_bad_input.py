@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl.cli import main
+from llamactl.cli.main import main
 from roles import new_role
 
 Connection = psycopg.Connection[Any]

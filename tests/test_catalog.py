@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from llamactl import catalog
 from llamactl.model import ErrorCode, IdKind, LlamactlError, Relation
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
 from odd_names import ODD_NAMES
 from roles import new_role
 from sessions import refused, session, settings_for

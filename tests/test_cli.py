@@ -18,8 +18,9 @@ import psycopg
 import pytest
 from typer.main import get_command
 
-from llamactl import __version__, cli
-from llamactl.findings import FINDINGS
+from llamactl import __version__
+from llamactl.cli.main import app, main
+from llamactl.findings.kinds import FINDINGS
 from llamactl.model import ErrorCode, FailOn, LlamactlError
 from reports import BROKEN, CLEAN, FOUND, VERIFIED
 from terminals import on_a_terminal
@@ -84,7 +85,7 @@ def llamactl(
 
     def run(*words: str) -> Done:
         capsys.readouterr()
-        code = cli.main(words)
+        code = main(words)
         return Done(code, *capsys.readouterr())
 
     return run
@@ -114,7 +115,7 @@ def is_migrated(database: str) -> bool:
 
 
 def commands() -> Mapping[str, Any]:
-    group: Any = get_command(cli.app)
+    group: Any = get_command(app)
     listed: Mapping[str, Any] = group.commands
     return listed
 
@@ -132,25 +133,35 @@ def test_these_options_and_no_others(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([name, "--help"]) == 0
+    assert main([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: llamactl {name} [OPTIONS]")
     assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_help_of_all(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--help"]) == 0
+    assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "..." not in shown.replace("[ARGS]...", "")  # no description is cut
 
 
 def test_help_waits_for_nothing_heavy(cli_env: dict[str, str]) -> None:
-    code = "import sys; from llamactl.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    code = (
+        "import sys; from llamactl.cli.main import main;"
+        " main(['--help']); print(*sys.modules, file=sys.stderr)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], env=cli_env, capture_output=True, text=True, check=True
     )
     loaded = set(done.stderr.split())
-    assert not loaded & {"rich", "psycopg", "sqlglot", "dotenv", "llamactl.migrate", "llamactl.findings"}
+    assert not loaded & {
+        "rich",
+        "psycopg",
+        "sqlglot",
+        "dotenv",
+        "llamactl.migrate.run",
+        "llamactl.findings.kinds",
+    }
 
 
 def test_help_comes_at_once(run_cli: Run) -> None:
@@ -169,7 +180,7 @@ def test_help_comes_at_once(run_cli: Run) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
+    assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"llamactl {__version__}\n"
 
 
@@ -210,7 +221,7 @@ def test_wrong_usage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    assert cli.main(words) == 2
+    assert main(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert len(re.findall("^error: ", err, re.MULTILINE)) == 1
@@ -218,7 +229,7 @@ def test_wrong_usage(
     for place in (0, len(words)):
         if place == 0 and words and words[0] in OPTIONS:
             continue  # options stand after the command
-        assert cli.main([*words[:place], "--format", "json", *words[place:]]) == 2
+        assert main([*words[:place], "--format", "json", *words[place:]]) == 2
         out, err = capsys.readouterr()
         found = json.loads(out)
         assert found["command"] == (words[0] if place and words and words[0] in OPTIONS else None)
@@ -228,7 +239,7 @@ def test_wrong_usage(
 
 
 def test_options_stand_after_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--format=json", "verify"]) == 2
+    assert main(["--format=json", "verify"]) == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
@@ -238,19 +249,19 @@ def test_options_stand_after_the_command(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_format_that_the_command_does_not_have(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(words) == 2
+    assert main(words) == 2
     assert "--format" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("format_", ["github", "junit"])
 def test_wrong_usage_in_the_formats_of_ci(format_: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", "--nope", "--format", format_]) == 2
+    assert main(["verify", "--nope", "--format", format_]) == 2
     out = capsys.readouterr().out
     assert out.startswith("::error title=llamactl verify::No such option" if format_ == "github" else "<?xml")
 
 
 def test_a_url_where_none_belongs_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["verify", NOWHERE, "--format", "json"]) == 2
+    assert main(["verify", NOWHERE, "--format", "json"]) == 2
     out, err = capsys.readouterr()
     assert "app:***@" in out
     assert "hush-hush" not in out + err
@@ -384,8 +395,8 @@ def test_a_fault_of_ours(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     def broken(id_: str) -> None:
         raise RuntimeError(f"with {NOWHERE}")
 
-    monkeypatch.setattr("llamactl.findings.find", broken)
-    assert cli.main(["explain", "V01", "--format", "json"]) == 2
+    monkeypatch.setattr("llamactl.findings.kinds.find_kind", broken)
+    assert main(["explain", "V01", "--format", "json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["code"] == "internal"
     assert "RuntimeError" in err
@@ -403,13 +414,13 @@ def test_other_ends(
     def ending(id_: str) -> None:
         raise raised
 
-    monkeypatch.setattr("llamactl.findings.find", ending)
-    assert cli.main(["explain", "V01"]) == code
+    monkeypatch.setattr("llamactl.findings.kinds.find_kind", ending)
+    assert main(["explain", "V01"]) == code
     assert capsys.readouterr().out == ""
 
 
 def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["explain", "ll105"]) == 0
+    assert main(["explain", "ll105"]) == 0
     assert capsys.readouterr().out.startswith("LL105  warning  Cycles")
 
 
@@ -498,11 +509,13 @@ def test_a_full_disk(cli_env: dict[str, str]) -> None:
 @pytest.mark.parametrize("format_", ["text", "json"])
 def test_ascii_where_stdout_cannot_show_more(format_: str, monkeypatch: pytest.MonkeyPatch) -> None:
     title = "w\u00e4hrend \u65e5\u672c \udcff"  # the last one is a byte that is not UTF-8
-    monkeypatch.setattr("llamactl.findings.find", lambda id_: replace(FINDINGS["V01"], title=title))
+    monkeypatch.setattr(
+        "llamactl.findings.kinds.find_kind", lambda id_: replace(FINDINGS["V01"], title=title)
+    )
     written = io.BytesIO()
     with io.TextIOWrapper(written, encoding="ascii") as stdout:
         monkeypatch.setattr("sys.stdout", stdout)
-        assert cli.main(["explain", "V01", "--format", format_]) == 0
+        assert main(["explain", "V01", "--format", format_]) == 0
         shown = written.getvalue().decode("ascii")
     if format_ == "json":
         assert json.loads(shown)["title"] == "w\u00e4hrend \u65e5\u672c \\xff"

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import db, db_connect
+from llamactl.config.settings import Settings
+from llamactl.db import connect as db_connect
+from llamactl.db.session import Session, open_session
 from llamactl.model import ErrorCode
-from llamactl.settings import Settings
 from sessions import (
     query,
     refused,
@@ -51,7 +52,7 @@ CHANGED = {
 }
 
 
-def current(opened: db.Session, names: tuple[str, ...] = tuple(CHANGED)) -> dict[str, str]:
+def current(opened: Session, names: tuple[str, ...] = tuple(CHANGED)) -> dict[str, str]:
     return {row.name: row.value for row in opened.rows(SETTINGS, Setting, names=names)}
 
 
@@ -121,7 +122,7 @@ def test_through_a_pooler_settings_are_made_in_each_transaction_only(
     else:
         # A pooler greets with a process number of its own.
         monkeypatch.setattr(db_connect, "_PID", b"SELECT 0")
-    with db.connect(settings, "test") as opened:
+    with open_session(settings, "test") as opened:
         assert opened.pooled
         assert current(opened) == CHANGED
         for _ in range(2):

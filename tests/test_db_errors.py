@@ -16,7 +16,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from llamactl import cli, db, db_connect
+from llamactl.cli import main as cli
+from llamactl.db import connect as db_connect
+from llamactl.db.session import open_session
 from llamactl.model import ErrorCode, LlamactlError
 from servers import Server
 from sessions import (
@@ -41,13 +43,13 @@ def role(server: Server, connection: psycopg.Connection[Any]) -> Iterator[str]:
 
 def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch):
     with refused(ErrorCode.CONNECTION, "127.0.0.1:1/music as app") as error:
-        db.connect(settings_for("postgresql://app:s3cret@127.0.0.1:1/music"), "test").__enter__()
+        open_session(settings_for("postgresql://app:s3cret@127.0.0.1:1/music"), "test").__enter__()
     assert "refused" in error.message
     assert "server running" in error.hint
     with refused(ErrorCode.CONNECTION, "nowhere.invalid"):
-        db.connect(settings_for("postgresql://app:s3cret@nowhere.invalid/music"), "test").__enter__()
+        open_session(settings_for("postgresql://app:s3cret@nowhere.invalid/music"), "test").__enter__()
     with refused(ErrorCode.CONNECTION, "/nowhere"):
-        db.connect(settings_for("host=/nowhere password=s3cret"), "test").__enter__()
+        open_session(settings_for("host=/nowhere password=s3cret"), "test").__enter__()
 
 
 def test_a_server_that_does_not_answer():
@@ -55,14 +57,14 @@ def test_a_server_that_does_not_answer():
         port = silent.getsockname()[1]
         started = time.monotonic()
         with refused(ErrorCode.CONNECTION, "timeout") as error:
-            db.connect(settings_for(f"host=127.0.0.1 port={port} connect_timeout=2"), "test").__enter__()
+            open_session(settings_for(f"host=127.0.0.1 port={port} connect_timeout=2"), "test").__enter__()
     assert time.monotonic() - started < 4
     assert "connect_timeout" in error.hint
 
 
 def test_a_database_that_is_not_there(database: str):
     with refused(ErrorCode.CONNECTION, 'database "no such" does not exist') as error:
-        db.connect(settings_for(make_conninfo(database, dbname="no such")), "test").__enter__()
+        open_session(settings_for(make_conninfo(database, dbname="no such")), "test").__enter__()
     assert "names" in error.hint
 
 
@@ -71,7 +73,7 @@ def test_a_database_that_is_not_there(database: str):
 )
 def test_options_that_the_server_refuses(database: str, options: str):
     with refused(ErrorCode.CONFIG) as error:
-        db.connect(settings_for(make_conninfo(database, options=options)), "test").__enter__()
+        open_session(settings_for(make_conninfo(database, options=options)), "test").__enter__()
     assert "`options` of the URL" in error.hint, error.message
     with session(make_conninfo(database, options="-c statement_timeout=5s")):
         pass
@@ -87,9 +89,9 @@ def test_a_wrong_password_is_said_and_not_shown(own_server: Server, own_database
         admin.execute("SELECT pg_reload_conf()")
     conninfo = make_conninfo(own_database, user="app", password="wrong-hush")
     with refused(ErrorCode.CONNECTION, 'password authentication failed for user "app"'):
-        db.connect(settings_for(conninfo), "test").__enter__()
+        open_session(settings_for(conninfo), "test").__enter__()
     with refused(ErrorCode.CONNECTION, "no password supplied"):
-        db.connect(settings_for(make_conninfo(own_database, user="app")), "test").__enter__()
+        open_session(settings_for(make_conninfo(own_database, user="app")), "test").__enter__()
     with session(make_conninfo(own_database, user="app", password="right-hush")) as opened:
         assert opened.user == "app"
 
@@ -100,7 +102,7 @@ def test_too_many_connections(database: str, connection: psycopg.Connection[Any]
     connection.execute(sql.SQL("CREATE ROLE {} LOGIN CONNECTION LIMIT 0").format(sql.Identifier(role)))
     try:
         with refused(ErrorCode.CONNECTION, "too many connections") as error:
-            db.connect(settings_for(make_conninfo(database, user=role)), "test").__enter__()
+            open_session(settings_for(make_conninfo(database, user=role)), "test").__enter__()
     finally:
         connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
     assert "later" in error.hint
@@ -109,7 +111,7 @@ def test_too_many_connections(database: str, connection: psycopg.Connection[Any]
 def test_an_old_server(database: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(db_connect, "OLDEST_SERVER", 990000)
     with refused(ErrorCode.CONFIG, "needs 14 or newer"):
-        db.connect(settings_for(database), "test").__enter__()
+        open_session(settings_for(database), "test").__enter__()
 
 
 def test_a_missing_right_names_the_effective_role_and_guesses_no_grant(
@@ -250,7 +252,7 @@ def test_a_limit_of_the_servers_is_no_fault_of_llamactls(database: str, statemen
 
 LIMITED = """
 import resource, sys
-from llamactl import cli
+from llamactl.cli import main as cli
 taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (taken + 130_000_000,) * 2)
 sys.exit(cli.main(sys.argv[1:]))

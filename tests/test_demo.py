@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl.private_postgres import PrivatePostgres
+from llamactl.postgres.server import PrivatePostgres
 from owners import alive, processes_in
 from pages import CHECKOUT
 from test_private_process import hostile

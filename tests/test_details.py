@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from cutting import run_here
-from llamactl.details import LONGEST, Details
 from llamactl.model import WholeRow
+from llamactl.tree.whole_rows import LONGEST, Details
 from sessions import session, settings_for
 from transcripts import on_terminal
 

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from llamactl import source_file
+from llamactl.config import source_file
+from llamactl.config.settings import Flags, Settings, load_settings
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
-from llamactl.settings import Flags, Settings, load
 
 URL = "postgresql://app:hush@right/music"
 OTHER = "postgresql://app:hush@wrong/music"
@@ -30,14 +30,14 @@ Cli = Callable[..., Any]
 
 def refusal(cwd: Path | None, env: Mapping[str, str] = ENV, **flags: Any) -> LlamactlError:
     with pytest.raises(LlamactlError) as caught:
-        load(Flags(**flags), env, cwd)
+        load_settings(Flags(**flags), env, cwd)
     assert caught.value.exit_code is ExitCode.USAGE
     assert "hush" not in caught.value.message + caught.value.hint
     return caught.value
 
 
 def host(cwd: Path | None, env: Mapping[str, str] = ENV) -> str | None:
-    return load(Flags(), env, cwd).dsn.params.get("host")
+    return load_settings(Flags(), env, cwd).dsn.params.get("host")
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def test_what_is_no_text_file_is_refused(tmp_path: Path, name: str, kind: str) -
     assert error.hint
     if name.endswith(".env"):
         # Nobody looks at it where the connection is given.
-        assert load(Flags(dsn=URL), ENV, tmp_path).dsn.params["host"] == "right"
+        assert load_settings(Flags(dsn=URL), ENV, tmp_path).dsn.params["host"] == "right"
         assert host(tmp_path, {"LLAMACTL_DSN": URL}) == "right"
         assert host(tmp_path, {"DATABASE_URL": URL}) == "right"
     else:
@@ -118,7 +118,7 @@ def test_what_is_no_text_file_is_refused(tmp_path: Path, name: str, kind: str) -
 @pytest.mark.parametrize("folder", ["", "prisma"])
 def test_what_is_not_there_is_passed_by(tmp_path: Path, folder: str) -> None:
     (tmp_path / "prisma").touch()  # no directory
-    assert load(Flags(), ENV, tmp_path).dsn.source == "PG* variables and service files"
+    assert load_settings(Flags(), ENV, tmp_path).dsn.source == "PG* variables and service files"
 
 
 def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_named_pipe_is_read_once(tmp_path: Path, name: str) -> None:
     (tmp_path / "prisma").mkdir()
     os.mkfifo(tmp_path / name)
     with written(tmp_path / name, f"OTHER=1\nDATABASE_URL={URL}\n".encode()):
-        assert load(Flags(), ENV, tmp_path).dsn.source.startswith("DATABASE_URL in ")
+        assert load_settings(Flags(), ENV, tmp_path).dsn.source.startswith("DATABASE_URL in ")
     with written(tmp_path / name, f"DATABASE_URL={OTHER}\nDIRECT_URL={URL}\n".encode()):
         assert host(tmp_path) == "right"
 
@@ -143,7 +143,7 @@ def test_settings_from_a_named_pipe(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     header = "[tool.llamactl]\n" if name == "pyproject.toml" else ""
     with written(tmp_path / name, f'{header}table = "t"\n'.encode()):
-        assert load(Flags(dsn=URL), {}, tmp_path).table == "t"
+        assert load_settings(Flags(dsn=URL), {}, tmp_path).table == "t"
 
 
 def test_a_named_pipe_that_gives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_an_empty_variable_is_refused(tmp_path: Path, env: dict[str, str], said:
     error = refusal(tmp_path, {**ENV, **env})
     assert (error.code, error.message) == (ErrorCode.CONFIG, said)
     assert "--dsn" in error.hint
-    assert load(Flags(dsn=URL), env, tmp_path).dsn.params["host"] == "right"
+    assert load_settings(Flags(dsn=URL), env, tmp_path).dsn.params["host"] == "right"
 
 
 def test_an_empty_flag_is_refused(tmp_path: Path) -> None:
@@ -230,17 +230,17 @@ def test_a_file_that_speaks_of_other_things_is_passed_by(tmp_path: Path) -> None
 
 def test_no_working_directory() -> None:
     for flags, env in ((Flags(dsn=URL), {}), (Flags(), {"DATABASE_URL": URL})):
-        loaded: Settings = load(flags, env, None)
+        loaded: Settings = load_settings(flags, env, None)
         assert loaded.dsn.params["host"] == "right"
         assert any("working directory was deleted" in note for note in loaded.notes)
-    assert load(Flags(dsn=f"{URL}?sslcert=ca.pem"), {}, None).dsn.params["sslrootcert"] == "ca.pem"
+    assert load_settings(Flags(dsn=f"{URL}?sslcert=ca.pem"), {}, None).dsn.params["sslrootcert"] == "ca.pem"
 
 
 @pytest.mark.parametrize("name", ["llamactl.toml", "pyproject.toml"])
 def test_a_byte_order_mark(tmp_path: Path, name: str) -> None:
     header = "[tool.llamactl]\r\n" if name == "pyproject.toml" else ""
     (tmp_path / name).write_bytes(f'\ufeff{header}table = "t"\r\n'.encode())
-    assert load(Flags(dsn=URL), {}, tmp_path).table == "t"
+    assert load_settings(Flags(dsn=URL), {}, tmp_path).table == "t"
 
 
 # The command ------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ def test_a_service_that_is_not_there(database: str, run_cli: Cli, env: dict[str,
 def test_a_deleted_working_directory(database: str, cli_env: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
-    program = "import os, sys; os.rmdir(os.getcwd()); from llamactl.cli import main; sys.exit(main())"
+    program = "import os, sys; os.rmdir(os.getcwd()); from llamactl.cli.main import main; sys.exit(main())"
     for words in (("preflight",), ("tree", "nobody", "--format", "html", "-o", str(tmp_path / "x"))):
         folder.mkdir(exist_ok=True)
         command = [sys.executable, "-c", program, *words, "--dsn", database]

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from cutting import run_here
-from llamactl.estimates import CATALOGS_ONLY, Workload, blocked, estimate
+from llamactl.migrate.estimates import CATALOGS_ONLY, Workload, blocked_seconds, estimate
 from llamactl.model import Blocks, Estimate, Step
 from llamactl.wording import about, span
 from terminals import on_a_terminal
@@ -98,7 +98,7 @@ def test_what_blocks_is_added_up() -> None:
         step("create_guard", Blocks.WRITES, 0, 0.1),
         step("create_index", Blocks.NONE, 50, 60),
     ]
-    assert blocked(steps) == Estimate(1, 4.1)
+    assert blocked_seconds(steps) == Estimate(1, 4.1)
 
 
 @pytest.mark.parametrize(

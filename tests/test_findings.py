@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import llamactl
-from llamactl.findings import FINDINGS, find, make
+from llamactl.findings.kinds import FINDINGS, find_kind, make_finding
 from llamactl.model import ErrorCode, LlamactlError, Severity
 
 SERIES = {"LL0": Severity.ERROR, "LL1": Severity.WARNING, "LL2": Severity.INFO, "V": Severity.ERROR}
@@ -43,7 +43,7 @@ def test_every_id_that_the_code_names_is_there() -> None:
 
 
 def test_make_fills_the_hint_in() -> None:
-    finding = make("LL017", 1, ["public"], schema="{braces}", user="%s")
+    finding = make_finding("LL017", 1, ["public"], schema="{braces}", user="%s")
     assert finding.hint == "GRANT CREATE ON SCHEMA {braces} TO %s;"
     assert (finding.id, finding.severity, finding.count, finding.sample) == (
         "LL017",
@@ -55,9 +55,9 @@ def test_make_fills_the_hint_in() -> None:
 
 def test_make_asks_for_every_value() -> None:
     with pytest.raises(KeyError):
-        make("LL017", 1)
+        make_finding("LL017", 1)
     with pytest.raises(KeyError):
-        make("LL999", 1)
+        make_finding("LL999", 1)
 
 
 def test_hints_have_named_fields_only() -> None:
@@ -72,7 +72,7 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
                 isinstance(node, ast.Call)
-                and ast.unparse(node.func) in ("make", "findings.make")
+                and ast.unparse(node.func) in ("make_finding",)
                 and isinstance(node.args[0], ast.Constant)
             ):
                 yield path.name, node.args[0].value, node
@@ -86,9 +86,9 @@ def test_the_code_gives_each_hint_what_it_asks_for() -> None:
 
 
 def test_find() -> None:
-    assert find("ll105") is FINDINGS["LL105"]
+    assert find_kind("ll105") is FINDINGS["LL105"]
     with pytest.raises(LlamactlError) as caught:
-        find("LL1o5")
+        find_kind("LL1o5")
     assert caught.value.code is ErrorCode.USAGE
     assert "LL105" in caught.value.hint
 

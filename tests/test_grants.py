@@ -13,8 +13,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from cutting import Done, run_here
-from llamactl.keywords import KEYWORDS
-from llamactl.wording import ident
+from llamactl.sqlfiles.keywords import KEYWORDS
+from llamactl.sqlfiles.quoting import ident
 from servers import Server
 
 STATEMENT = re.compile(r"\b(?:GRANT|ALTER TYPE)\b(?:[^;\"']|\"(?:[^\"]|\"\")*\"|'[^']*')*;")

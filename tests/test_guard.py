@@ -16,9 +16,9 @@ import pytest
 from cutting import dump, run_here, wait_until
 from faults import faulty_rows
 from guarding import Connection, guard, insert, make_many, unguarded, with_column
-from llamactl import catalog
-from llamactl.guard import refuse_unfit
 from llamactl.model import ErrorCode
+from llamactl.table import catalog
+from llamactl.table.guard_state import refuse_unguardable
 from roles import Role, new_role
 from sessions import refused, session, settings_for
 
@@ -275,11 +275,11 @@ def test_a_type_that_takes_different_ids_for_equal(log: Connection, database: st
     """citext, or a collation that is not deterministic: a server without either will do here."""
     with session(database) as opened:
         relation = catalog.locate(opened, settings_for(database))
-    refuse_unfit(relation)
+    refuse_unguardable(relation)
     for ours in ("job_id", "parent_job_id"):
         column = replace(relation.columns[ours], bytewise=False)
         with refused(ErrorCode.CONFIG, "different ids for equal"):
-            refuse_unfit(replace(relation, columns={**relation.columns, ours: column}))
+            refuse_unguardable(replace(relation, columns={**relation.columns, ours: column}))
 
 
 def test_a_job_id_that_is_an_identity(new_database: Callable[..., str], call: Call) -> None:

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from guarding import Connection, guard, insert, make_many, unguarded, with_column
-from llamactl import queries
 from llamactl.model import DanglingPolicy
-from llamactl.names import Names
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
 from odd_names import ODD_NAMES, rename
 from oracle import Options, Row, ask, parent_of, present
 from roles import new_role
@@ -197,7 +197,7 @@ def new_model(request: pytest.FixtureRequest, connection: Connection, style: str
     """A function: an empty log under the guard, for each type of ids and each trust in the root flag."""
     connection.execute(TABLE.format(style).encode())
     for path in ("create_function", "create_trigger"):
-        query = queries.load(f"guard/{path}", Names(table="guarded")).literal(trust_root_flag=request.param)
+        query = load_query(f"guard/{path}", Names(table="guarded")).literal(trust_root_flag=request.param)
         for statement in query.statements:
             connection.execute(statement.sql.encode())
     options = Options(DanglingPolicy.NULL, request.param)

@@ -9,9 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import timeline, tree
 from llamactl.model import LlamactlError, Subject, SubjectKind
+from llamactl.timeline import read_timeline
 from llamactl.timeline.filters import Filters
+from llamactl.tree import read_tree
 from oracle import Options, Row, ask, edges
 from sessions import session, settings_for
 
@@ -82,7 +83,7 @@ def check(dsn: str, rows: Sequence[Row]) -> None:
     with session(dsn, table="log") as opened:
         for job in graph:
             [root] = answer.jobs[job].ends
-            found = tree.run(opened, settings, job)
+            found = read_tree(opened, settings, job)
             logs = {log.id for node in found.nodes for log in node.logs}
             assert found.root_job_id == root
             assert logs == {id_ for id_, one in answer.roots.items() if one == root}
@@ -91,13 +92,13 @@ def check(dsn: str, rows: Sequence[Row]) -> None:
                     assert graph.has_edge(node.job_id, node.parent_job_id)
             subject = Subject(SubjectKind.ROOT, job)
             if job == root:
-                of_root = timeline.run(opened, settings, subject, Filters())
+                of_root = read_timeline(opened, settings, subject, Filters())
                 assert {one.id for one in of_root.rows} == logs
                 assert {one.root_job_id for one in of_root.rows} == {root}
             else:
                 with pytest.raises(LlamactlError, match="No row of the log has the root"):
-                    timeline.run(opened, settings, subject, Filters())
-        album = timeline.run(opened, settings, Subject(SubjectKind.ALBUM, "a"), Filters())
+                    read_timeline(opened, settings, subject, Filters())
+        album = read_timeline(opened, settings, Subject(SubjectKind.ALBUM, "a"), Filters())
         assert {one.id: one.root_job_id for one in album.rows} == dict(answer.roots)
 
 

@@ -16,11 +16,11 @@ import pytest
 
 from cutting import wait_until
 from guarding import Connection, make_many, with_column
-from llamactl import catalog, indexes
-from llamactl.db import Session
+from llamactl.db.session import Session
 from llamactl.model import ErrorCode, LlamactlError, Relation
-from llamactl.names import Names
-from llamactl.queries import Query
+from llamactl.sqlfiles.load import Query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog, indexes
 from roles import new_role
 from sessions import refused, session, settings_for
 
@@ -41,10 +41,10 @@ class Log:
 
     def build(self) -> bool:
         arguments = (self.session, self.relation, Names(), PATH, INDEX, COLUMNS, self.noted.append)
-        return indexes.build(*arguments)
+        return indexes.build_index(*arguments)
 
     def look(self) -> indexes.IndexState:
-        return indexes.look(self.session, self.relation, INDEX, COLUMNS)
+        return indexes.read_index_state(self.session, self.relation, INDEX, COLUMNS)
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def test_somebody_else_builds_it(log: Log, database: str, role: str) -> None:
                 with opened_on(reader.conninfo) as other, refused(ErrorCode.BUSY, f"pid {pid}"):
                     other.build()
         with refused(ErrorCode.BUSY, f"pid {pid} builds"):
-            indexes.drop(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+            indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
     assert log.look().valid
     assert not log.build()
 
@@ -285,7 +285,7 @@ def test_a_deadlock_is_tried_again(log: Log, monkeypatch: pytest.MonkeyPatch) ->
 def test_dropped(log: Log, connection: Connection) -> None:
     log.build()
     for _ in range(2):
-        indexes.drop(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+        indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
     assert log.look().what is None
 
 
@@ -296,4 +296,4 @@ def test_behind_a_pooler(log: Log) -> None:
     with refused(ErrorCode.CONFIG, "pooler"):
         log.build()
     with refused(ErrorCode.CONFIG, "pooler"):
-        indexes.drop(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+        indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)

@@ -170,7 +170,8 @@ def test_at_exit(number: signal.Signals, cli_env: dict[str, str]) -> None:
 
 SWALLOWED = """
 import os, signal, sys
-from llamactl import cli, findings
+import llamactl.cli.main
+from llamactl.findings import kinds
 class Swallows:
     def __del__(self):
         os.kill(os.getpid(), signal.{})
@@ -178,7 +179,7 @@ class Swallows:
 def find(_):
     Swallows()
     while True: pass
-findings.find = find
+kinds.find_kind = find
 from llamactl.__main__ import main
 sys.exit(main())
 """
@@ -194,11 +195,12 @@ def test_where_python_swallows_exceptions(number: signal.Signals, cli_env: dict[
 
 INSIDE_AN_IMPORT = """
 import os, sys
-from llamactl import cli, findings
+import llamactl.cli.main
+from llamactl.findings import kinds
 def find(_):
     import swallows
     while swallows.COMPLETE: pass
-findings.find = find
+kinds.find_kind = find
 from llamactl.__main__ import main
 sys.exit(main())
 """

@@ -11,8 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import db, locks
+from llamactl.db.session import Session
 from llamactl.model import ErrorCode, ExitCode
+from llamactl.table.locks import with_lock_retries
 from sessions import (
     asleep,
     make_commit_slow,
@@ -24,7 +25,7 @@ from sessions import (
 )
 
 
-def lock(opened: db.Session, text: str = "LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE") -> Callable[[], str]:
+def lock(opened: Session, text: str = "LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE") -> Callable[[], str]:
     def attempt() -> str:
         with opened.transaction():
             opened.run(query(text))
@@ -96,7 +97,7 @@ def test_a_lock_that_comes_free_is_got(
 
         monkeypatch.setattr(opened, "sleep", sleep)
         table, pid = oid_of(connection, "t"), blocker.info.backend_pid
-        assert locks.with_lock_retries(opened, [table], lock(opened), 5, notes.append) == "done"
+        assert with_lock_retries(opened, [table], lock(opened), 5, notes.append) == "done"
     assert [0.25 * 2**n <= wait <= 0.75 * 2**n for n, wait in enumerate(waits)] == [True] * 3
     assert len(notes) == 3
     assert re.fullmatch(
@@ -110,7 +111,7 @@ def test_a_lock_that_does_not_come_free(
     database: str, connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ):
     connection.execute("CREATE TABLE t ()")
-    monkeypatch.setattr(db.Session, "sleep", lambda *_: None)
+    monkeypatch.setattr(Session, "sleep", lambda *_: None)
     notes: list[str] = []
     with (
         refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid ") as error,
@@ -118,7 +119,7 @@ def test_a_lock_that_does_not_come_free(
         psycopg.connect(database) as blocker,
     ):
         blocker.execute("SELECT * FROM t")
-        locks.with_lock_retries(opened, [oid_of(connection, "t")], lock(opened), 2, notes.append)
+        with_lock_retries(opened, [oid_of(connection, "t")], lock(opened), 2, notes.append)
     assert len(notes) == 2
     assert error.message.count("nothing was changed") == 1
     assert "--lock-timeout" in error.hint
@@ -152,7 +153,7 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
             return "done"
 
         tables = [oid_of(connection, "t"), oid_of(connection, "u")]
-        assert locks.with_lock_retries(opened, tables, attempt, 3, notes.append) == "done"
+        assert with_lock_retries(opened, tables, attempt, 3, notes.append) == "done"
     thread.join()
     assert len(attempts) == 2
     assert "deadlock" in notes[0]
@@ -161,4 +162,4 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
 
 def test_other_errors_are_not_tried_again(database: str):
     with session(database) as opened, refused(ErrorCode.INTERNAL, "22012"):
-        locks.with_lock_retries(opened, [], lock(opened, "SELECT 1 / 0"), 5, pytest.fail)
+        with_lock_retries(opened, [], lock(opened, "SELECT 1 / 0"), 5, pytest.fail)

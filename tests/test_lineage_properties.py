@@ -26,9 +26,11 @@ from graphs import (
     seeds,
     small_tables,
 )
-from llamactl import db, lineage, queries
-from llamactl.names import Names
-from llamactl.settings import Flags, Settings, load
+from llamactl.config.settings import Flags, Settings, load_settings
+from llamactl.db.session import Session, open_session
+from llamactl.lineage.resolve import count_rows, find_cycles, prepare_lineage, resolve_roots
+from llamactl.sqlfiles.load import parse_query
+from llamactl.sqlfiles.names import Names
 from oracle import ALL_OPTIONS, BLANKS, Answer, Options, Row, ask
 
 EVERYTHING = 1_000_000_000
@@ -107,7 +109,7 @@ class Bench:
     """A table to be filled again for each example, and a session that resolves it."""
 
     def __init__(
-        self, layout: Layout, loader: psycopg.Connection[Any], session: db.Session, settings: Settings
+        self, layout: Layout, loader: psycopg.Connection[Any], session: Session, settings: Settings
     ) -> None:
         self.layout, self.loader, self.session, self.settings = layout, loader, session, settings
         self.table = sql.Identifier(layout.names.schema, layout.names.table)
@@ -132,7 +134,7 @@ class Bench:
         return held
 
     def select(self, statement: str) -> list[tuple[Any, ...]]:
-        return list(self.session.tuples(queries.parse("test", statement, self.layout.names)))
+        return list(self.session.tuples(parse_query("test", statement, self.layout.names)))
 
     @contextmanager
     def resolved(self, options: Options) -> Iterator[None]:
@@ -140,9 +142,9 @@ class Bench:
         names = self.layout.names
         settings = replace(self.settings, dangling=options.dangling, trust_root_flag=options.trust_root_flag)
         with self.session.snapshot():
-            lineage.prepare(self.session, names)
+            prepare_lineage(self.session, names)
             self.session.read_only()
-            lineage.resolve(self.session, names, settings)
+            resolve_roots(self.session, names, settings)
             yield
 
     def check(self, table: Table) -> None:
@@ -158,7 +160,7 @@ class Bench:
                 self.check_jobs(answer)
                 empty = [row.id for row in held if row.root_job_id is None]
                 lacking = sum(answer.roots[id_] is not None for id_ in empty)
-                counts = lineage.counts(self.session, self.layout.names)
+                counts = count_rows(self.session, self.layout.names)
                 assert counts == (answer.counts, lacking), options
                 self.check_cycles(answer)
 
@@ -173,7 +175,7 @@ class Bench:
 
     def check_cycles(self, answer: Answer) -> None:
         names = self.layout.names
-        cycles, total = lineage.cycles(self.session, names, EVERYTHING)
+        cycles, total = find_cycles(self.session, names, EVERYTHING)
         assert [list(cycle.jobs) for cycle in cycles] == answer.cycles
         assert [cycle.size for cycle in cycles] == [len(cycle) for cycle in answer.cycles]
         assert total == len(answer.cycles)
@@ -201,8 +203,8 @@ def tell(
 
 @contextmanager
 def open_bench(layout: Layout, dsn: str, directory: Path) -> Iterator[Bench]:
-    settings = load(Flags(dsn=dsn), {}, directory)
-    with psycopg.connect(dsn, autocommit=True) as loader, db.connect(settings, verb="test") as session:
+    settings = load_settings(Flags(dsn=dsn), {}, directory)
+    with psycopg.connect(dsn, autocommit=True) as loader, open_session(settings, verb="test") as session:
         yield Bench(adapted(layout, loader), loader, session, settings)
 
 
@@ -272,7 +274,7 @@ def test_sample_cuts_cycles_and_their_jobs(bench: Bench, sample: int) -> None:
     links = [("é", "é"), ("b", "c"), ("c", "d"), ("d", "b"), ("Z", "a"), ("a", "Z"), ("t", "a")]
     bench.fill([Row(str(number), *link) for number, link in enumerate(links)])
     with bench.resolved(Options()):
-        cycles, total = lineage.cycles(bench.session, bench.layout.names, sample)
+        cycles, total = find_cycles(bench.session, bench.layout.names, sample)
     expected = [["Z", "a"], ["b", "c", "d"], ["é"]]
     assert [list(cycle.jobs) for cycle in cycles] == [jobs[:sample] for jobs in expected[:sample]]
     assert [cycle.size for cycle in cycles] == [len(jobs) for jobs in expected[:sample]]

@@ -15,10 +15,12 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from llamactl import db, lineage, queries
+from llamactl.config.settings import Flags, Settings, load_settings
+from llamactl.db.session import Session, open_session
+from llamactl.lineage.resolve import count_rows, find_cycles, prepare_lineage, resolve_roots
 from llamactl.model import Counts, Cycle, FilledBy, OrphansBy
-from llamactl.names import Names
-from llamactl.settings import Flags, Settings, load
+from llamactl.sqlfiles.load import parse_query
+from llamactl.sqlfiles.names import Names
 
 pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
@@ -242,7 +244,7 @@ def fill(connection: psycopg.Connection[Any], shape: Shape, n: int) -> None:
         connection.execute("ANALYZE llama_logs")
 
 
-def check(session: db.Session, settings: Settings, shape: Shape, n: int) -> float:
+def check(session: Session, settings: Settings, shape: Shape, n: int) -> float:
     """Resolves the table, compares everything, and returns the seconds that the lineage took."""
     wrong = f"""
         SELECT count(*) FROM :entry AS entry
@@ -250,32 +252,32 @@ def check(session: db.Session, settings: Settings, shape: Shape, n: int) -> floa
         WHERE lineage.root IS DISTINCT FROM (SELECT {shape.root} FROM (SELECT entry.job) AS own);
     """
     with session.snapshot():
-        lineage.prepare(session, NAMES)
+        prepare_lineage(session, NAMES)
         session.read_only()
         start = time.perf_counter()
-        lineage.resolve(session, NAMES, settings)
-        counts, _ = lineage.counts(session, NAMES)
-        cycles, total = lineage.cycles(session, NAMES, SAMPLE)
+        resolve_roots(session, NAMES, settings)
+        counts, _ = count_rows(session, NAMES)
+        cycles, total = find_cycles(session, NAMES, SAMPLE)
         seconds = time.perf_counter() - start
         assert counts == shape.counts(n)
         assert (list(cycles), total) == shape.cycles(n)
-        assert list(session.tuples(queries.parse("test", wrong, NAMES))) == [(0,)]
+        assert list(session.tuples(parse_query("test", wrong, NAMES))) == [(0,)]
     return seconds
 
 
 @pytest.fixture
 def ready(
     new_database: Callable[..., str], tmp_path: Path
-) -> Iterator[tuple[psycopg.Connection[Any], db.Session, Settings]]:
+) -> Iterator[tuple[psycopg.Connection[Any], Session, Settings]]:
     dsn = new_database(empty=True)
-    settings = replace(load(Flags(dsn=dsn), {}, tmp_path), statement_timeout_ms=LIMIT_MS)
-    with psycopg.connect(dsn, autocommit=True) as connection, db.connect(settings, verb="test") as session:
+    settings = replace(load_settings(Flags(dsn=dsn), {}, tmp_path), statement_timeout_ms=LIMIT_MS)
+    with psycopg.connect(dsn, autocommit=True) as connection, open_session(settings, verb="test") as session:
         yield connection, session, settings
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.label)
 def test_exact_and_near_linear(
-    ready: tuple[psycopg.Connection[Any], db.Session, Settings],
+    ready: tuple[psycopg.Connection[Any], Session, Settings],
     shape: Shape,
 ) -> None:
     connection, session, settings = ready

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from commands import CHAIN, COMMANDS, make_fill_slow, run_all
 from cutting import Statement, run_here, wait_until
-from llamactl import db_liveness
+from llamactl.db.liveness import SERVER
 from llamactl.model import ErrorCode
 from proxy import proxied
 from sessions import query, refused, session, with_options
@@ -23,7 +23,7 @@ from sessions import query, refused, session, with_options
 Connection = psycopg.Connection[Any]
 Insert = Callable[[Any], None]
 Start = Callable[..., AbstractContextManager[subprocess.Popen[str]]]
-LIMITS = tuple(db_liveness.SERVER)
+LIMITS = tuple(SERVER)
 
 
 def limits(connection: Connection) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import preflight
+from llamactl.checks.preflight import run_preflight
 from llamactl.logger import Entity, LlamaLogger
 from llamactl.model import DanglingPolicy, Finding, Severity
 from roles import new_role
@@ -22,7 +22,7 @@ AUDIT = ("LL123", "LL124", "LL125")
 def found(conninfo: str, **values: Any) -> dict[str, Finding]:
     """By id, those of the audit only."""
     with session(conninfo, **values) as opened:
-        report = preflight.run(opened, settings_for(conninfo, **values), note=lambda line: None)
+        report = run_preflight(opened, settings_for(conninfo, **values), note=lambda line: None)
     assert report.ok
     return {finding.id: finding for finding in report.findings if finding.id in AUDIT}
 

@@ -22,7 +22,7 @@ import llamactl.logger
 from cutting import migrate_here, run_here
 from llamactl.logger import AsyncLlamaLogger, Entity, LlamaLogger, LoggerError, current_job, flow_for_bullmq
 from llamactl.model import ErrorCode
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
 from logging_jobs import (
     ALBUM,
     ARTIST,

@@ -26,7 +26,7 @@ from llamactl.logger._rules import (
     place,
 )
 from llamactl.model import ErrorCode
-from llamactl.names import DEFAULT_COLUMNS, Names
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names
 from sessions import refused
 
 COLUMNS = dict(Names().columns)

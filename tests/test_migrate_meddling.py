@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl.cli import main
+from llamactl.cli.main import main
 
 Connection = psycopg.Connection[Any]
 Insert = Callable[[Any], None]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.names import DEFAULT_COLUMNS, NAME_BYTES, Names, quote, retarget, tokenize
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, NAME_BYTES, Names, quote, retarget, tokenize
 from odd_names import ODD_NAMES, any_names
 
 ODD = Names(
@@ -225,7 +225,7 @@ def test_a_token_that_gets_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
         def tokenize(self, text: str) -> list[object]:
             return [token for token in tokens if token.text != "job_id"]
 
-    monkeypatch.setattr("llamactl.names._tokenizer", Lossy)
+    monkeypatch.setattr("llamactl.sqlfiles.names._tokenizer", Lossy)
     with pytest.raises(LlamactlError, match="x, line 1: the tokenizer lost its way"):
         retarget('SELECT "job_id", "id"', ODD, "x")
 
@@ -309,5 +309,5 @@ def test_only_the_names_change_whatever_they_are(names: Names) -> None:
 
 
 def test_help_does_not_wait_for_the_tokenizer() -> None:
-    code = "import sys, llamactl.names, llamactl.queries; sys.exit('sqlglot' in sys.modules)"
+    code = "import sys, llamactl.sqlfiles.names, llamactl.sqlfiles.load; sys.exit('sqlglot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

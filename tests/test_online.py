@@ -19,8 +19,8 @@ from cutting import Connection, Done, Hook, Statement, dump, quick_look, run_her
 from faults import FILLED, TOTAL, expected_roots, faulty_rows
 from graphs import flatten, small_tables
 from llamactl.model import CheckPolicy, ErrorCode
-from llamactl.names import Names
-from llamactl.online import OnlineOptions, run
+from llamactl.online.run import OnlineOptions, migrate_online
+from llamactl.sqlfiles.names import Names
 from oracle import ALL_OPTIONS, Options, Row, ask
 from roads import BARE, LOGS, Case, Log, copies, make_case
 from servers import Server
@@ -512,7 +512,7 @@ def test_it_asks_with_the_size_of_a_table_that_was_never_analysed(database: str,
 
     options = OnlineOptions(CheckPolicy.AUTO, 0, None, None, keep_guard=True, grace_ms=0)
     with refused(ErrorCode.INTERRUPTED, "declined"), session(database) as opened:
-        run(
+        migrate_online(
             opened,
             settings_for(database),
             options,

@@ -243,17 +243,18 @@ def test_a_killed_client_whose_statement_still_runs(
 CLAIMANT = """
 import sys
 from pathlib import Path
-from llamactl import catalog, db
-from llamactl.backfill import state
-from llamactl.names import Names
-from llamactl.prisma_url import read_dsn
-from llamactl.queries import parse
-from llamactl.settings import Settings
+from llamactl.db.session import open_session
+from llamactl.online.record import claim_session
+from llamactl.table import catalog
+from llamactl.config.dsn import read_dsn
+from llamactl.config.settings import Settings
+from llamactl.sqlfiles.load import parse_query
+from llamactl.sqlfiles.names import Names
 
 settings = Settings(read_dsn(sys.argv[1], "--dsn", Path()))
-with db.connect(settings, "migrate") as session:
-    state.claim(session, catalog.locate(session, settings), print)
-    session.run(parse("test", "SELECT pg_sleep(60);", Names()))
+with open_session(settings, "migrate") as session:
+    claim_session(session, catalog.locate(session, settings), print)
+    session.run(parse_query("test", "SELECT pg_sleep(60);", Names()))
 """
 
 

@@ -17,8 +17,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from cutting import Connection, Done, Hook, Statement, quick_look, run_here, wait_until
-from llamactl import indexes
-from llamactl.backfill import rounds
+from llamactl.online import rounds
+from llamactl.table import indexes
 from servers import private_server
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]

@@ -71,9 +71,9 @@ def test_metadata(unpacked: Path) -> None:
 def test_the_wheel_reads_its_own_sql(unpacked: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from llamactl import queries; from llamactl.names import Names\n"
-        "for path in queries.all_paths(): queries.load(path, Names())\n"
-        "print(queries.root())"
+        "from llamactl.sqlfiles import load; from llamactl.sqlfiles.names import Names\n"
+        "for path in load.all_query_paths(): load.load_query(path, Names())\n"
+        "print(load.sql_directory())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(unpacked)], cwd=tmp_path, capture_output=True, text=True

@@ -17,8 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 from commands import make_fill_slow
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
-from llamactl import db_pooler
-from llamactl.db_path import SearchPath
+from llamactl.db.pooler import LAST_QUERY, keeps_session
+from llamactl.db.search_path import SearchPath
 from poolers import pooler
 from servers import Server
 from standbys import standby_of
@@ -276,9 +276,7 @@ def test_each_command_on_a_standby(own_server: Server, own_database: str, insert
 
 def keeps(ours: psycopg.Connection[Any], other: str) -> bool | None:
     path = SearchPath(ours)
-    return db_pooler.keeps_session(
-        ours, lambda: open_one(other), lambda pid: path.value(db_pooler.LAST_QUERY % pid)
-    )
+    return keeps_session(ours, lambda: open_one(other), lambda pid: path.value(LAST_QUERY % pid))
 
 
 def open_one(dsn: str) -> psycopg.Connection[Any]:

@@ -13,9 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import db, findings, obstacles, preflight
-from llamactl.catalog import locate, names_for
-from llamactl.locks import lock_holders
+from llamactl.checks.blockers import refuse_blockers
+from llamactl.checks.environment import UNOWNED_BYTES
+from llamactl.checks.preflight import run_preflight
+from llamactl.db.session import Session
+from llamactl.findings.kinds import FINDINGS
 from llamactl.model import (
     CheckPolicy,
     DanglingPolicy,
@@ -24,8 +26,10 @@ from llamactl.model import (
     PreflightReport,
     Severity,
 )
-from llamactl.snapshots import snapshot_holders
-from llamactl.surroundings import UNOWNED_BYTES
+from llamactl.table.catalog import locate, names_for
+from llamactl.table.locks import lock_holders
+from llamactl.table.sessions import snapshot_holders
+from llamactl.table.shape import UNREADABLE
 from roles import Role, new_role
 from servers import Server, private_server
 from sessions import refused, session, settings_for, with_options
@@ -36,7 +40,7 @@ Insert = Callable[[Any], None]
 
 def run(conninfo: str, **values: Any) -> PreflightReport:
     with session(conninfo, **values) as opened:
-        return preflight.run(opened, settings_for(conninfo, **values), note=lambda line: None)
+        return run_preflight(opened, settings_for(conninfo, **values), note=lambda line: None)
 
 
 def found(conninfo: str, **values: Any) -> dict[str, Finding]:
@@ -204,7 +208,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
     assert (report.counts, report.table.rows) == (None, None)
     with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The server is read-only"):
         relation = locate(opened, settings_for(own_database))
-        obstacles.refuse(opened, relation, names_for(relation, settings_for(own_database)), writing=False)
+        refuse_blockers(opened, relation, names_for(relation, settings_for(own_database)), writing=False)
 
 
 # Shapes ------------------------------------------------------------------------------------------------
@@ -262,7 +266,7 @@ def test_columns(database: str, connection: Connection, statement: str, id_: str
     errors = [finding for finding in report.findings if finding.severity is Severity.ERROR]
     assert [finding.id for finding in errors] == [id_]
     assert errors[0].hint.startswith(hint)
-    assert (report.counts is None) is (id_ in obstacles.UNREADABLE)
+    assert (report.counts is None) is (id_ in UNREADABLE)
 
 
 def test_ids_of_every_kind(database: str, connection: Connection, insert: Insert) -> None:
@@ -298,7 +302,7 @@ def test_other_kinds(database: str, connection: Connection, statement: str, kind
     assert report.counts is None
     with session(database) as opened, refused(ErrorCode.CONFIG, "This kind of relation is not supported"):
         relation = locate(opened, settings_for(database))
-        obstacles.refuse(opened, relation, names_for(relation, settings_for(database)))
+        refuse_blockers(opened, relation, names_for(relation, settings_for(database)))
 
 
 # Names and rules in the way ----------------------------------------------------------------------------
@@ -349,9 +353,9 @@ def test_the_checks_name_is_taken(database: str, connection: Connection) -> None
     with session(database) as opened:
         relation = locate(opened, settings_for(database))
         names = names_for(relation, settings_for(database))
-        obstacles.refuse(opened, relation, names, check=CheckPolicy.NO)
+        refuse_blockers(opened, relation, names, check=CheckPolicy.NO)
         with refused(ErrorCode.CONFIG, "Another constraint has the name"):
-            obstacles.refuse(opened, relation, names)
+            refuse_blockers(opened, relation, names)
     connection.execute(f'ALTER TABLE "LlamaLog" DROP CONSTRAINT {check}')
     connection.execute(f'ALTER TABLE "LlamaLog" ADD CONSTRAINT {check} CHECK (parent_job_id <> job_id)')
     assert found(database) == {}
@@ -655,7 +659,7 @@ def test_old_snapshots(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
         other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         other.execute("SELECT 1")
         assert found(database) == {}
-        monkeypatch.setattr("llamactl.surroundings.OLD_SNAPSHOT_SECONDS", 0)
+        monkeypatch.setattr("llamactl.checks.environment.OLD_SNAPSHOT_SECONDS", 0)
         (line,) = found(database)["LL114"].sample
         assert line.startswith(
             f"pid {other.info.backend_pid} {other.info.user} (reports), idle in transaction, "
@@ -714,7 +718,7 @@ def test_space_that_no_relation_owns(own_server: Server, own_database: str) -> N
 
 def test_much_disk(database: str, insert: Insert, monkeypatch: pytest.MonkeyPatch) -> None:
     insert([("a", None)])
-    monkeypatch.setattr("llamactl.surroundings.MUCH_DISK", 1)
+    monkeypatch.setattr("llamactl.checks.environment.MUCH_DISK", 1)
     hint = found(database)["LL117"].hint
     assert hint.startswith("About ")
     assert " of WAL; free space is not visible from SQL" in hint
@@ -750,9 +754,9 @@ def test_only_access_share_is_taken(
 ) -> None:
     insert([("a", None), ("b", "a", True), ("x", "x"), ("c", "gone")])
     modes: set[str] = set()
-    real = db.Session.rows
+    real = Session.rows
 
-    def watched(self: db.Session, *args: Any, **params: Any) -> Any:
+    def watched(self: Session, *args: Any, **params: Any) -> Any:
         rows = real(self, *args, **params)
         locks = connection.execute(
             "SELECT mode FROM pg_locks JOIN pg_stat_activity USING (pid)"
@@ -761,7 +765,7 @@ def test_only_access_share_is_taken(
         modes.update(mode for (mode,) in locks)
         return rows
 
-    monkeypatch.setattr(db.Session, "rows", watched)
+    monkeypatch.setattr(Session, "rows", watched)
     assert len(found(database)) == 4
     assert modes == {"AccessShareLock"}
 
@@ -774,4 +778,4 @@ def test_writers_go_on(database: str, connection: Connection, insert: Insert) ->
 
 def test_every_finding_is_provoked() -> None:
     text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
-    assert [id_ for id_ in findings.FINDINGS if id_.startswith("LL") and f'"{id_}"' not in text] == []
+    assert [id_ for id_ in FINDINGS if id_.startswith("LL") and f'"{id_}"' not in text] == []

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from psycopg import pq
 
-from llamactl.db_connect import open_connection, parameters, planned_target
+from llamactl.config.dsn import Dsn, read_dsn
+from llamactl.config.url_parameters import LIBPQ
+from llamactl.db.connect import open_connection, parameters, planned_target
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
-from llamactl.prisma_url import Dsn, read_dsn
-from llamactl.url_parameters import LIBPQ
 
 BASE = "postgresql://app:s3cret@db.example:6543/music"
 

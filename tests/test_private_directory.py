@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from llamactl.postgres_binaries import as_user, bin_directories, run
-from llamactl.private_directory import remove_leftovers
-from llamactl.private_postgres import PrivatePostgres
+from llamactl.postgres.binaries import as_user, bin_directories, run_command
+from llamactl.postgres.directory import remove_leftovers
+from llamactl.postgres.server import PrivatePostgres
 from owners import SOURCE, alive, finish, first_line, owner_script, processes_in, wait_until
 
 KILL_ME = "os.kill(os.getpid(), signal.SIGKILL)"
@@ -26,7 +26,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 def leave(tmp: Path) -> Path:
     """The directory of an owner that was killed before it started anything."""
-    script = f"import os, signal\nfrom llamactl.private_directory import PrivateDirectory\n{{}}\n{KILL_ME}"
+    script = f"import os, signal\nfrom llamactl.postgres.directory import PrivateDirectory\n{{}}\n{KILL_ME}"
     done = subprocess.run(
         [sys.executable, "-c", script.format("print(PrivateDirectory(None).path, flush=True)")],
         env={**os.environ, "TMPDIR": str(tmp), "PYTHONPATH": SOURCE},
@@ -90,8 +90,8 @@ def test_an_owner_that_is_killed_while_it_starts(short_tmp: Path, part: str) -> 
 def test_an_owner_that_is_killed_before_its_record_is_written(short_tmp: Path) -> None:
     """Nothing proves that the directory is ours; there is nothing in it either."""
     script = (
-        "import os, signal\nfrom llamactl import private_directory\n"
-        f"private_directory.Record.make = lambda *_: {KILL_ME}\nprivate_directory.PrivateDirectory(None)"
+        "import os, signal\nfrom llamactl.postgres import directory\n"
+        f"directory.Record.make = lambda *_: {KILL_ME}\ndirectory.PrivateDirectory(None)"
     )
     environment = {**os.environ, "TMPDIR": str(short_tmp), "PYTHONPATH": SOURCE}
     subprocess.run([sys.executable, "-c", script], env=environment, check=False)
@@ -297,8 +297,8 @@ def test_nobody_else_gets_in(short_tmp: Path) -> None:
                 other = next(
                     user for user in map(pwd.getpwnam, ("nobody", "daemon", "bin")) if user.pw_uid != owner
                 )
-                assert "denied" in run(["cat", str(server.log)], other)
-                assert "denied" in run(["ls", str(server.directory)], other)
-                assert run(["test", "-e", str(server.log)], other)
+                assert "denied" in run_command(["cat", str(server.log)], other)
+                assert "denied" in run_command(["ls", str(server.directory)], other)
+                assert run_command(["test", "-e", str(server.log)], other)
     finally:
         os.umask(old)

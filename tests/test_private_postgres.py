@@ -20,8 +20,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.postgres_binaries import bin_directories, run, version_of
-from llamactl.private_postgres import PrivatePostgres, StopMode
+from llamactl.postgres.binaries import bin_directories, run_command, version_of
+from llamactl.postgres.server import PrivatePostgres, StopMode
 from owners import SOURCE, alive, finish, first_line, owner_script, wait_until
 from servers import Server
 
@@ -186,7 +186,7 @@ def test_not_as_root(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLAMACTL_PG_BIN", str(bin_directories()[0]))
     monkeypatch.setenv("PYTHONPATH", SOURCE)
     for python in (sys.executable, "/usr/bin/python3"):
-        if not run([python, "-c", "import llamactl.private_postgres"], nobody):
+        if not run_command([python, "-c", "import llamactl.postgres.server"], nobody):
             break
     else:
         pytest.skip("nobody cannot run a Python here")

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from llamactl.private_postgres import PrivatePostgres
-from llamactl.private_process import OWNER
+from llamactl.postgres.owner import OWNER
+from llamactl.postgres.server import PrivatePostgres
 from owners import alive, finish, first_line, owner_script, processes_in, wait_until
 
 NOT_IN_CONNINFO = {"PGDATESTYLE", "PGTZ", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR", "PGREQUIRESSL", "PGDATA"}

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from llamactl import queries
-from llamactl.names import Names
+from llamactl.sqlfiles.load import all_query_paths, load_query
+from llamactl.sqlfiles.names import Names
 from odd_names import ODD_NAMES
 from qualified import unqualified
 
 # The logger's run in other people's sessions.
 RUNNING = [
     path
-    for path in queries.all_paths()
-    if queries.load(path, Names()).runs_users_code or path.startswith("logger/")
+    for path in all_query_paths()
+    if load_query(path, Names()).runs_users_code or path.startswith("logger/")
 ]
 
 
@@ -24,7 +24,7 @@ def test_there_are_such_files() -> None:
 @pytest.mark.parametrize("path", RUNNING)
 def test_every_name_has_its_schema(path: str) -> None:
     for names in (Names(), ODD_NAMES["keywords"]):
-        for statement in queries.load(path, names).statements:
+        for statement in load_query(path, names).statements:
             assert unqualified(statement.sql) == []
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from llamactl import queries
 from llamactl.model import ErrorCode, LlamactlError
-from llamactl.names import Names
-from llamactl.queries import Statement, parse
+from llamactl.sqlfiles import load as queries
+from llamactl.sqlfiles.load import Statement, parse_query
+from llamactl.sqlfiles.names import Names
 
 NAMES = Names(
     schema="s", table="it's \\d\n:'job'", columns={"job_id": "$1 :'job'"}, root_type="character varying(100)"
@@ -15,7 +15,7 @@ NAMES = Names(
 
 
 def one(text: str, names: Names = NAMES) -> Statement:
-    (statement,) = parse("x", text, names).statements
+    (statement,) = parse_query("x", text, names).statements
     return statement
 
 
@@ -27,7 +27,7 @@ def test_values_are_numbered_by_name() -> None:
 
 
 def test_each_statement_has_its_own_numbers() -> None:
-    query = parse("x", "SELECT :'a', :'b'; SELECT :'b';", NAMES)
+    query = parse_query("x", "SELECT :'a', :'b'; SELECT :'b';", NAMES)
     assert [statement.sql for statement in query.statements] == ["SELECT $1, $2", "SELECT $1"]
     assert [statement.parameters for statement in query.statements] == [("a", "b"), ("b",)]
 
@@ -40,7 +40,7 @@ def test_the_type_is_written_out_everywhere() -> None:
     assert statement.parameters == ()
     assert statement.sql.count("character varying(100)") == 2
     assert statement.written({}) == statement.sql + ";"
-    assert ":root_type" not in parse("x", text, NAMES).script
+    assert ":root_type" not in parse_query("x", text, NAMES).script
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ DO $$ BEGIN NULL; END $$; -- after
 
 
 def test_a_file() -> None:
-    query = parse("x", FILE, NAMES)
+    query = parse_query("x", FILE, NAMES)
     first, second = query.statements
     assert first.sql == "-- What it does.\n-- Parameters: job, relation.\nSELECT $1, -- why\n  $2::regclass"
     assert first.parameters == ("job", "relation")
@@ -108,14 +108,14 @@ def test_a_file() -> None:
 
 def test_a_default_that_is_no_name_stays() -> None:
     text = """\\set job 'a "job_id" b'\n\\set map '{"id": 1}'\n\\set quote '"'\n\\echo "id"\nSELECT 1;"""
-    assert parse("x", text, NAMES).script == text
+    assert parse_query("x", text, NAMES).script == text
 
 
 def test_a_script_keeps_everything_but_the_names() -> None:
-    assert parse("x", FILE, Names()).script == FILE
+    assert parse_query("x", FILE, Names()).script == FILE
     # psql reads C-like escapes in the default: \n is the newline in the table's name.
     expected = FILE.replace('"public"."LlamaLog"', "\"s\".\"it''s \\\\d\\n:''job''\"")
-    assert parse("x", FILE, NAMES).script == expected
+    assert parse_query("x", FILE, NAMES).script == expected
 
 
 @pytest.mark.parametrize(
@@ -134,36 +134,36 @@ def test_a_script_keeps_everything_but_the_names() -> None:
 )
 def test_a_file_that_cannot_be(text: str, says: str) -> None:
     with pytest.raises(LlamactlError) as caught:
-        parse("x", text, NAMES)
+        parse_query("x", text, NAMES)
     assert caught.value.code is ErrorCode.INTERNAL
     assert says in caught.value.message
     assert caught.value.message.startswith("sql/x.sql")
 
 
 def test_a_file_without_statements() -> None:
-    assert parse("x", "-- nothing\n", NAMES).statements == ()
+    assert parse_query("x", "-- nothing\n", NAMES).statements == ()
 
 
 def test_a_command_inside_a_comment_is_no_command() -> None:
     text = "/*\n\\set x 'y'\n*/\nSELECT 1;"
-    assert parse("x", text, NAMES).script == text
+    assert parse_query("x", text, NAMES).script == text
 
 
 def test_files_are_found_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (queries.root() / "lineage").is_dir()
+    assert (queries.sql_directory() / "lineage").is_dir()
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "a.sql").write_text("SELECT 'ä';\n", encoding="utf-8")
     (tmp_path / "b" / "a.txt").write_text("no")
-    monkeypatch.setattr(queries, "root", lambda: tmp_path)
-    assert queries.all_paths() == ["b/a"]
-    assert queries.load("b/a", NAMES).statements[0].sql == "SELECT 'ä'"
+    monkeypatch.setattr(queries, "sql_directory", lambda: tmp_path)
+    assert queries.all_query_paths() == ["b/a"]
+    assert queries.load_query("b/a", NAMES).statements[0].sql == "SELECT 'ä'"
 
 
 def test_loading_twice_parses_once() -> None:
-    path = queries.all_paths()[0]
-    assert queries.load(path, Names()) is queries.load(path, Names())
+    path = queries.all_query_paths()[0]
+    assert queries.load_query(path, Names()) is queries.load_query(path, Names())
 
 
 def test_a_file_that_is_not_there() -> None:
     with pytest.raises(LlamactlError, match=r"no sql/nowhere/x\.sql"):
-        queries.load("nowhere/x", NAMES)
+        queries.load_query("nowhere/x", NAMES)

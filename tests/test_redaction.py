@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl import catalog
-from llamactl.locks import lock_holders
-from llamactl.redaction import MOST, redacted
+from llamactl.table import catalog
+from llamactl.table.locks import lock_holders
+from llamactl.table.redaction import MOST, redacted
 from sessions import session, settings_for
 
 SECRETS = (
@@ -171,7 +171,7 @@ def test_how_long_a_session_waits(database: str, connection: psycopg.Connection[
             time.sleep(0.02)
         waits = time.monotonic()
         with session(database) as ours:
-            oid = catalog.find(ours, settings_for(database)).oid
+            oid = catalog.find_table(ours, settings_for(database)).oid
             (seconds,) = [one.wait_seconds for one in lock_holders(ours, oid) if not one.granted]
         assert seconds is not None
         assert 0 <= seconds < time.monotonic() - begun - 2 + 0.1

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from llamactl import catalog, cli, online_steps, settings
-from llamactl.config_file import KEYS
-from llamactl.findings import FINDINGS
+from llamactl.checks.environment import DISK_PER_BYTE, WAL_PER_BYTE
+from llamactl.cli.main import app
+from llamactl.config.file import KEYS
+from llamactl.config.settings import Flags, load_settings
+from llamactl.findings.kinds import FINDINGS
+from llamactl.migrate.steps import plan_steps
 from llamactl.model import (
     EXIT_CODES,
     CheckPolicy,
@@ -25,9 +28,10 @@ from llamactl.model import (
     ExitCode,
     MarkKind,
 )
-from llamactl.names import DEFAULT_COLUMNS, Names
-from llamactl.plan import look, steps
-from llamactl.surroundings import DISK_PER_BYTE, WAL_PER_BYTE
+from llamactl.online.steps import plan_online_steps
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names
+from llamactl.table import catalog
+from llamactl.table.present import read_present
 from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
 from sessions import session, settings_for
 from transcripts import catalogue
@@ -48,7 +52,7 @@ def only(kind: str) -> Block:
 
 
 def commands() -> Mapping[str, Any]:
-    group: Any = get_command(cli.app)
+    group: Any = get_command(app)
     listed: Mapping[str, Any] = group.commands
     return listed
 
@@ -100,8 +104,10 @@ def test_error_codes() -> None:
 def test_steps_and_their_locks(database: str) -> None:
     with session(database) as opened:
         relation = catalog.locate(opened, settings_for(database))
-        present = look(opened, relation, Names())
-    planned = [(step.name, step.lock or "-") for step in steps(relation, present, Names(), CheckPolicy.AUTO)]
+        present = read_present(opened, relation, Names())
+    planned = [
+        (step.name, step.lock or "-") for step in plan_steps(relation, present, Names(), CheckPolicy.AUTO)
+    ]
     listed = [(row[0].strip("`"), row[2]) for row in only("steps").cells()]
     assert listed == planned
 
@@ -109,8 +115,8 @@ def test_steps_and_their_locks(database: str) -> None:
 def test_online_steps_and_their_locks(database: str) -> None:
     with session(database) as opened:
         relation = catalog.locate(opened, settings_for(database))
-        present = look(opened, relation, Names())
-    found = online_steps.steps(
+        present = read_present(opened, relation, Names())
+    found = plan_online_steps(
         relation,
         present,
         CheckPolicy.AUTO,
@@ -148,7 +154,7 @@ def test_columns() -> None:
 
 def test_the_configuration_file(tmp_path: Path) -> None:
     (tmp_path / "llamactl.toml").write_text(only("toml").text)
-    settings.load(settings.Flags(), {}, tmp_path)
+    load_settings(Flags(), {}, tmp_path)
     assert set(tomllib.loads(only("toml").text)) == set(KEYS)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl.findings import FINDINGS
+from llamactl.findings.kinds import FINDINGS
 from llamactl.model import ErrorCode, LlamactlError, LogRow, Node, OutputFormat, Tree
 from llamactl.render import failure, lines
 from llamactl.render.console import Screen

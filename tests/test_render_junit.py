@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl.findings import FINDINGS
+from llamactl.findings.kinds import FINDINGS
 from llamactl.model import (
     Check,
     CheckStatus,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from llamactl.findings import FINDINGS
+from llamactl.findings.kinds import FINDINGS
 from llamactl.render import text
 from llamactl.render.console import Screen
 from reports import (

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from cutting import Connection, Done, Hook, dump, quick_look, run_here
 from faults import FILLED, TOTAL, expected_roots, faulty_rows
-from llamactl import repair as repair_module
+from llamactl.online.repair import repair_roots
 from oracle import ALL_OPTIONS, Options, ask
 from roads import BARE, LOGS, Case, Log, copies, make_case
 from servers import Server
@@ -262,7 +262,7 @@ def test_what_comes_while_a_person_thinks_is_seen(database: str, connection: Con
         return True
 
     with session(database) as opened:
-        report = repair_module.run(
+        report = repair_roots(
             opened,
             settings_for(database),
             dry_run=False,

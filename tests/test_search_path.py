@@ -17,8 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cutting import Connection, run_here
 from faults import expected_roots, faulty_rows
-from llamactl import catalog, db
+from llamactl.db.session import Session
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.table import catalog
 from roles import Role, new_role
 from servers import Server, private_server
 from sessions import query, refused, session, settings_for, with_options
@@ -206,7 +207,7 @@ def test_what_runs_outside_of_a_transaction_is_followed_by_the_pinned_path(datab
         assert shown(opened) == PINNED
 
 
-def shown(opened: db.Session) -> str:
+def shown(opened: Session) -> str:
     return opened.row(query("SELECT current_setting('search_path') AS path"), Shown).path
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import llamactl
+from llamactl.config.settings import Flags, Settings, duration_ms, load_settings
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError
-from llamactl.settings import Flags, Settings, duration_ms, load
 
 
 def url(host: str) -> str:
@@ -20,12 +20,12 @@ def url(host: str) -> str:
 
 def refusal(flags: Flags, cwd: Path) -> LlamactlError:
     with pytest.raises(LlamactlError) as caught:
-        load(flags, {}, cwd)
+        load_settings(flags, {}, cwd)
     return caught.value
 
 
 def source_of(flags: Flags, env: dict[str, str], cwd: Path) -> tuple[str | None, str]:
-    settings = load(flags, env, cwd)
+    settings = load_settings(flags, env, cwd)
     assert settings.notes[0] == f"Connection: {settings.dsn.source}"
     return settings.dsn.params.get("host"), settings.dsn.source
 
@@ -73,19 +73,19 @@ def test_order_of_the_sources(tmp_path: Path):
 def test_env_files_expand_as_in_prisma(tmp_path: Path, line: str, password: str):
     (tmp_path / ".env").write_text(line + "\n", encoding="utf-8")
     before = dict(os.environ)
-    settings = load(Flags(), {"FROM_ENV": "environment"}, tmp_path)
+    settings = load_settings(Flags(), {"FROM_ENV": "environment"}, tmp_path)
     assert settings.dsn.params["password"] == password
     assert dict(os.environ) == before
 
 
 def test_no_password_in_repr(tmp_path: Path):
-    settings = load(Flags(dsn=url("db")), {"PGPASSWORD": "pg-hush"}, tmp_path)
+    settings = load_settings(Flags(dsn=url("db")), {"PGPASSWORD": "pg-hush"}, tmp_path)
     assert "hush" not in repr(settings)
     assert settings.dsn.scrub("pg-hush hush") == "*** ***"
 
 
 def test_defaults(tmp_path: Path):
-    settings = load(Flags(), {}, tmp_path)
+    settings = load_settings(Flags(), {}, tmp_path)
     assert settings == Settings(
         dsn=settings.dsn, lock_timeout_ms=2000, statement_timeout_ms=0, depth_alert=8, notes=settings.notes
     )
@@ -119,7 +119,7 @@ def test_a_configuration_file_of_a_folder_above(tmp_path: Path, name: str):
     below.mkdir(parents=True)
     # A pyproject.toml that does not speak of llamactl is passed by.
     (tmp_path / "a" / "pyproject.toml").write_text("[tool.ruff]\nline-length = 110\n")
-    settings = load(Flags(), {}, below)
+    settings = load_settings(Flags(), {}, below)
     assert (settings.schema, settings.table) == ("log", "job_log")
     assert settings.columns == {"job_id": "jobId", "parent_job_id": "parentJobId"}
     assert (settings.dangling, settings.trust_root_flag) == (DanglingPolicy.NULL, False)
@@ -142,7 +142,7 @@ def test_a_configuration_file_of_a_folder_above(tmp_path: Path, name: str):
 )
 def test_sizes(tmp_path: Path, text: str, size: int):
     (tmp_path / "llamactl.toml").write_text(f"[thresholds]\ntable_bytes = {text}\n")
-    assert load(Flags(), {}, tmp_path).table_bytes_alert == size
+    assert load_settings(Flags(), {}, tmp_path).table_bytes_alert == size
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_url(tmp_path: Path):
@@ -156,20 +156,20 @@ def test_a_flag_wins_over_the_file_and_the_file_over_the_url(tmp_path: Path):
         lock_timeout="500ms",
         sample=3,
     )
-    settings = load(flags, {}, tmp_path)
+    settings = load_settings(flags, {}, tmp_path)
     assert (settings.schema, settings.table) == ("log", "other")
     assert settings.columns == {"job_id": "job", "parent_job_id": "parentJobId"}
     assert (settings.dangling, settings.trust_root_flag) == (DanglingPolicy.FILL, True)
     assert (settings.lock_timeout_ms, settings.sample) == (500, 3)
-    assert load(Flags(schema="flag"), {}, tmp_path).schema == "flag"
+    assert load_settings(Flags(schema="flag"), {}, tmp_path).schema == "flag"
     (tmp_path / "llamactl.toml").unlink()
-    assert load(flags, {}, tmp_path).schema == "from_url"
+    assert load_settings(flags, {}, tmp_path).schema == "from_url"
 
 
 def test_both_files_in_one_folder(tmp_path: Path):
     (tmp_path / "llamactl.toml").write_text('table = "one"\n')
     (tmp_path / "pyproject.toml").write_text('[tool.llamactl]\ntable = "two"\nschema = "log"\n')
-    settings = load(Flags(), {}, tmp_path)
+    settings = load_settings(Flags(), {}, tmp_path)
     assert (settings.table, settings.schema) == ("one", None)
     assert "[tool.llamactl] beside it is not used" in settings.notes[1]
 
@@ -217,7 +217,7 @@ def test_what_a_file_cannot_say(tmp_path: Path, text: str, said: str, hint: str)
 def test_a_pyproject_that_is_no_table(tmp_path: Path, text: str):
     (tmp_path / "pyproject.toml").write_text(text)
     if text == "tool = 3":
-        assert load(Flags(), {}, tmp_path).details == ()
+        assert load_settings(Flags(), {}, tmp_path).details == ()
     else:
         assert refusal(Flags(), tmp_path).code is ErrorCode.CONFIG
 
@@ -243,7 +243,7 @@ def test_what_a_flag_cannot_say(tmp_path: Path, flags: Flags, said: str):
 
 
 def test_a_column_may_hold_an_equals_sign(tmp_path: Path):
-    assert load(Flags(columns=["job_id=a=b"]), {}, tmp_path).columns == {"job_id": "a=b"}
+    assert load_settings(Flags(columns=["job_id=a=b"]), {}, tmp_path).columns == {"job_id": "a=b"}
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,10 @@ def test_what_is_no_duration(text: str):
 
 
 def test_settings_do_not_load_the_driver():
-    code = "import sys, llamactl.settings; print(*({'psycopg', 'sqlglot', 'dotenv'} & sys.modules.keys()))"
+    code = (
+        "import sys, llamactl.config.settings;"
+        " print(*({'psycopg', 'sqlglot', 'dotenv'} & sys.modules.keys()))"
+    )
     env = {**os.environ, "PYTHONPATH": str(Path(llamactl.__file__).parents[1])}
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert (result.stdout, result.stderr) == ("\n", "")

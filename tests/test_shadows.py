@@ -13,8 +13,8 @@ import pytest
 import shadows
 from cutting import Connection, run_here
 from faults import expected_roots, faulty_rows
-from llamactl import queries
 from llamactl.logger import LlamaLogger
+from llamactl.sqlfiles.load import query_text
 from roles import Role, new_role
 from servers import Server
 
@@ -185,7 +185,7 @@ def test_a_view_in_the_place_of_the_recorded_runs_is_not_read(
         lowly.granted(f'GRANT CREATE ON DATABASE "{dbname}" TO {{}}', each_database)
         with psycopg.connect(lowly.conninfo, autocommit=True) as theirs:
             theirs.execute("CREATE SCHEMA llamactl")
-            theirs.execute(queries.text("online/create_state").encode())
+            theirs.execute(query_text("online/create_state").encode())
             theirs.execute(RUNS_AS_A_VIEW.encode())
         before = log.stat().st_size
         for words in READING:

@@ -7,12 +7,11 @@ from functools import cache
 
 import pytest
 
-from llamactl import queries
-from llamactl.names import SERVER_NAMES, Names, tokenize
-from llamactl.queries import INLINED, TYPE_VARIABLES
+from llamactl.sqlfiles.load import INLINED, TYPE_VARIABLES, all_query_paths, load_query, query_text
+from llamactl.sqlfiles.names import SERVER_NAMES, Names, tokenize
 from odd_names import ODD_NAMES
 
-PATHS = queries.all_paths()
+PATHS = all_query_paths()
 
 READING = ("SELECT", "WITH")
 BUILDING = (*READING, "CREATE", "INSERT", "UPDATE", "DELETE", "ANALYZE", "DROP", "DO")
@@ -167,7 +166,7 @@ every_file = pytest.mark.parametrize("path", PATHS)
 @cache
 def header(path: str) -> str:
     """The comment lines at the top."""
-    found = re.match(r"(?:--[^\n]*\n)*", queries.text(path))
+    found = re.match(r"(?:--[^\n]*\n)*", query_text(path))
     assert found
     return found[0]
 
@@ -200,12 +199,12 @@ def plain(text: str, path: str) -> str:
 def statements(path: str) -> tuple[str, ...]:
     return tuple(
         plain(statement.written({}).removesuffix(";"), path)
-        for statement in queries.load(path, Names()).statements
+        for statement in load_query(path, Names()).statements
     )
 
 
 def values(path: str) -> set[str]:
-    return {name for statement in queries.load(path, Names()).statements for name in statement.parameters}
+    return {name for statement in load_query(path, Names()).statements for name in statement.parameters}
 
 
 def test_there_are_files() -> None:
@@ -240,9 +239,9 @@ def test_header_names_the_lock(path: str) -> None:
 
 @every_file
 def test_under_the_default_names_it_is_itself(path: str) -> None:
-    query = queries.load(path, Names())
-    if not {*TYPE_VARIABLES, *INLINED} & set(re.findall(r":(\w+)", queries.text(path))):
-        assert query.script == queries.text(path)
+    query = load_query(path, Names())
+    if not {*TYPE_VARIABLES, *INLINED} & set(re.findall(r":(\w+)", query_text(path))):
+        assert query.script == query_text(path)
     assert query.statements
 
 
@@ -251,7 +250,7 @@ def test_under_the_default_names_it_is_itself(path: str) -> None:
 def test_only_names_change_under_odd_ones(path: str, names: Names) -> None:
     theirs = {names.schema, names.table, names.enum_schema, names.enum, names.index, names.check}
     theirs |= {*names.columns.values(), *SERVER_NAMES, names.job_index, names.guard}
-    default, odd = queries.load(path, Names()), queries.load(path, names)
+    default, odd = load_query(path, Names()), load_query(path, names)
     for before, after in zip(default.statements, odd.statements, strict=True):
         assert after.parameters == before.parameters
         pairs = list(zip(flat(before.written({}), path), flat(after.written({}), path), strict=True))
@@ -265,7 +264,7 @@ def test_no_string_holds_the_users_names(path: str) -> None:
     # "LlamaLog" in a string would not be retargeted: it belongs into a parameter.
     strings = [
         text
-        for statement in queries.load(path, Names()).statements
+        for statement in load_query(path, Names()).statements
         for kind, text in flat(statement.written({}), path)
         if kind.endswith("STRING")
     ]
@@ -274,7 +273,7 @@ def test_no_string_holds_the_users_names(path: str) -> None:
 
 @every_file
 def test_backslash_lines_only_give_defaults(path: str) -> None:
-    text = queries.text(path)
+    text = query_text(path)
     defaults = DEFAULT.findall(text)
     assert [(name, other) for name, other in defaults if name != other] == []
     assert re.findall(r"^\s*\\.*", DEFAULT.sub("", text), re.MULTILINE) == []
@@ -284,7 +283,7 @@ def test_backslash_lines_only_give_defaults(path: str) -> None:
 
 @every_file
 def test_parameters_stand_where_the_server_takes_them(path: str) -> None:
-    for statement, words in zip(queries.load(path, Names()).statements, statements(path), strict=True):
+    for statement, words in zip(load_query(path, Names()).statements, statements(path), strict=True):
         if statement.parameters and path != "guard/create_trigger":  # Query.literal() writes it
             assert words.startswith(TAKES_PARAMETERS)
 

@@ -15,20 +15,35 @@ import psycopg
 import pytest
 
 from faults import expected_roots, faulty_rows
-from llamactl import catalog, lineage, plan, queries, saved_parents, undo_plan
-from llamactl.db import Session
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.lineage.needs import Needs
+from llamactl.lineage.resolve import CREATE, RESOLVE_FILES, lineage_parameters
+from llamactl.migrate.steps import PlannedStep, plan_steps
 from llamactl.model import CheckPolicy
-from llamactl.names import Names
-from llamactl.plan import Needs, PlannedStep
-from llamactl.settings import Settings
+from llamactl.sqlfiles.load import (
+    INLINED,
+    Query,
+    all_query_paths,
+    inlined,
+    load_query,
+    parse_query,
+    query_text,
+    sql_directory,
+)
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.present import read_present
+from llamactl.undo.saved_parents import prepare_saved_parents
+from llamactl.undo.steps import plan_undo_steps, read_standing
 from odd_names import ODD_NAMES, rename
 from servers import Server
 from sessions import session, settings_for
 
-PATHS = queries.all_paths()
+PATHS = all_query_paths()
 # What the verbs create before they make the transaction read-only.
-CREATED = [lineage.CREATE]
-LINEAGE = [*CREATED, *(path for path, _ in lineage.RESOLVE)]
+CREATED = [CREATE]
+LINEAGE = [*CREATED, *(path for path, _ in RESOLVE_FILES)]
 # They read what lineage leaves, in its transaction.
 RESOLVED = [
     *("lineage/counts", "lineage/cyclic", "lineage/cyclic_edges", "lineage/cyclic_jobs", "lineage/misfits"),
@@ -117,7 +132,7 @@ MODES = [
     *("ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock"),
 ]
 # Our own on the user's relations, indexes included.
-HELD = queries.parse(
+HELD = parse_query(
     "test",
     """
     SELECT l.relation::bigint, l.mode
@@ -141,13 +156,13 @@ class Log:
 
     def change(self, statement: str) -> None:
         """Runs a statement that is written against the default names."""
-        self.session.run(queries.parse("test", statement, self.names))
+        self.session.run(parse_query("test", statement, self.names))
 
     def steps(self) -> list[PlannedStep]:
         """Those that are taken where the rows ask for all of them."""
         self.look()
-        present = plan.look(self.session, self.relation, self.names)
-        steps = plan.steps(self.relation, present, self.names, CheckPolicy.AUTO)
+        present = read_present(self.session, self.relation, self.names)
+        steps = plan_steps(self.relation, present, self.names, CheckPolicy.AUTO)
         return [step for step in steps if step.taken(ALL_NEEDED)]
 
     def stages(self) -> Iterator[tuple[str, list[str]]]:
@@ -219,7 +234,7 @@ class Log:
             known |= {"function": self.names.guard}
             known |= {"flag": columns["is_root_job"], "clearing": True, "users_code": True}
             known |= {"stored_type": "text"}
-        known |= lineage.parameters(self.settings)
+        known |= lineage_parameters(self.settings)
         known |= {"relation": self.relation.oid, "schema": self.names.schema, "table": self.names.table}
         known |= {"enum_schema": self.names.enum_schema, "enum": self.names.enum}
         known |= {"column": columns["category"], "root_column": columns["root_job_id"]}
@@ -241,9 +256,7 @@ class Log:
         return {name: known[name] for statement in query.statements for name in statement.parameters}
 
     def roots(self) -> dict[str, str | None]:
-        query = queries.parse(
-            "test", 'SELECT "id"::text, "root_job_id" FROM "public"."LlamaLog";', self.names
-        )
+        query = parse_query("test", 'SELECT "id"::text, "root_job_id" FROM "public"."LlamaLog";', self.names)
         with self.session.snapshot():
             return dict(self.session.tuples(query))
 
@@ -284,10 +297,10 @@ def test_in_psql_as_they_stand(filled: str, psql: Path) -> None:
 
 def run_in_psql(psql: Path, dsn: str, *files: str, before: str = "", after: str = "") -> None:
     command = [psql, "-X", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-c", before]
-    for variable in queries.INLINED:
-        command += ["-v", f"{variable}={queries.inlined(variable, Names())}"]
+    for variable in INLINED:
+        command += ["-v", f"{variable}={inlined(variable, Names())}"]
     for path in files:
-        command += ["-f", queries.root() / f"{path}.sql"]
+        command += ["-f", sql_directory() / f"{path}.sql"]
     done = subprocess.run([*command, "-c", after], capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if "NOTICE" not in line]
     assert (done.returncode, said) == (0, []), files
@@ -369,9 +382,9 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
                 yield path, log.session.run(query, **log.values(path))
 
 
-def loaded(path: str, names: Names, text: str | None = None) -> queries.Query:
+def loaded(path: str, names: Names, text: str | None = None) -> Query:
     """The query of the file, or of its text; a flag is written into it where it takes no parameter."""
-    query = queries.parse(path, text or queries.text(path), names)
+    query = parse_query(path, text or query_text(path), names)
     return query.literal(trust_root_flag=True) if path == "guard/create_trigger" else query
 
 
@@ -423,12 +436,12 @@ def test_locks(filled: str) -> None:
             planned += [(stage, step) for step in log.steps() if stage.startswith("update")]
             if stage == "undo":
                 with opened.snapshot():
-                    saved_parents.prepare(opened)
-                    standing = undo_plan.look(opened, log.settings, log.relation)
-                planned += [(stage, step) for step in undo_plan.steps(standing) if {*step.paths} <= {*files}]
+                    prepare_saved_parents(opened)
+                    standing = read_standing(opened, log.settings, log.relation)
+                planned += [(stage, step) for step in plan_undo_steps(standing) if {*step.paths} <= {*files}]
             with session(filled) as own:
                 for path in files:
-                    alone = re.search("^VACUUM|CONCURRENTLY", queries.text(path), re.MULTILINE)
+                    alone = re.search("^VACUUM|CONCURRENTLY", query_text(path), re.MULTILINE)
                     lock = lock_waited_for(filled, log, path) if alone else lock_of(own, log, path)
                     found[stage, path] = lock
     assert found == {(stage, path): said_lock(path) for stage, path in found}
@@ -439,7 +452,7 @@ def test_locks(filled: str) -> None:
 def lock_of(own: Session, log: Log, path: str) -> str:
     """The strongest that the session holds after the file has run in a transaction of its own."""
     # So that the temporary relations are there for the next file, and the lock that made them is not.
-    text = queries.text(path).replace(" ON COMMIT DROP", "")
+    text = query_text(path).replace(" ON COMMIT DROP", "")
     with own.transaction():
         own.run(loaded(path, log.names, text), **log.values(path))
         held = list(own.tuples(HELD))
@@ -461,7 +474,7 @@ def lock_of(own: Session, log: Log, path: str) -> str:
 
 def lock_waited_for(dsn: str, log: Log, path: str) -> str:
     """Of a file that runs outside a transaction: once it is done it holds none."""
-    (statement,) = queries.load(path, log.names).statements
+    (statement,) = load_query(path, log.names).statements
 
     def run() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -483,7 +496,7 @@ def lock_waited_for(dsn: str, log: Log, path: str) -> str:
 def said_lock(path: str) -> str:
     """What the header says: "ACCESS SHARE" is AccessShareLock."""
     said = re.findall(
-        r"^--.*?\bLock: (none|an advisory one|[A-Z]+(?: [A-Z]+)*)\b", queries.text(path), re.MULTILINE
+        r"^--.*?\bLock: (none|an advisory one|[A-Z]+(?: [A-Z]+)*)\b", query_text(path), re.MULTILINE
     )
     assert len(said) <= 1
     words = "".join(said).title().replace(" ", "")

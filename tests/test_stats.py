@@ -266,7 +266,7 @@ def test_timeline_past_its_threshold(database: str, connection: Connection, inse
 def test_a_huge_timeline_is_read_in_part(
     database: str, insert: Insert, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from llamactl import stats as module
+    from llamactl.monitor import stats as module
 
     insert([{"job_id": "a", "created_at": NEVER}] * 50)
     assert migrate_here(database).code == 0

@@ -20,7 +20,6 @@ import pytest
 from psycopg.types.string import StrDumper
 
 from cutting import Done, Statement, migrate_here, run_here, wait_until
-from llamactl import queries, status
 from llamactl.model import (
     Blocker,
     IndexBuild,
@@ -31,9 +30,11 @@ from llamactl.model import (
     StatusReport,
     TableStatus,
 )
-from llamactl.names import Names
+from llamactl.monitor import status
 from llamactl.render import lines
 from llamactl.render.console import Screen
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
 from pages import CHECKOUT, every_block
 from reports import COLOURS, NASTY, PIPE, TERMINAL, same_as_golden
 from roles import new_role
@@ -69,7 +70,7 @@ class Run:
         row: tuple[Any, ...] = ()
         with psycopg.RawCursor(self.connection) as cursor:
             cursor.adapters.register_dumper(str, StrDumper)
-            for statement in queries.load(path, Names()).statements:
+            for statement in load_query(path, Names()).statements:
                 cursor.execute(statement.sql.encode(), [values[name] for name in statement.parameters])
                 row = (cursor.fetchone() or ()) if cursor.description else ()
         return row
@@ -273,18 +274,18 @@ def test_a_run_that_ends_while_it_is_looked_at(
 ) -> None:
     """Its claim is gone, and what it recorded was read before: that is no cut."""
     run = begin()
-    look, looks = status._look, []
+    look, looks = status._read_parts, []
 
     def ending(*given: Any) -> Any:
         found = look(*given)
         if not looks:
             run.do("online/end_run", run=run.id)
             run.connection.close()
-            found = status._Look((), found.table, found.runs, *[()] * 5)
+            found = status._Parts((), found.table, found.runs, *[()] * 5)
         looks.append(found)
         return found
 
-    monkeypatch.setattr(status, "_look", ending)
+    monkeypatch.setattr(status, "_read_parts", ending)
     assert seen(database)["run"]["state"] == "done"
     assert len(looks) == 2
 

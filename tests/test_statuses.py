@@ -13,8 +13,8 @@ import pytest
 from cutting import migrate_here, run_here
 from llamactl.logger import _rules as rules
 from llamactl.model import FAILED, KNOWN_STATUSES, LogRow, UnknownStatus, known_status
-from llamactl.render.tree import words
-from llamactl.render.tree.signs import ASCII, UNICODE
+from llamactl.render import labels
+from llamactl.render.signs import ASCII, UNICODE
 
 Connection = psycopg.Connection[Any]
 STATUSES = ("status", "category")
@@ -260,11 +260,11 @@ def test_known_words() -> None:
 def test_the_status_that_counts(
     statuses: list[str | None], categories: list[str | None], worst: str | None
 ) -> None:
-    assert words.worst(statuses, categories) == worst
+    assert labels.worst(statuses, categories) == worst
 
 
 def test_what_is_said_of_failures() -> None:
-    assert words.failures(0, UnknownStatus()) == ["none failed"]
-    assert words.failures(2, UnknownStatus()) == ["2 failed"]
-    assert words.failures(0, UnknownStatus(3)) == []
-    assert words.failures(2, UnknownStatus(3, ("a", "b"))) == ["2 failed", "3 rows of unknown status (a, b)"]
+    assert labels.failures(0, UnknownStatus()) == ["none failed"]
+    assert labels.failures(2, UnknownStatus()) == ["2 failed"]
+    assert labels.failures(0, UnknownStatus(3)) == []
+    assert labels.failures(2, UnknownStatus(3, ("a", "b"))) == ["2 failed", "3 rows of unknown status (a, b)"]

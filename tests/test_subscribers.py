@@ -13,8 +13,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
-from llamactl import migrate, online, repair, undo
+from llamactl.migrate.run import migrate_table
 from llamactl.model import CheckPolicy, ErrorCode
+from llamactl.online.repair import repair_roots
+from llamactl.online.run import OnlineOptions, migrate_online
+from llamactl.undo.run import undo_migration
 from servers import Server, private_server
 from sessions import refused, session, settings_for
 from state_of_0_1 import CLEARED_PARENT, RUNS, SCHEMA
@@ -103,13 +106,13 @@ def test_the_prompts_say_it_too(database: str, connection: Connection, insert_in
     insert_into(database, faulty_rows())
     connection.execute("CREATE PUBLICATION feed FOR ALL TABLES")
     for answer in ("ADD COLUMN IF NOT EXISTS", "CREATE TABLE IF NOT EXISTS llamactl.run"):
-        assert answer in declined(database, migrate.run, check=CheckPolicy.AUTO, **EXPECTED)
-        options = online.OnlineOptions(CheckPolicy.AUTO, 1, None, None, True, 0)
-        assert answer in declined(database, online.run, options, progress=print)
+        assert answer in declined(database, migrate_table, check=CheckPolicy.AUTO, **EXPECTED)
+        options = OnlineOptions(CheckPolicy.AUTO, 1, None, None, True, 0)
+        assert answer in declined(database, migrate_online, options, progress=print)
     assert call("migrate", database).code == 0
-    assert "DROP COLUMN" in declined(database, undo.run, retries=1)
+    assert "DROP COLUMN" in declined(database, undo_migration, retries=1)
     connection.execute("""UPDATE "LlamaLog" SET root_job_id = NULL WHERE job_id = 'b'""")
-    asked = declined(database, repair.run, overwrite=False, grace_ms=0, retries=1, progress=print)
+    asked = declined(database, repair_roots, overwrite=False, grace_ms=0, retries=1, progress=print)
     assert "CREATE TABLE IF NOT EXISTS llamactl.run" in asked
 
 

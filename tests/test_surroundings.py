@@ -9,7 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from llamactl import catalog, obstacles, snapshots
+from llamactl.checks.blockers import inspect_table
+from llamactl.table import catalog
+from llamactl.table.sessions import snapshot_holders
 from roles import new_role
 from sessions import session, settings_for
 
@@ -24,7 +26,7 @@ def attached(conninfo: str, **values: Any) -> dict[str, list[str]]:
     settings = settings_for(conninfo, **values)
     with session(conninfo, **values) as opened:
         relation = catalog.locate(opened, settings)
-        around = obstacles.look(opened, relation, catalog.names_for(relation, settings))
+        around = inspect_table(opened, relation, catalog.names_for(relation, settings))
     found: dict[str, list[str]] = {}
     for one in around.attached:
         if one.subject not in ALWAYS:
@@ -197,7 +199,7 @@ REPEATABLE_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 
 def holders(conninfo: str) -> list[str]:
     with session(conninfo) as opened:
-        return [holder.sentence() for holder in snapshots.snapshot_holders(opened)]
+        return [holder.sentence() for holder in snapshot_holders(opened)]
 
 
 def test_a_session_with_a_snapshot(database: str) -> None:
@@ -238,9 +240,9 @@ def test_a_session_that_is_invisible(database: str) -> None:
 def test_a_snapshot_taken_since_the_first_look(database: str) -> None:
     # The server shows other sessions as they were at the transaction's first look, if it is let.
     with session(database) as opened, opened.transaction():
-        assert snapshots.snapshot_holders(opened) == []
+        assert snapshot_holders(opened) == []
         with another(database, REPEATABLE_READ, "SELECT 1"):
-            assert len(snapshots.snapshot_holders(opened)) == 1
+            assert len(snapshot_holders(opened)) == 1
 
 
 def test_a_session_that_waits_with_a_snapshot(database: str, connection: Connection) -> None:

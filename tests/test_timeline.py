@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from cutting import migrate_here
 from graphs import IdStyle, make_table, seeds
-from llamactl import timeline
 from llamactl.model import (
     DanglingPolicy,
     ErrorCode,
@@ -27,7 +26,7 @@ from llamactl.model import (
     Timeline,
     TimelineRow,
 )
-from llamactl.timeline import spool
+from llamactl.timeline import read_timeline, spool
 from llamactl.timeline.filters import Filters
 from odd_names import ODD_NAMES, rename
 from oracle import Options, Row, ask, parent_of, present
@@ -45,7 +44,7 @@ ALBUM, ARTIST, TRACK = (f"00000000-0000-0000-0000-00000000000{number}" for numbe
 
 def shown(dsn: str, kind: str, id_: str, filters: Filters = Filters(), **flags: Any) -> Timeline:
     with session(dsn, **flags) as opened:
-        return timeline.run(opened, settings_for(dsn, **flags), Subject(SubjectKind(kind), id_), filters)
+        return read_timeline(opened, settings_for(dsn, **flags), Subject(SubjectKind(kind), id_), filters)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llamactl.model import OutputFormat, Subject, SubjectKind, Timeline, TimelineRow
 from llamactl.render import lines
 from llamactl.render.console import Screen
-from llamactl.render.tree.flow import columns
+from llamactl.render.flow import columns
 from reports import ASCII, COLOURS, LONG, NASTY, PIPE, TERMINAL, same_as_golden
 
 UUID = "00000000-0000-4000-8000-00000000000a"

@@ -20,10 +20,13 @@ from hypothesis import strategies as st
 
 from cutting import migrate_here
 from graphs import IdStyle, flatten, make_table, seeds, small_tables
-from llamactl import catalog, db, queries, tree
+from llamactl.config.settings import Flags, Settings, load_settings
+from llamactl.db.session import open_session
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError, MarkKind, Node, Tree
-from llamactl.names import Names
-from llamactl.settings import Flags, Settings, load
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.tree import read_tree
 from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
 from stored_roots import stored_roots
@@ -32,7 +35,7 @@ BEGIN = datetime(2025, 6, 1, tzinfo=UTC)
 
 
 def settings_for(dsn: str, directory: Path, **flags: Any) -> Settings:
-    return load(Flags(dsn=dsn, **flags), {}, directory)
+    return load_settings(Flags(dsn=dsn, **flags), {}, directory)
 
 
 @pytest.fixture
@@ -41,8 +44,8 @@ def show(database: str, tmp_path: Path) -> Callable[..., Tree]:
 
     def run(job: str, *, flags: dict[str, Any] | None = None, **options: Any) -> Tree:
         settings = settings_for(database, tmp_path, **(flags or {}))
-        with db.connect(settings, "tree") as session:
-            return tree.run(session, settings, job, **options)
+        with open_session(settings, "tree") as session:
+            return read_tree(session, settings, job, **options)
 
     return run
 
@@ -307,7 +310,7 @@ def test_an_index_that_cannot_serve_is_none(
     connection.execute('CREATE INDEX ON "LlamaLog" (lower(job_id))')
     connection.execute('CREATE INDEX ON "LlamaLog" (job_id COLLATE "C")')
     settings = settings_for(database, tmp_path)
-    with db.connect(settings, "tree") as session:
+    with open_session(settings, "tree") as session:
         log = Log.open(session, settings, catalog.locate(session, settings))
         assert (log.job_index, log.parent_index) == (False, False)
         connection.execute('CREATE INDEX ON "LlamaLog" (parent_job_id) WHERE parent_job_id IS NOT NULL')
@@ -318,7 +321,7 @@ def test_an_index_that_cannot_serve_is_none(
 
 def plan(connection: psycopg.Connection[Any], path: str, **values: Any) -> str:
     """What the server does for a file."""
-    statement = queries.load(path, Names()).statements[0]
+    statement = load_query(path, Names()).statements[0]
     literal = psycopg.ClientCursor(connection)
     text = statement.sql
     for number, name in sorted(enumerate(statement.parameters, 1), reverse=True):
@@ -453,8 +456,8 @@ class Bench:
     def opened(self, table: str, options: Options) -> Iterator[Callable[..., Tree]]:
         flags = {"dangling": options.dangling, "trust_root_flag": options.trust_root_flag}
         settings = settings_for(self.dsn, self.directory, table=table, **flags)
-        with db.connect(settings, "tree") as session:
-            yield lambda job, **view: plain(tree.run(session, settings, job, **view))
+        with open_session(settings, "tree") as session:
+            yield lambda job, **view: plain(read_tree(session, settings, job, **view))
 
     def check(self, rows: Sequence[Row], options: Options, most: int) -> None:
         held = self.fill(rows, options)

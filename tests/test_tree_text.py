@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, OutputFormat, Tree
 from llamactl.render import lines
 from llamactl.render.console import Screen
-from llamactl.render.tree.guides import Guides
+from llamactl.render.guides import Guides
 from llamactl.render.tree.text import INDENTED
 from reports import ASCII, COLOURS, LONG, NASTY, NASTY_SHOWN, PIPE, TERMINAL, same_as_golden
 

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich import cells
 
-from llamactl import db, tree
+from llamactl.config.settings import Flags, load_settings
+from llamactl.db.session import open_session
 from llamactl.model import LogRow, Node, OutputFormat, Tree
 from llamactl.render import lines, safe
 from llamactl.render.console import Screen
-from llamactl.settings import Flags, load
+from llamactl.tree import read_tree
 from llamactl.tree.cuts import LINES, View
 from llamactl.tree.graph import Entry, Graph, topmost
 from llamactl.tree.layout import draw
@@ -357,10 +358,10 @@ def test_on_a_real_terminal(
 
 def test_up_reads_only_what_is_above(database: str, insert: Callable[..., None], tmp_path: Path) -> None:
     insert([("r", None), ("a", "r"), ("b", "a"), ("c", "b"), ("c", "other"), ("other", "r"), (None, "b")])
-    loaded = load(Flags(dsn=database), {}, tmp_path)
-    with db.connect(loaded, "tree") as session:
+    loaded = load_settings(Flags(dsn=database), {}, tmp_path)
+    with open_session(loaded, "tree") as session:
         for job in ("r", "b", "c"):
-            whole, up = (tree.run(session, loaded, job, up=up) for up in (False, True))
+            whole, up = (read_tree(session, loaded, job, up=up) for up in (False, True))
             assert jobs(up) == [*"rabc"[: "rabc".index(job) + 1]]
             marks = {node.job_id: node.marks for node in whole.nodes}
             assert all(marks[node.job_id] == node.marks for node in up.nodes)

@@ -13,11 +13,15 @@ import psycopg
 import pytest
 
 from cutting import Statement, dated_rows, dump, migrate_here, run_here, wait_until
-from llamactl import catalog, queries, saved_parents, undo, undo_plan
 from llamactl.model import Blocks, ErrorCode, Estimate, Parents, ParentsFrom01, Step, UndoReport
-from llamactl.names import Names
 from llamactl.render import undo_text
 from llamactl.render.console import Screen
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.undo.run import undo_migration
+from llamactl.undo.saved_parents import prepare_saved_parents
+from llamactl.undo.steps import plan_undo_steps, read_standing
 from odd_names import ODD_NAMES, rename
 from pages import CHECKOUT, blocks
 from reports import NASTY, PIPE, TERMINAL, same_as_golden
@@ -390,7 +394,9 @@ def test_it_asks_with_what_it_will_do(log: Log) -> None:
         return False
 
     with session(log.dsn) as opened, refused(ErrorCode.INTERRUPTED, "nothing was changed"):
-        undo.run(opened, settings_for(log.dsn), dry_run=False, retries=0, confirm=declined, note=asked.append)
+        undo_migration(
+            opened, settings_for(log.dsn), dry_run=False, retries=0, confirm=declined, note=asked.append
+        )
     (question,) = asked
     for part in (
         '"public"."LlamaLog"',
@@ -455,7 +461,7 @@ def test_a_lock_got_at_a_later_attempt(log: Log) -> None:
 def test_never_beside_another_run(log: Log) -> None:
     migrate_here(log.dsn)
     with psycopg.connect(log.dsn) as other:
-        claim = queries.load("online/claim", Names()).statements[0].sql
+        claim = load_query("online/claim", Names()).statements[0].sql
         other.execute(claim.replace("$1", "%s").encode(), ['"LlamaLog"'])
         done = undo_here(log.dsn)
     assert (done.code, "Another llamactl is at work" in done.errors[0]) == (3, True)
@@ -535,8 +541,8 @@ def test_the_documented_steps_are_those_of_the_code(log: Log) -> None:
     with session(log.dsn) as opened:
         relation = catalog.locate(opened, settings_for(log.dsn))
         with opened.snapshot():
-            saved_parents.prepare(opened)
-            steps = undo_plan.steps(undo_plan.look(opened, settings_for(log.dsn), relation))
+            prepare_saved_parents(opened)
+            steps = plan_undo_steps(read_standing(opened, settings_for(log.dsn), relation))
     (table,) = [
         block for block in blocks(CHECKOUT / "docs" / "undo.md") if block.lines[0].startswith("| step |")
     ]

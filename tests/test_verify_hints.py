@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from cutting import Connection, migrate_here, run_here
-from llamactl.findings import FINDINGS
+from llamactl.findings.kinds import FINDINGS
 
 Insert = Callable[[Any], None]
 

@@ -25,7 +25,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 import llamactl
 from cutting import run_here
-from llamactl.findings import FINDINGS
+from llamactl.findings.kinds import FINDINGS
 from pages import CHECKOUT, Block, every_block
 
 WIDTH = 100

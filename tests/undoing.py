@@ -11,7 +11,8 @@ import psycopg
 
 from cutting import Connection, Done, dump, run_here
 from faults import FAULTY_LOG, row_id
-from llamactl import catalog, queries
+from llamactl.sqlfiles.load import load_query
+from llamactl.table import catalog
 from sessions import session, settings_for
 
 FLAGGED = row_id(next(n for n, (job, parent, flag, _) in enumerate(FAULTY_LOG) if flag and job and parent))
@@ -68,7 +69,7 @@ def run_files(dsn: str, named: dict[str, Any], *paths: str, **values: object) ->
         names = catalog.names_for(relation, settings)
         values = {"relation": relation.oid, **values}
         for path in paths:
-            query = queries.load(path, names)
+            query = load_query(path, names)
             if path == "guard/create_trigger":
                 query = query.literal(trust_root_flag=True)
             wanted = {name for one in query.statements for name in one.parameters}

@@ -9,13 +9,13 @@ def main() -> int:
     """Runs one command. Returns the exit code."""
     numbers = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, numbers)
-    from llamactl.interrupts import INTERRUPTS
+    from llamactl.db.signals import INTERRUPTS
 
     INTERRUPTS.install()
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, numbers)
-    from llamactl import cli
+    from llamactl.cli.main import main
 
-    return INTERRUPTS.last_words(cli.main())
+    return INTERRUPTS.last_words(main())
 
 
 if __name__ == "__main__":

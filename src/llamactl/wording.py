@@ -6,22 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 
-from llamactl.keywords import KEYWORDS
 from llamactl.model import Estimate
-from llamactl.names import quote
 
 LISTED = 10
-
-
-def qualified(schema: str, name: str) -> str:
-    """Returns schema.name, quoted where need be."""
-    return f"{ident(schema)}.{ident(name)}"
-
-
-def ident(name: str) -> str:
-    """Returns the name as SQL takes it, quoted as quote_ident() does."""
-    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS
-    return name if plain else quote(name)
 
 
 def listed(items: Sequence[str], most: int = LISTED) -> str:

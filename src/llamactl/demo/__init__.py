@@ -19,8 +19,8 @@ from urllib.parse import quote
 import psycopg
 
 from llamactl.model import DemoCommand, DemoReport, ErrorCode, LlamactlError, Note
-from llamactl.private_postgres import PrivatePostgres
-from llamactl.private_process import OWNER
+from llamactl.postgres.owner import OWNER
+from llamactl.postgres.server import PrivatePostgres
 
 HERE = Path(__file__).parent
 PLANNED_FILLED, PLANNED_ORPHANS = 1567, 2485
@@ -29,7 +29,7 @@ _BEFORE_DATABASE_URL = ("LLAMACTL_DSN", "DIRECT_URL")
 """Variables that a command prefers."""
 
 
-def run(*, faults: bool, keep: bool, capture: bool, note: Note) -> DemoReport:
+def run_demo(*, faults: bool, keep: bool, capture: bool, note: Note) -> DemoReport:
     """Runs the demo. With `capture` the commands give JSON, for the report; else they print by themselves.
 
     `faults`: rows with every fault of real logs besides. `keep`: the server runs on until Ctrl-C. Raises

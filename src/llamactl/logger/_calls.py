@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 
-from llamactl import queries
 from llamactl.logger._buffer import Row
-from llamactl.names import Names
+from llamactl.sqlfiles.load import Query, load_query, parse_query, query_text
+from llamactl.sqlfiles.names import Names
 
 T = TypeVar("T")
 
@@ -65,24 +65,24 @@ Steps: TypeAlias = Generator[Call, Answer, T]
 def ask(path: str, names: Names, values: Mapping[str, object]) -> Steps[Sequence[Any]]:
     """Returns the rows of a query."""
     own_path = path in _OF_CATALOGS
-    return (yield Call(statement(queries.load(path, names), values), own_path=own_path)).rows
+    return (yield Call(statement(load_query(path, names), values), own_path=own_path)).rows
 
 
 _OF_CATALOGS = ("catalog/columns", "catalog/enum", "logger/shape")
 
 
-def statement(query: queries.Query, values: Mapping[str, object]) -> Statement:
+def statement(query: Query, values: Mapping[str, object]) -> Statement:
     """Returns the one statement of a query with its values."""
     (only,) = query.statements
     return Statement(only.sql.encode(), [values[name] for name in only.parameters])
 
 
 @lru_cache(maxsize=16)
-def insert_query(names: Names, absent: frozenset[str], skips: bool) -> queries.Query:
+def insert_query(names: Names, absent: frozenset[str], skips: bool) -> Query:
     """Returns the INSERT without the lines of the columns that the table lacks."""
     path = "logger/insert"
-    source = _COLUMN_LINE.sub(lambda line: "" if line[1] in absent else line[0], queries.text(path))
-    return queries.parse(path, source if skips else source.replace(_SKIP_LINE, ";"), names)
+    source = _COLUMN_LINE.sub(lambda line: "" if line[1] in absent else line[0], query_text(path))
+    return parse_query(path, source if skips else source.replace(_SKIP_LINE, ";"), names)
 
 
 _COLUMN_LINE = re.compile(r'^ +(?:entry\.)?"(\w+)",\n', re.MULTILINE)

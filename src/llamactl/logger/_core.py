@@ -27,7 +27,7 @@ from llamactl.logger._rules import (
 from llamactl.logger._scope import Fate, Held, hold, innermost
 from llamactl.logger._target import Target
 from llamactl.model import LlamactlError
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
 
 ASK_SECONDS = 5.0
 """For so long for_entity() waits for an answer."""

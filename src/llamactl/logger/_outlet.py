@@ -15,7 +15,7 @@ from llamactl.logger._calls import Steps, said
 from llamactl.logger._target import Target
 from llamactl.logger._worker import Worker
 from llamactl.logger._writing import Writer
-from llamactl.names import Names
+from llamactl.sqlfiles.names import Names
 
 T = TypeVar("T")
 

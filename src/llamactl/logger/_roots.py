@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import psycopg
 
-from llamactl.ids import array_of
 from llamactl.logger import _encoding as encoding
 from llamactl.logger._buffer import Row, Warnings
 from llamactl.logger._calls import Steps, ask, said
 from llamactl.logger._context import Job
 from llamactl.logger._failures import Concern, concern
 from llamactl.logger._shape import Shape
-from llamactl.names import Names
+from llamactl.model.ids import text_array_literal
+from llamactl.sqlfiles.names import Names
 
 _KNOWN = 10_000
 
@@ -50,7 +50,9 @@ class Roots:
         parents = sorted({origin.parent_job_id or "" for origin in origins})
         stored = {parent: held for parent in parents if (held := shape.stored(parent)) is not None}
         try:
-            answer = yield from ask("logger/roots", self._names, {"jobs": array_of(stored.values())})
+            answer = yield from ask(
+                "logger/roots", self._names, {"jobs": text_array_literal(stored.values())}
+            )
         except (psycopg.Error, UnicodeError) as error:
             if not _goes_without(error):
                 raise

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from llamactl.ids import BLANKS
 from llamactl.model import ErrorCode, LlamactlError
+from llamactl.model.ids import BLANKS
 
 Id: TypeAlias = str | UUID | int
 

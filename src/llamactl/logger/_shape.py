@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from llamactl.ids import array_of, as_held
 from llamactl.logger import _encoding as encoding
 from llamactl.logger._calls import Steps, ask
 from llamactl.logger._rules import Category, LoggerError
 from llamactl.model import Column, ErrorCode, IdKind
-from llamactl.names import Names
+from llamactl.model.ids import as_stored, text_array_literal
+from llamactl.sqlfiles.names import Names
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Shape:
 
     def stored(self, job_id: str) -> str | None:
         """Returns a job id as the table has it; None where it cannot."""
-        return as_held(self.job_id, job_id.translate(encoding.unencodable(job_id, self.codec)))
+        return as_stored(self.job_id, job_id.translate(encoding.unencodable(job_id, self.codec)))
 
 
 def look(names: Names) -> Steps[Shape]:
@@ -58,7 +58,11 @@ def look(names: Names) -> Steps[Shape]:
         message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
         raise LoggerError(ErrorCode.CONFIG, message)
     enum = yield from ask("catalog/enum", names, {"relation": relation, "column": columns["category"]})
-    given = {"relation": relation, "key": columns["id"], "columns": array_of(list(columns.values()))}
+    given = {
+        "relation": relation,
+        "key": columns["id"],
+        "columns": text_array_literal(list(columns.values())),
+    }
     ((keyed, ruled, deferrable, readable, encoding, others),) = yield from ask("logger/shape", names, given)
     return Shape(
         absent=frozenset(ours for ours, theirs in columns.items() if theirs not in found),

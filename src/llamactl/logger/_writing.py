@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import psycopg
 
-from llamactl import queries
 from llamactl.logger import _encoding as encoding
 from llamactl.logger import _rules as rules
 from llamactl.logger._buffer import Buffer, Row, Warnings
@@ -19,7 +18,8 @@ from llamactl.logger._fitting import Draft, Fitting
 from llamactl.logger._roots import Roots
 from llamactl.logger._rules import EntityLike, Ids
 from llamactl.logger._shape import Shape, look
-from llamactl.names import Names
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
 
 _BATCH_BYTES = 4 << 20
 _LOOK_AGAIN_SECONDS = 5.0
@@ -196,7 +196,7 @@ class Writer:
         return None
 
     def _check(self, entries: str) -> Statement:
-        return statement(queries.load("logger/present", self._names), {"entries": entries})
+        return statement(load_query("logger/present", self._names), {"entries": entries})
 
     # --- what became of the rows ----------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from llamactl.model import (
 )
 
 if TYPE_CHECKING:
-    from llamactl.findings import FindingKind
+    from llamactl.findings.kinds import FindingKind
     from llamactl.render.console import Screen
 
 Report: TypeAlias = (

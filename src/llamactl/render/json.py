@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any
 
-from llamactl.findings import FindingKind
+from llamactl.findings.kinds import FindingKind
 from llamactl.model import (
     SCHEMA_VERSION,
     Check,

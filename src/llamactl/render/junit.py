@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from llamactl.findings import FINDINGS, FindingKind
+from llamactl.findings.kinds import FINDINGS, FindingKind
 from llamactl.model import Check, CheckStatus, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
 from llamactl.render import safe
 from llamactl.render.words import plural, sampled

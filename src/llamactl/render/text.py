@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
 
-from llamactl.findings import FindingKind
+from llamactl.findings.kinds import FindingKind
 from llamactl.model import (
     Check,
     CheckStatus,

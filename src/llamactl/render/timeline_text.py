@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import SubjectKind, Timeline, TimelineRow
-from llamactl.render import safe
+from llamactl.render import labels, safe
 from llamactl.render.console import Screen
-from llamactl.render.tree import words
-from llamactl.render.tree.flow import Lines, Piece, columns
-from llamactl.render.tree.signs import ASCII, UNICODE
+from llamactl.render.flow import Lines, Piece, columns
+from llamactl.render.signs import ASCII, UNICODE
 from llamactl.render.words import plural
 
 SAMPLE = 1000
@@ -43,7 +42,7 @@ def counts(timeline: Timeline) -> str:
     figures = [
         plural(timeline.total, "row"),
         f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
-        *words.failures(timeline.failed, timeline.unknown_status),
+        *labels.failures(timeline.failed, timeline.unknown_status),
     ]
     times = [f"created {timeline.created_at}" if timeline.created_at else "creation not logged"]
     if timeline.of.kind is not SubjectKind.ROOT:
@@ -125,7 +124,7 @@ class _Writer(Lines):
 
     def _cells(self, row: TimelineRow) -> tuple[str, str, str, str, str]:
         """What stands in columns."""
-        status = words.worst([row.status], [row.category])
+        status = labels.worst([row.status], [row.category])
         sign = self._signs.statuses.get(status or "", self._signs.other)
         self._used.add(sign)
         operation = f"{sign} {self._safe(row.operation or '-')}"
@@ -136,7 +135,7 @@ class _Writer(Lines):
             operation,
             self._safe(row.category or ""),
             self._entity(row),
-            words.longest([row]),
+            labels.longest([row]),
         )
 
     def _entity(self, row: TimelineRow) -> str:

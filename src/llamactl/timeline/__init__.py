@@ -15,9 +15,8 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from llamactl import catalog, obstacles, queries
-from llamactl.db import Session
-from llamactl.ids import array
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
 from llamactl.model import (
     KNOWN_STATUSES,
     DanglingPolicy,
@@ -28,9 +27,12 @@ from llamactl.model import (
     SubjectKind,
     Timeline,
 )
-from llamactl.settings import Settings
-from llamactl.timeline.asked import Asked, ask
-from llamactl.timeline.cursor import cursor
+from llamactl.model.ids import array_literal
+from llamactl.sqlfiles.load import load_query
+from llamactl.table import catalog
+from llamactl.table.shape import refuse_unreadable
+from llamactl.timeline.asked import Asked, resolve_subject
+from llamactl.timeline.cursor import encode_cursor
 from llamactl.timeline.filters import FLAGS, Filters
 from llamactl.timeline.rows import Head, Row, parted, stored_root, tie, titled
 from llamactl.timeline.spool import Spool
@@ -39,7 +41,7 @@ from llamactl.timeline.walk import roots_around
 from llamactl.tree.log import Log
 
 
-def run(session: Session, settings: Settings, subject: Subject, filters: Filters) -> Timeline:
+def read_timeline(session: Session, settings: Settings, subject: Subject, filters: Filters) -> Timeline:
     """Returns the timeline of a subject, as far as the filters go; its counts are those of the whole.
 
     Raises LlamactlError: not_found where no row belongs to it; usage where its id or a filter cannot be; and
@@ -47,9 +49,9 @@ def run(session: Session, settings: Settings, subject: Subject, filters: Filters
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
-    obstacles.refuse_unreadable(relation)
+    refuse_unreadable(relation)
     catalog.require_whole_rows(session, relation)
-    asked = ask(session, relation, subject)
+    asked = resolve_subject(session, relation, subject)
     with session.snapshot():
         session.read_only()
         log = Log.open(session, settings, relation)
@@ -100,9 +102,9 @@ def _tracked(log: Log, roots: Mapping[str, str]) -> dict[str, Any]:
     by_root = log.root is not None and not log.thorough
     return {
         "ties": [*roots],
-        "jobs": "{}" if by_root else array(log.job, roots),
-        "parents": "{}" if by_root else array(log.parent, roots),
-        "roots": array(log.root, tops) if by_root and log.root else "{}",
+        "jobs": "{}" if by_root else array_literal(log.job, roots),
+        "parents": "{}" if by_root else array_literal(log.parent, roots),
+        "roots": array_literal(log.root, tops) if by_root and log.root else "{}",
         "tops": sorted(tops),
     }
 
@@ -113,7 +115,7 @@ def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Ite
     if not asked.unindexed(log) and (not walked or not log.thorough or (log.job_index and log.parent_index)):
         # Not knowing how many rows there will be, the planner could well read all.
         log.session.set_local(enable_seqscan="off")
-    query = queries.load("timeline/rows", log.names)
+    query = load_query("timeline/rows", log.names)
     found = log.session.tuples(
         query, trust_root_flag=log.trust_root_flag, known=list(KNOWN_STATUSES), **asked.params, **params
     )
@@ -134,7 +136,7 @@ def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> T
         failed=head.failed,
         rows=rows,
         omitted={flag: count for flag, count in omitted.items() if count},
-        next_cursor=cursor(of, rows.last) if rows.last and omitted["--limit"] else None,
+        next_cursor=encode_cursor(of, rows.last) if rows.last and omitted["--limit"] else None,
         notes=notes,
         unknown_status=head.unknown,
     )

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llamactl import catalog
-from llamactl.db import Session
-from llamactl.ids import array, as_held
+from llamactl.db.session import Session
 from llamactl.model import Column, ErrorCode, LlamactlError, Relation, Subject, SubjectKind
+from llamactl.model.ids import array_literal, as_stored
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table import catalog
 from llamactl.tree.log import Log
-from llamactl.wording import ident, qualified
 
 Columns = tuple[Column, ...]
 ROOTS = ("job_id", "parent_job_id", "root_job_id")
@@ -38,13 +38,13 @@ class Asked:
         ]
 
 
-def ask(session: Session, relation: Relation, subject: Subject) -> Asked:
+def resolve_subject(session: Session, relation: Relation, subject: Subject) -> Asked:
     """Raises LlamactlError: config where no column holds such ids, usage where none can hold this one."""
     params: dict[str, Any] = dict.fromkeys(("entity", "album", "artist", "track")) | {"types": "{}"}
     params["of_root"] = subject.kind is SubjectKind.ROOT
     if subject.kind is SubjectKind.ROOT:
         columns = [relation.columns[name] for name in ROOTS if name in relation.columns]
-        held = next(filter(None, (as_held(column, subject.id) for column in columns)), None)
+        held = next(filter(None, (as_stored(column, subject.id) for column in columns)), None)
         _as_logged(subject, held, columns[:1])
         return Asked(subject, params, ())
     own = relation.columns.get(f"{subject.kind}_id")
@@ -58,11 +58,11 @@ def ask(session: Session, relation: Relation, subject: Subject) -> Asked:
     searched: list[Columns] = []
     held_by: dict[str, str | None] = {}
     if type_ is not None and entity is not None:
-        params["types"] = array(type_, _words(session, relation, type_, subject.kind))
-        params["entity"] = held_by[entity.name] = as_held(entity, subject.id)
+        params["types"] = array_literal(type_, _words(session, relation, type_, subject.kind))
+        params["entity"] = held_by[entity.name] = as_stored(entity, subject.id)
         searched.append((type_, entity))
     if own is not None:
-        params[str(subject.kind)] = held_by[own.name] = as_held(own, subject.id)
+        params[str(subject.kind)] = held_by[own.name] = as_stored(own, subject.id)
         searched.append((own,))
     held = next(filter(None, held_by.values()), None)
     columns = [column for column in (own, entity) if column is not None]

@@ -22,13 +22,13 @@ class Position:
     """None: before the first row."""
 
 
-def cursor(subject: Subject, row: TimelineRow) -> str:
+def encode_cursor(subject: Subject, row: TimelineRow) -> str:
     """Returns the cursor that goes on after the row."""
     text = json.dumps(astuple(Position(row.created_at, row.is_root, row.id)), separators=(",", ":")).encode()
     return urlsafe_b64encode(_check(subject, text) + text).decode().rstrip("=")
 
 
-def position(subject: Subject, given: str) -> Position:
+def decode_cursor(subject: Subject, given: str) -> Position:
     """Returns where a cursor stands. Raises LlamactlError (usage) where it is none of this timeline's."""
     try:
         data = urlsafe_b64decode(given.encode("ascii") + b"=" * (-len(given) % 4))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from llamactl.model import ErrorCode, LlamactlError, Relation, Subject
-from llamactl.timeline.cursor import Position, position
+from llamactl.timeline.cursor import Position, decode_cursor
 from llamactl.wording import listed
 
 FLAGS = ("--no-orphans", "--category", "--since", "--until", "--after")
@@ -41,7 +41,7 @@ class Filters:
         Raises LlamactlError: usage for a category or a cursor that cannot be, config where the column that a
         filter needs is not there.
         """
-        start = position(subject, self.after) if self.after is not None else Position()
+        start = decode_cursor(subject, self.after) if self.after is not None else Position()
         return {
             "no_orphans": self.no_orphans,
             "categories": _categories(relation, self.categories) or None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from llamactl import queries
-from llamactl.db import Session
-from llamactl.ids import array, as_held
+from llamactl.db.session import Session
 from llamactl.model import Column, Relation, Subject, SubjectKind
-from llamactl.names import Names
-from llamactl.wording import ident, qualified
+from llamactl.model.ids import array_literal, as_stored
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident, qualified
 
 Entity = tuple[str, str | None]
 """The column by our name, and the id."""
@@ -80,7 +80,7 @@ class Library:
     @classmethod
     def open(cls, session: Session, relation: Relation) -> Library:
         """Reads the catalogs."""
-        query = queries.load("timeline/references", Names())
+        query = load_query("timeline/references", Names())
         ours = {column.name: our for our, column in relation.columns.items()}
         found = {
             ours[one.column_name]: one
@@ -100,7 +100,7 @@ class Library:
         """What these are called, as far as that can be known."""
         ids: dict[str, set[str]] = {}
         for column, id_ in wanted:
-            if id_ is not None and column in self.references and as_held(self.columns[column], id_):
+            if id_ is not None and column in self.references and as_stored(self.columns[column], id_):
                 ids.setdefault(column, set()).add(id_)
         return {
             (column, title.id): title.name
@@ -115,5 +115,5 @@ class Library:
         return self.titles([(column, subject.id)]).get((column, subject.id))
 
     def _look(self, column: str, ids: set[str]) -> list[_Title]:
-        query = queries.load("timeline/names", self.references[column].names)
-        return self.session.rows(query, _Title, ids=array(self.columns[column], ids))
+        query = load_query("timeline/names", self.references[column].names)
+        return self.session.rows(query, _Title, ids=array_literal(self.columns[column], ids))

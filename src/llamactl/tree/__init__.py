@@ -17,17 +17,18 @@ The way up to the root (`up`) needs the walk up only, unless rows between were d
 
 from __future__ import annotations
 
-from llamactl import catalog, obstacles
-from llamactl.db import Session
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
 from llamactl.model import DanglingPolicy, Tree
-from llamactl.settings import Settings
+from llamactl.table import catalog
+from llamactl.table.shape import refuse_unreadable
 from llamactl.tree.cuts import View
 from llamactl.tree.graph import NONE, Graph, topmost
 from llamactl.tree.layout import draw
 from llamactl.tree.log import Known, Log
 
 
-def run(
+def read_tree(
     session: Session,
     settings: Settings,
     job: str,
@@ -48,7 +49,7 @@ def run(
     """
     relation = catalog.locate(session, settings)
     catalog.refuse_unsupported(relation)
-    obstacles.refuse_unreadable(relation)
+    refuse_unreadable(relation)
     catalog.require_whole_rows(session, relation)
     with session.snapshot():
         session.read_only()

@@ -11,14 +11,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from llamactl import catalog, queries
-from llamactl.db import Session
-from llamactl.ids import array, as_held, exact
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
 from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
-from llamactl.names import Names
-from llamactl.settings import Settings
+from llamactl.model.ids import array_literal, as_stored, exact
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident
+from llamactl.table import catalog
 from llamactl.tree.graph import Entry
-from llamactl.wording import ident
 
 # Not knowing how far a walk goes, the planner would read the table again at each level.
 PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
@@ -93,7 +94,7 @@ class Log:
                 "Both must be strings, both integers, or both uuid; --column ours=theirs names other columns",
             )
         names = catalog.names_for(relation, settings)
-        found = session.rows(queries.load("tree/indexes", names), _Index, relation=relation.oid)
+        found = session.rows(load_query("tree/indexes", names), _Index, relation=relation.oid)
         led = {(index.name, index.next) for index in found}
         first = {index.name for index in found}
         small = relation.bytes - relation.index_bytes - relation.toast_bytes < SMALL
@@ -125,7 +126,7 @@ class Log:
         The columns may write an id differently, as char(n) does without the blanks at its end: the id as it
         is comes first.
         """
-        held = [as_held(column, job) for column in (self.job, self.parent, self.root) if column]
+        held = [as_stored(column, job) for column in (self.job, self.parent, self.root) if column]
         for id_ in dict.fromkeys([*(one for one in held if one == job), *held]):
             known = self.known(id_, own=self.thorough) if id_ is not None else None
             if id_ is not None and known is not None and known.logged:
@@ -138,7 +139,7 @@ class Log:
         Without `own` its rows are not looked at where others store it as their root.
         """
         known = self.session.row(
-            queries.load("tree/asked", self.names),
+            load_query("tree/asked", self.names),
             Known,
             job=exact(self.job, job),
             parent=exact(self.parent, job),
@@ -156,7 +157,7 @@ class Log:
         """The jobs and all logged ones above them; parents that are not logged may be missing."""
         if not (self.comparable and self.job_index):
             return self._reach(jobs, upward=True)
-        return {*jobs, *(above for (above,) in self._probe("tree/up", jobs=array(self.job, jobs)))}
+        return {*jobs, *(above for (above,) in self._probe("tree/up", jobs=array_literal(self.job, jobs)))}
 
     def trees(self, tops: Collection[str]) -> Iterator[Entry]:
         """The rows of all jobs from `tops` down, and those that store one of these as their root.
@@ -165,10 +166,10 @@ class Log:
         """
         if self.root is None:
             return self.rows(self.below(tops))
-        roots = array(self.root, tops)
+        roots = array_literal(self.root, tops)
         if not (self.comparable and self.parent_index):
             return self.rows(self._reach(tops, upward=False, roots=roots), tops)
-        found = list(self._probe("tree/down", jobs=array(self.job, tops), roots=roots))
+        found = list(self._probe("tree/down", jobs=array_literal(self.job, tops), roots=roots))
         if self.thorough or any(walked for _, walked in found):
             self.thorough = True
             return self.rows({*tops, *(job for job, _ in found if job is not None)}, tops)
@@ -184,7 +185,7 @@ class Log:
         """The jobs and all logged ones below them, by their parents alone."""
         if not (self.comparable and self.parent_index):
             return self._reach(jobs, upward=False)
-        found = self._probe("tree/down", jobs=array(self.job, jobs), roots="{}")
+        found = self._probe("tree/down", jobs=array_literal(self.job, jobs), roots="{}")
         return {*jobs, *(job for job, _ in found if job is not None)}
 
     def rows(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Entry]:
@@ -196,10 +197,10 @@ class Log:
             self._needs(self.job, self.job_index)
             self._needs(self.parent, self.parent_index)
         found = self.session.tuples(
-            queries.load("tree/rows", self.names),
-            roots=array(self.root, roots) if self.root else "{}",
-            jobs=array(self.job, jobs),
-            parents=array(self.parent, jobs),
+            load_query("tree/rows", self.names),
+            roots=array_literal(self.root, roots) if self.root else "{}",
+            jobs=array_literal(self.job, jobs),
+            parents=array_literal(self.parent, jobs),
             trust_root_flag=self.trust_root_flag,
         )
         for job, parent, root, *log in found:
@@ -212,8 +213,10 @@ class Log:
         if not jobs:
             return set()
         self._needs(self.job, self.job_index)
-        query = queries.load("tree/logged", self.names)
-        return {job for (job,) in self.session.tuples(query, jobs=array(self.job, jobs))}.intersection(jobs)
+        query = load_query("tree/logged", self.names)
+        return {
+            job for (job,) in self.session.tuples(query, jobs=array_literal(self.job, jobs))
+        }.intersection(jobs)
 
     def notes(self) -> list[str]:
         """What slowed the reading down, and what would help."""
@@ -221,7 +224,7 @@ class Log:
 
     def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
         self.session.set_local(**PROBING)
-        query = queries.load(path, self.names)
+        query = load_query(path, self.names)
         yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
         self.session.set_local(**AS_BEFORE)
 
@@ -233,7 +236,7 @@ class Log:
                 f"{ident(self.job.name)} and {ident(self.parent.name)} differ in type or collation, "
                 "so that no index serves the walk: the whole table was read"
             )
-        query = queries.load("tree/reach", self.names)
+        query = load_query("tree/reach", self.names)
         found = self.session.tuples(
             query, jobs=[*jobs], upward=upward, roots=roots, trust_root_flag=self.trust_root_flag
         )

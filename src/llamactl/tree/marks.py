@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
-from llamactl.lineage import components
+from llamactl.lineage.components import strong_components
 from llamactl.model import Mark, MarkKind
 from llamactl.tree.graph import NONE, Graph
 from llamactl.tree.placement import Placement
@@ -80,5 +80,5 @@ def _cycles(graph: Graph, unknown: Sequence[int]) -> dict[int, int]:
         for parent in graph.named(job)
         if parent in numbers
     ]
-    cycles = components([child for child, _ in edges], [parent for _, parent in edges])
+    cycles = strong_components([child for child, _ in edges], [parent for _, parent in edges])
     return {jobs[member - 1]: number for number, members in enumerate(cycles) for member in members}

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from llamactl.model import LogRow, MarkKind
-from llamactl.render import safe
-from llamactl.render.tree import words
-from llamactl.render.tree.signs import ASCII, LEGEND, MARKS, UNICODE
+from llamactl.render import labels, safe
+from llamactl.render.signs import ASCII, LEGEND, MARKS, UNICODE
 
 Line = list[Any]
 JOB, OMISSION = 0, 1
@@ -70,7 +69,7 @@ class Span:
             return {"span_ms": None, "ticks": []}
         length = self.since(self.ended)
         ticks = (
-            [(n / _TICKS, words.duration(length * n // _TICKS)) for n in range(_TICKS + 1)] if length else []
+            [(n / _TICKS, labels.duration(length * n // _TICKS)) for n in range(_TICKS + 1)] if length else []
         )
         return {"span_ms": length, "ticks": ticks}
 
@@ -85,7 +84,7 @@ def head() -> dict[str, Any]:
     statuses = {status: (sign, ASCII.statuses[status]) for status, sign in UNICODE.statuses.items()}
     signs = [(sign, sign, meaning) for sign, meaning in UNICODE.words.items()]
     marks = [(kind, MARKS[kind].format("id"), meaning) for kind, meaning in LEGEND.items()]
-    asked = (MarkKind.ASKED, ASKED, words.ASKED)
+    asked = (MarkKind.ASKED, ASKED, labels.ASKED)
     return {
         "statuses": statuses,
         "noStatus": (UNICODE.other, "none"),
@@ -118,17 +117,17 @@ def line(
     statuses, categories = [row.status for row in rows], [row.category for row in rows]
     begins = [began for row in rows if (began := row.began) is not None]
     ends = [ended for row in rows if (ended := row.ended) is not None]
-    errors = [message for message, *_ in words.errors(rows)]
+    errors = [message for message, *_ in labels.errors(rows)]
     return [
         depth,
         JOB,
         safe.visible(id_),
-        shown(words.operation([row.operation for row in rows])),
+        shown(labels.operation([row.operation for row in rows])),
         len(rows),
-        words.distinct([words.worst(statuses, categories), *words.canonical(statuses)]),
-        [shown(category) for category in words.distinct(categories)],
+        labels.distinct([labels.worst(statuses, categories), *labels.canonical(statuses)]),
+        [shown(category) for category in labels.distinct(categories)],
         shown(entity),
-        words.longest(rows),
+        labels.longest(rows),
         span.since(min(begins)) if begins else None,
         span.since(max(ends)) if ends else None,
         shown(" | ".join(errors)) if errors else None,

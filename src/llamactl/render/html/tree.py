@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
-from llamactl.render import safe
+from llamactl.render import labels, safe
 from llamactl.render.html.lines import ASKED, Line, Span, head, line, omission, shown
-from llamactl.render.tree import words
-from llamactl.render.tree.signs import MARKS
+from llamactl.render.signs import MARKS
 from llamactl.render.words import plural
 
 _COLUMNS = (
@@ -30,14 +29,14 @@ class TreeReport:
         self._span = Span.between(tree.began_at, tree.ended_at)
         self._first_failure: int | None = None
         self._widest_id = 0
-        self.notes = (*filter(None, [words.filtered(tree)]), *tree.notes)
+        self.notes = (*filter(None, [labels.filtered(tree)]), *tree.notes)
         self.counts = f"{plural(tree.jobs, 'job')}, {plural(tree.logs, 'row')}"
         self.head: dict[str, Any] = {
             **head(),
             **self._span.head(),
             "role": "treeitem",
             "what": "Tree of",
-            "subject": safe.visible(tree.root_job_id or words.job_id(tree.nodes[0])),
+            "subject": safe.visible(tree.root_job_id or labels.job_id(tree.nodes[0])),
             "facts": _facts(tree),
             "counted": "jobs",
             "columns": _COLUMNS,
@@ -46,13 +45,13 @@ class TreeReport:
     def lines(self) -> Iterator[Line]:
         """The jobs, and below them what a flag left out."""
         failure = self._tree.first_failure
-        for number, (depth, _, item) in enumerate(words.items(self._tree.nodes)):
+        for number, (depth, _, item) in enumerate(labels.items(self._tree.nodes)):
             if isinstance(item, Omission):
-                yield omission(depth, " ".join(words.left_out(item)))
+                yield omission(depth, " ".join(labels.left_out(item)))
                 continue
             if self._first_failure is None and failure is not None and failure in item.logs:
                 self._first_failure = number
-            self._widest_id = max(self._widest_id, len(words.job_id(item)))
+            self._widest_id = max(self._widest_id, len(labels.job_id(item)))
             yield self._line(item)
 
     def rows(self) -> Iterator[LogRow]:
@@ -66,14 +65,14 @@ class TreeReport:
 
     def _line(self, node: Node) -> Line:
         marks = [(mark.kind, _mark(mark)) for mark in node.marks]
-        entity = " ".join(words.entity(node.logs) or ())
-        return line(node.depth, words.job_id(node), node.logs, self._span, entity=entity, marks=marks)
+        entity = " ".join(labels.entity(node.logs) or ())
+        return line(node.depth, labels.job_id(node), node.logs, self._span, entity=entity, marks=marks)
 
 
 def _facts(tree: Tree) -> str:
     first = tree.first_failure
     error = f' "{shown(first.error_message)}"' if first and first.error_message else ""
-    return safe.visible(words.counts(tree)) + error
+    return safe.visible(labels.counts(tree)) + error
 
 
 def _mark(mark: Mark) -> str:

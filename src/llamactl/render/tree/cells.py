@@ -9,10 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from llamactl.model import LogRow, MarkKind, Node, Tree
-from llamactl.render import safe
+from llamactl.render import labels, safe
 from llamactl.render.console import Screen
-from llamactl.render.tree import words
-from llamactl.render.tree.signs import ASCII, UNICODE
+from llamactl.render.signs import ASCII, UNICODE
 
 BAR = 10
 """Parts of the time that the whole tree took."""
@@ -55,22 +54,22 @@ class Reader:
         if node.marks and node.depth and is_asked(node):
             label = f"{self.signs.asked} {label}"
         return Cells(
-            label, category, self._entity(rows), words.longest(rows), self._when(rows) if self._span else ""
+            label, category, self._entity(rows), labels.longest(rows), self._when(rows) if self._span else ""
         )
 
     def _tell(self, rows: Sequence[tuple[str | None, str | None, str | None]]) -> tuple[str, str]:
         """Label and category, from the status, operation and category of each row."""
         if not rows:
-            return f"{self.signs.no_rows} {words.NO_ROWS}", ""
+            return f"{self.signs.no_rows} {labels.NO_ROWS}", ""
         statuses, operations, categories = zip(*rows, strict=True)
-        sign = self.signs.statuses.get(words.worst(statuses, categories) or "", self.signs.other)
+        sign = self.signs.statuses.get(labels.worst(statuses, categories) or "", self.signs.other)
         self.used.add(sign)
         times = f" x{len(rows):,}" if len(rows) > 1 else ""
-        label = f"{sign} {self.safe(words.operation(operations))}{times}"
-        return label, self.safe(",".join(words.distinct(categories)))
+        label = f"{sign} {self.safe(labels.operation(operations))}{times}"
+        return label, self.safe(",".join(labels.distinct(categories)))
 
     def _entity(self, rows: Sequence[LogRow]) -> str:
-        found = words.entity(rows)
+        found = labels.entity(rows)
         if found is None:
             return ""
         type_, id_ = found

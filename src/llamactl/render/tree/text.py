@@ -14,11 +14,11 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
+from llamactl.render import labels
 from llamactl.render.console import Screen
-from llamactl.render.tree import words
+from llamactl.render.flow import Lines, columns
+from llamactl.render.signs import LEGEND, MARKS
 from llamactl.render.tree.cells import Cells, Reader, is_asked
-from llamactl.render.tree.flow import Lines, columns
-from llamactl.render.tree.signs import LEGEND, MARKS
 
 INDENTED = 40
 """Levels that are indented off a terminal."""
@@ -55,7 +55,7 @@ class _Writer(Lines):
         """The columns that there is no room for."""
 
     def lines(self) -> Iterator[str]:
-        items = words.items(self._tree.nodes)
+        items = labels.items(self._tree.nodes)
         sample = [*islice(items, SAMPLE)]
         cap = self._choose([(depth, item) for depth, _, item in sample if isinstance(item, Node)])
         for item, lead, below in self._signs.guides.of(chain(sample, items), cap):
@@ -139,7 +139,7 @@ class _Writer(Lines):
         yield from self._errors(node.logs, below + "  ")
 
     def _id(self, node: Node) -> str:
-        return self._reader.safe(words.job_id(node))
+        return self._reader.safe(labels.job_id(node))
 
     def _mark(self, mark: Mark) -> str:
         self._kinds.add(mark.kind)
@@ -147,30 +147,30 @@ class _Writer(Lines):
 
     def _errors(self, rows: Sequence[LogRow], below: str) -> Iterator[str]:
         """Each error message of a job's rows, and how many of them have it."""
-        for message, count, failed in words.errors(rows):
+        for message, count, failed in labels.errors(rows):
             times = f"x{count:,}" if count > 1 else ""
             room = self._screen.width - len(below) - len(times) - bool(times)
             pieces = [(self._fitted(self._reader.safe(message), room), RED if failed else YELLOW)]
             yield from self._flow([*pieces, (times, "")] if times else pieces, below, below, gap=" ")
 
     def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
-        pieces = [(self._reader.safe(piece), DIM) for piece in words.left_out(omission)]
+        pieces = [(self._reader.safe(piece), DIM) for piece in labels.left_out(omission)]
         yield from self._flow(pieces, lead, below + "  ", gap=" ")
 
     def _figures(self) -> Iterator[str]:
         """The counts of the whole tree, and the first failure."""
-        figures, first = self._reader.safe(words.counts(self._tree)), self._tree.first_failure
+        figures, first = self._reader.safe(labels.counts(self._tree)), self._tree.first_failure
         if first and first.error_message:
             error = self._reader.safe(first.error_message)
             figures += f' "{self._fitted(error, self._screen.width - 4)}"'
         yield from self._words(figures, "  ", "  ")
-        if filtered := words.filtered(self._tree):
+        if filtered := labels.filtered(self._tree):
             yield from self._words(filtered, "  ", "  ", DIM)
 
     def _legend(self) -> Iterator[str]:
         """What the signs that were used mean, and what there was no room for."""
         signs = self._signs
-        entries = [(signs.asked, words.ASKED)] if self._asked_below else []
+        entries = [(signs.asked, labels.ASKED)] if self._asked_below else []
         entries += [(sign, word) for sign, word in signs.words.items() if sign in self._reader.used]
         entries += [
             (f"[{MARKS[kind].format('id')}]", word) for kind, word in LEGEND.items() if kind in self._kinds

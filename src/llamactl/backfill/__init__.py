@@ -1,1 +1,0 @@
-"""Filling the root column in batches, beside the application: what online migration and repair share."""

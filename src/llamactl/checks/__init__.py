@@ -1,0 +1,1 @@
+"""What is found out before a change and after it: preflight, blockers, the environment, verify."""

@@ -1,0 +1,226 @@
+"""What makes the migration impossible, as far as the catalogs tell: preflight lists it, migrate refuses.
+
+Nothing here reads a row of the log. What only the rows tell (an id that does not fit, a parent that cannot be
+saved) is said by preflight from the resolved lineage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from llamactl.db.session import Session
+from llamactl.findings.kinds import make_finding
+from llamactl.findings.refusal import refuse_findings
+from llamactl.model import CheckPolicy, Finding, Relation
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.catalog import unsupported
+from llamactl.table.present import LABEL
+from llamactl.table.shape import UNREADABLE, shape_findings
+from llamactl.wording import shell
+
+TO_UPDATE = ("LL008", "LL015", "LL016", "LL026")
+"""With these no row can be updated as llamactl does it."""
+
+_TO_ALTER = ("LL001", "LL002", "LL017", "LL027")
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What rights.sql tells."""
+
+    owner: bool
+    could_own: bool
+    enum_owner: bool | None
+    could_own_enum: bool | None
+    enum_usable: bool | None
+    update: bool
+    temporary: bool
+    create_index: bool
+    foreign_tablespace: str | None
+    sees_others: bool
+    inherits: bool
+    beyond_owner: bool
+    standby: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A line of attached.sql."""
+
+    subject: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What the catalogs tell of the table's surroundings."""
+
+    rights: Rights
+    attached: Sequence[Attached]
+
+    def named(self, subject: str) -> list[str]:
+        """Returns the names of what stands on the table, of one subject of attached.sql."""
+        return [one.name for one in self.attached if one.subject == subject]
+
+
+def find_blockers(session: Session, relation: Relation, names: Names, around: TableFacts) -> list[Finding]:
+    """Returns the error findings that the catalogs give cause for."""
+    return [
+        *_rights(session, relation, names, around),
+        *shape_findings(relation),
+        *_names_taken(relation, around.attached),
+        *_unwritable(relation, around.attached),
+    ]
+
+
+def refuse_blockers(
+    session: Session,
+    relation: Relation,
+    names: Names,
+    *,
+    check: CheckPolicy = CheckPolicy.AUTO,
+    writing: bool = True,
+    passed: Collection[str] = (),
+) -> None:
+    """Raises LlamactlError for the first obstacle: permission for a missing right, else config.
+
+    Unless `writing`, only what computing needs is asked for: a dry run needs no right to alter the table.
+    `passed`: findings that are no obstacle to the caller.
+    """
+    around = inspect_table(session, relation, names)
+    no_obstacle = {*passed, *(["LL012"] if check is CheckPolicy.NO else [])}
+    if not writing:
+        no_obstacle |= set(_TO_ALTER) if around.rights.standby else {"LL005", *_TO_ALTER}
+    refuse_findings(
+        one for one in find_blockers(session, relation, names, around) if one.id not in no_obstacle
+    )
+
+
+def refuse_without_temporary(session: Session, relation: Relation, names: Names) -> None:
+    """Raises LlamactlError (permission) where no temporary table can be created, as on a standby."""
+    around = inspect_table(session, relation, names)
+    impossible = "LL005" if around.rights.standby else "LL003"
+    refuse_findings(one for one in find_blockers(session, relation, names, around) if one.id == impossible)
+
+
+def refuse_unwritable(session: Session, relation: Relation, names: Names) -> None:
+    """Raises LlamactlError (config) where no row can be read or updated: for what alters no table."""
+    found = find_blockers(session, relation, names, inspect_table(session, relation, names))
+    refuse_findings(finding for finding in found if finding.id in (*UNREADABLE, *TO_UPDATE))
+
+
+def inspect_table(session: Session, relation: Relation, names: Names) -> TableFacts:
+    """Returns the table's surroundings. Reads catalogs only."""
+    enum = relation.enum
+    rights = session.row(
+        load_query("preflight/rights", Names()),
+        Rights,
+        relation=relation.oid,
+        enum_schema=enum.schema if enum else "",
+        enum=enum.name if enum else "",
+    )
+    attached = session.rows(
+        load_query("preflight/attached", Names()),
+        Attached,
+        relation=relation.oid,
+        job=names.columns["job_id"],
+        parent=names.columns["parent_job_id"],
+        root=names.columns["root_job_id"],
+        index=names.index,
+        check=names.check,
+    )
+    return TableFacts(rights, attached)
+
+
+def _rights(session: Session, relation: Relation, names: Names, around: TableFacts) -> Iterator[Finding]:
+    rights = around.rights
+    user, table = ident(session.user), qualified(relation.schema, relation.name)
+    if not rights.owner:
+        remedy = _connect_as(relation.owner, rights.could_own)
+        yield make_finding("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
+    elif not rights.update:
+        remedy = f"{user} lacks UPDATE on it: GRANT UPDATE ON {table} TO {user};"
+        yield make_finding("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
+    yield from _label_rights(relation, rights, user)
+    if not rights.temporary and not rights.standby:
+        yield make_finding("LL003", 1, [session.database], database=ident(session.database), user=user)
+    if rights.standby:
+        yield make_finding("LL005", 1, [session.target], reason=_STANDBY)
+    elif session.read_only_default:
+        yield make_finding("LL005", 1, [session.target], reason=_READ_ONLY)
+    if not rights.create_index and not around.named("root index"):
+        schema = ident(relation.schema)
+        # Of the role that can make the index.
+        maker = user if rights.owner else ident(relation.owner)
+        yield make_finding("LL017", 1, [schema], schema=schema, user=maker)
+    if rights.foreign_tablespace and not around.named("root index"):
+        tablespace = ident(rights.foreign_tablespace)
+        yield make_finding("LL027", 1, [tablespace], tablespace=tablespace, user=user)
+
+
+def _label_rights(relation: Relation, rights: Rights, user: str) -> Iterator[Finding]:
+    """Yields what the role lacks to add our value to the category's type."""
+    enum = relation.enum
+    if enum is None or LABEL in enum.values or (rights.enum_owner and rights.enum_usable):
+        return
+    name = qualified(enum.schema, enum.name)
+    remedy = f"GRANT USAGE ON SCHEMA {ident(enum.schema)} TO {user};"
+    if not rights.enum_owner:
+        remedy = f"{_connect_as(enum.owner, rights.could_own_enum)} Or its owner runs: "
+        remedy += f"ALTER TYPE {name} ADD VALUE '{LABEL}';"
+    yield make_finding("LL002", 1, [name], type=name, owner=ident(enum.owner), remedy=remedy)
+
+
+_STANDBY = (
+    "It is a standby: point llamactl at the primary. Lineage is computed in temporary tables, which a "
+    "standby cannot create; tree, timeline, status and guard status work here, preflight and stats in part"
+)
+_READ_ONLY = (
+    "default_transaction_read_only is on for this role, database or server: connect as a role that may write"
+)
+
+
+def _connect_as(owner: str, may_become: bool | None) -> str:
+    """Returns how to get the owner's rights: never by a membership, which would stay."""
+    if not may_become:
+        return f"Connect as the owner, {ident(owner)}."
+    escaped = re.sub(r"([\s\\])", r"\\\1", owner)
+    options = shell(f"-crole={escaped}")
+    return f"Connect as the owner, {ident(owner)}, which this login may become: `PGOPTIONS={options}`."
+
+
+def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
+    for one in attached:
+        index = qualified(relation.schema, one.name)
+        if one.subject == "invalid index":
+            yield make_finding("LL010", 1, [index], index=index)
+        elif one.subject == "index name":
+            yield make_finding("LL011", 1, [index], index=index, what=one.detail)
+        elif one.subject == "constraint name":
+            yield make_finding("LL012", 1, [one.name], constraint=ident(one.name), what=one.detail)
+
+
+_UNWRITABLE = {
+    "typed table": "LL013",
+    "replacing rule": "LL015",
+    "replica identity": "LL016",
+    "column limit": "LL024",
+    "published columns": "LL026",
+}
+
+
+def _unwritable(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
+    """Yields what makes it impossible to add the column, or to fill it; one finding a subject."""
+    table = qualified(relation.schema, relation.name)
+    stopping = [one for one in attached if one.subject in _UNWRITABLE]
+    for subject, group in groupby(stopping, key=lambda one: one.subject):
+        # A view and its like were reported by their kind already.
+        if subject != "typed table" or not unsupported(relation):
+            found = [one.name for one in group]
+            yield make_finding(_UNWRITABLE[subject], len(found), found, table=table, kind="a typed table")

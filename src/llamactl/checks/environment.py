@@ -1,0 +1,175 @@
+"""What the migration would meet: objects on the table, other sessions, space. No errors among it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from llamactl.checks.blockers import TableFacts
+from llamactl.checks.subscribers import publications, subscriber_ddl
+from llamactl.db.session import Session
+from llamactl.findings.kinds import make_finding
+from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation, Skipped
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.guard_state import read_guard_state
+from llamactl.table.leftovers import find_leftovers
+from llamactl.table.locks import LockHolder, claimants, lock_holders
+from llamactl.table.sessions import snapshot_holders
+from llamactl.wording import duration, folded, size
+
+OLD_SNAPSHOT_SECONDS = 60
+"""A younger one is a query that ends by itself."""
+ORDINARY_LOCK_SECONDS = 1
+"""What holds its locks for less is the application's traffic, and in no migration's way."""
+UNOWNED_BYTES = 64 * 2**20
+"""Below, the server's own small files and a relation being made would be taken for a crash's leavings."""
+MUCH_DISK = 2**30
+DISK_PER_BYTE, WAL_PER_BYTE = 1.7, 2.5
+"""What an UPDATE of every row needs more at its peak, and writes as WAL, a byte of heap and indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedTransaction:
+    gid: str
+    owner: str
+    age_seconds: float
+    locks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    unowned: int | None
+
+
+def object_findings(
+    relation: Relation, names: Names, around: TableFacts, counts: Counts | None
+) -> Iterator[Finding]:
+    """Yields what is there already, or is not, and matters whether rows are to be filled or not."""
+    table = qualified(relation.schema, relation.name)
+    for subject, id_, column in (
+        ("parent index", "LL108", "parent_job_id"),
+        ("job index", "LL201", "job_id"),
+    ):
+        if not around.named(subject):
+            shown = ident(names.columns[column])
+            yield make_finding(id_, 1, [shown], table=table, column=shown)
+    job = relation.columns["job_id"]
+    if job.may_exceed_index and not around.named("job index") and not relation.root:
+        yield make_finding("LL207", 1, [ident(job.name)], column=ident(job.name), type=job.type_name)
+    yield from _some("LL112", around.named("policy"))
+    if around.rights.beyond_owner:
+        # Whether there is such code today does not matter: the owner can add some before the migration runs.
+        yield make_finding("LL128", 1, [relation.owner], owner=ident(relation.owner))
+    yield from _some("LL202", list(_absent(relation)))
+    if relation.root:
+        held = counts.already_set + counts.conflicts if counts else None
+        filled = f"{held} of {counts.total} rows hold a value" if counts else "The rows were not read"
+        yield make_finding("LL203", 1, [ident(relation.root.name)], filled=filled)
+    yield from _some("LL204", around.named("root index"))
+
+
+def _absent(relation: Relation) -> Iterator[str]:
+    """Yields the columns that are not there, first those for which another may be meant."""
+    others = {folded(name): name for name in relation.other_columns}
+    absent = [ours for ours in DEFAULT_COLUMNS if ours not in relation.columns and ours != "root_job_id"]
+    for ours in sorted(absent, key=lambda ours: folded(ours) not in others):
+        theirs = others.get(folded(ours))
+        yield f"{ours} (--column {ours}={theirs}?)" if theirs else ours
+
+
+def fill_findings(
+    session: Session, relation: Relation, names: Names, around: TableFacts, missing: int | None, total: int
+) -> Iterator[Finding]:
+    """Yields what filling so many rows of the total would meet; None: they were not read."""
+    if missing == 0 and relation.root:
+        return
+    share = 1.0 if missing is None or not total else missing / total
+    changed = (relation.bytes - relation.toast_bytes) * share
+    disk, wal = int(changed * DISK_PER_BYTE), int(changed * WAL_PER_BYTE)
+    table = qualified(relation.schema, relation.name)
+    rows = (
+        "every row that gets a root" if missing is None else f"{missing:,} row{'' if missing == 1 else 's'}"
+    )
+    yield from _some("LL109", around.named("trigger"), rows=rows)
+    needed = subscriber_ddl(session, relation, names, around)
+    first = f"Run on each subscriber first: {needed}" if needed else "Its list of columns stays as it is."
+    yield from _some("LL110", publications(around), needed=first)
+    yield from _some("LL111", around.named("slot"), wal=size(wal))
+    yield from _some("LL113", around.named("dependent"))
+    if disk + wal >= MUCH_DISK:
+        yield make_finding("LL117", 1, [], disk=size(disk), wal=size(wal))
+    yield from _some("LL120", around.named("unvalidated check"), table=table)
+    yield from _some("LL121", around.named("ddl trigger"))
+
+
+def guard(session: Session, relation: Relation, names: Names) -> Iterator[Finding]:
+    """Yields the guard's trigger where it calls another function than this version installs."""
+    found = read_guard_state(session, relation, names)
+    if found.outdated:
+        yield make_finding("LL126", 1, [f"llamactl.{ident(found.function or '')}"])
+
+
+def views(session: Session, relation: Relation) -> Iterator[Finding]:
+    """Yields the views that a server crash left of a run of version 0.1; those of a live run go with it."""
+    found = [] if claimants(session, relation.oid) else find_leftovers(session, relation.oid)
+    statements = "; ".join(f"DROP VIEW {one.name}" for one in found)
+    yield from _some("LL127", [one.name for one in found], statements=statements)
+
+
+def session_findings(session: Session, relation: Relation, around: TableFacts) -> Iterator[Finding]:
+    """Yields what other sessions do just now: old snapshots, locks on the table, prepared transactions."""
+    if not around.rights.sees_others:
+        yield make_finding("LL119", 1, [session.user], remedy=_to_see_others(session, around))
+    old = [
+        holder.sentence()
+        for holder in snapshot_holders(session)
+        if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
+    ]
+    yield from _some("LL114", old)
+    lockers = [h.sentence() for h in lock_holders(session, relation.oid) if _in_the_way(h)]
+    yield from _some("LL115", lockers)
+    query = load_query("preflight/prepared", Names())
+    prepared = session.rows(query, PreparedTransaction, relation=relation.oid)
+    yield from _some("LL122", [f"{p.gid} of {p.owner}, {duration(p.age_seconds)} old" for p in prepared])
+
+
+def _to_see_others(session: Session, around: TableFacts) -> str:
+    """Returns the GRANT, where one is enough: a role may not inherit what it is a member of."""
+    if session.server_version_num >= 160000:
+        return f"GRANT pg_read_all_stats TO {ident(session.user)} WITH INHERIT TRUE;"
+    if around.rights.inherits:
+        return f"GRANT pg_read_all_stats TO {ident(session.user)};"
+    return "Connect as a role that inherits the rights of pg_read_all_stats."
+
+
+def _in_the_way(holder: LockHolder) -> bool:
+    if holder.pid is None:  # a prepared transaction has a finding of its own
+        return False
+    age = holder.age_seconds
+    return not holder.granted or age is None or age >= ORDINARY_LOCK_SECONDS
+
+
+def unowned_space_findings(session: Session, around: TableFacts) -> tuple[list[Finding], list[Skipped]]:
+    """Returns the space that no relation owns. It cannot be told on a standby, nor while files are made."""
+    if around.rights.standby:
+        return [], [Skipped("LL116", "a standby does not tell it")]
+    try:
+        with session.snapshot():
+            session.read_only()
+            unowned = session.row(load_query("preflight/space", Names()), Space).unowned
+    except LlamactlError as exc:
+        if exc.code is not ErrorCode.LOCK:
+            raise
+        return [], [Skipped("LL116", "a relation of the database is locked")]
+    if unowned is None:
+        return [], [Skipped("LL116", "files are being made just now")]
+    if unowned < UNOWNED_BYTES:
+        return [], []
+    return [make_finding("LL116", 1, [], size=size(unowned))], []
+
+
+def _some(id_: str, names: Sequence[str], **values: str) -> Iterator[Finding]:
+    if names:
+        yield make_finding(id_, len(names), names, **values)

@@ -1,0 +1,122 @@
+"""What the rows tell of those who wrote them: roots left out, summaries, entities that were created twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.kinds import make_finding
+from llamactl.model import Counts, Finding, Relation, Skipped
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.wording import listed
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What migrated.sql returns."""
+
+    since: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unrooted:
+    """What unrooted.sql returns."""
+
+    rows: int
+    computable: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summaries:
+    """What summaries.sql returns."""
+
+    rows: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedTwice:
+    """What created_twice.sql returns."""
+
+    entities: int
+    sample: tuple[str, ...]
+
+
+def audit_log(
+    session: Session, settings: Settings, relation: Relation, names: Names, counts: Counts, missing: int
+) -> Iterator[Finding | Skipped]:
+    """Yields the findings, in the transaction in which lineage is resolved.
+
+    What needs a column that the table lacks, or that the role may not read, is skipped. `missing`: the rows
+    that lack their computed root.
+    """
+    by = counts.orphans_by
+    yield from _unrooted(
+        session, settings, relation, names, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling)
+    )
+    if reason := _lacking(relation, ["metadata"], _ENTITY):
+        yield Skipped("LL124", reason)
+    elif relation.columns["metadata"].bare_type != "jsonb":
+        yield Skipped("LL124", "metadata is not jsonb")
+    else:
+        summaries = session.row(load_query("preflight/summaries", names), Summaries, sample=settings.sample)
+        if summaries.rows:
+            yield make_finding("LL124", summaries.rows, summaries.sample)
+    if reason := _lacking(relation, ["category", "entity_id"], ["entity_type"]):
+        yield Skipped("LL125", reason)
+    else:
+        twice = session.row(
+            load_query("preflight/created_twice", names), CreatedTwice, sample=settings.sample
+        )
+        if twice.entities:
+            yield make_finding("LL125", twice.entities, twice.sample)
+
+
+_ENTITY = ("entity_type", "entity_id", "track_id")
+
+
+def _lacking(relation: Relation, needed: Sequence[str], also: Sequence[str]) -> str:
+    """Why the columns cannot be read; empty where they can. `also`: read where they are there."""
+    columns = relation.columns
+    if absent := [ours for ours in needed if ours not in columns]:
+        return f"the table has no {listed(absent)}"
+    hidden = [ours for ours in (*needed, *also) if ours in columns and not columns[ours].readable]
+    return f"the role may not read {listed(hidden)}" if hidden else ""
+
+
+def _unrooted(
+    session: Session, settings: Settings, relation: Relation, names: Names, *, any_rows: bool
+) -> Iterator[Finding | Skipped]:
+    if relation.root is None:
+        return  # nothing was written since the migration
+    if reason := _lacking(relation, ["created_at"], ()):
+        yield Skipped("LL123", reason)
+        return
+    since = _migrated_since(session, relation)
+    if since is None:
+        yield Skipped("LL123", "no comment of the root column tells the day of the migration")
+        return
+    if not any_rows:
+        return
+    query = load_query("preflight/unrooted", names)
+    found = session.row(query, Unrooted, since_epoch=since.timestamp(), sample=settings.sample)
+    if found.rows:
+        day, computable = f"{since:%Y-%m-%d}", found.computable
+        yield make_finding("LL123", found.rows, found.sample, day=day, computable=computable)
+
+
+def _migrated_since(session: Session, relation: Relation) -> datetime | None:
+    """Returns the day of the migration, from the comment of the root column; None where it says none."""
+    if relation.root is None:
+        return None
+    query = load_query("preflight/migrated", Names())
+    told = session.row(query, Migrated, relation=relation.oid, root_column=relation.root.name)
+    try:
+        return datetime.fromisoformat(told.since or "").replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -1,0 +1,241 @@
+"""preflight: what there is to know before the migration. Reads only.
+
+1. What the catalogs tell: what makes it impossible (obstacles), and what it would meet (surroundings).
+2. Other sessions, as they are just now.
+3. The rows, in one snapshot, which the server makes read-only once the temporary relations stand: lineage and
+   what it comes to. Left out where no temporary table can be made, or where the columns mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from llamactl.checks import log_audit
+from llamactl.checks.blockers import TableFacts, find_blockers, inspect_table
+from llamactl.checks.environment import (
+    fill_findings,
+    guard,
+    object_findings,
+    session_findings,
+    unowned_space_findings,
+    views,
+)
+from llamactl.checks.refusals import find_refusals
+from llamactl.checks.road_blockers import batch_blockers, guard_blockers, name_blockers, right_blockers
+from llamactl.checks.row_blockers import find_row_blockers
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.kinds import make_finding
+from llamactl.lineage.needs import read_needs
+from llamactl.lineage.resolve import (
+    Shown,
+    count_roots_not_logged,
+    count_rows,
+    find_cycles,
+    prepare_lineage,
+    resolve_roots,
+)
+from llamactl.model import (
+    Counts,
+    Cycle,
+    Finding,
+    IdKind,
+    Note,
+    PreflightReport,
+    Relation,
+    Severity,
+    Skipped,
+    TableInfo,
+)
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import qualified
+from llamactl.table import catalog
+from llamactl.table.locks import reading
+from llamactl.table.shape import UNREADABLE
+
+_ORDER = tuple(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of jobs.sql or rows.sql: so many of a subject, and the first of them."""
+
+    subject: str
+    number: int
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowId:
+    row_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the rows came to."""
+
+    counts: Counts
+    missing: int
+    """Rows that lack their computed root."""
+    cycles: tuple[Cycle, ...]
+    cycles_total: int
+    findings: tuple[Finding, ...]
+    skipped: tuple[Skipped, ...]
+    root_not_logged: int | None
+
+
+def run_preflight(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
+    """Returns all that was found, errors first. `note` gets a line before what takes long.
+
+    Raises LlamactlError: config where the table is not there, permission where it cannot be read, lock.
+    """
+    relation = catalog.locate(session, settings)
+    names = catalog.names_for(relation, settings)
+    with session.snapshot():
+        session.read_only()
+        around = inspect_table(session, relation, names)
+        found = find_blockers(session, relation, names, around)
+        sessions = [
+            *guard(session, relation, names),
+            *views(session, relation),
+            *batch_blockers(relation, around),
+            *name_blockers(session, relation, names),
+            *_of_rights(session, relation, around),
+            *session_findings(session, relation, around),
+        ]
+    read = None
+    if not _unreadable(found, around):
+        note(f"Reading every row of {names.quoted_table()}, in one snapshot")
+        read = _read(session, settings, relation, names, around)
+    space, unlooked = unowned_space_findings(session, around)
+    found += [
+        *object_findings(relation, names, around, read.counts if read else None),
+        *fill_findings(
+            session, relation, names, around, *((read.missing, read.counts.total) if read else (None, 0))
+        ),
+        *space,
+        *sessions,
+        *(read.findings if read else ()),
+    ]
+    found.sort(key=lambda finding: (_ORDER.index(finding.severity), finding.id))
+    return PreflightReport(
+        findings=tuple(_cut(finding, settings.sample) for finding in found),
+        counts=read.counts if read else None,
+        cycles=read.cycles if read else (),
+        cycles_total=read.cycles_total if read else None,
+        table=_table(relation, read),
+        skipped=_skipped(unlooked, read),
+        root_not_logged=read.root_not_logged if read else None,
+    )
+
+
+_OF_THE_ROWS = (
+    *("LL004", "LL009", "LL014", "LL019", "LL101", "LL102", "LL103", "LL104", "LL105", "LL106", "LL107"),
+    *("LL020", "LL021", "LL022", "LL023", "LL025", "LL118", "LL123", "LL124", "LL125", "LL130", "LL206"),
+)
+
+
+def _of_rights(session: Session, relation: Relation, around: TableFacts) -> Iterator[Finding]:
+    """What a role that may migrate lacks for the other roads."""
+    if around.rights.owner and not around.rights.standby and not session.read_only_default:
+        yield from right_blockers(session)
+
+
+def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, ...]:
+    rows = read.skipped if read else [Skipped(id_, "the rows were not read") for id_ in _OF_THE_ROWS]
+    return tuple(sorted((*unlooked, *rows), key=lambda one: one.id))
+
+
+def _unreadable(found: list[Finding], around: TableFacts) -> bool:
+    """Whether lineage cannot be computed here; a finding says why."""
+    return (
+        not around.rights.temporary
+        or around.rights.standby
+        or any(finding.id in UNREADABLE for finding in found)
+    )
+
+
+def _read(session: Session, settings: Settings, relation: Relation, names: Names, around: TableFacts) -> Read:
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
+        prepare_lineage(session, names)
+        session.read_only()
+        resolve_roots(session, names, settings)
+        counts, missing = count_rows(session, names)
+        integers = relation.columns["job_id"].kind is IdKind.INTEGER
+        cycles, total = (
+            find_cycles(session, names, settings.sample, integers=integers)
+            if counts.orphans_by.cyclic
+            else ((), 0)
+        )
+        needs = read_needs(session, names)
+        told = {
+            **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
+            **_told(session, names, "preflight/rows", sample=settings.sample),
+        }
+        found = [
+            *_of_jobs(settings, counts, told, cycles, total),
+            *_of_rows(told),
+            *find_row_blockers(session, Shown(settings.sample), relation, names, needs),
+            *find_refusals(session, relation, names, needs, users_code=not around.rights.beyond_owner),
+            *_conflicts(session, settings, names, counts),
+        ]
+        found += guard_blockers(session, relation, names, settings.sample)
+        audited = [*log_audit.audit_log(session, settings, relation, names, counts, missing)]
+        unlogged = count_roots_not_logged(session, names) if relation.root else None
+    found += [one for one in audited if isinstance(one, Finding)]
+    if unlogged:
+        found.append(make_finding("LL206", unlogged))
+    skipped = [one for one in audited if isinstance(one, Skipped)]
+    if around.rights.beyond_owner:
+        skipped += [Skipped(id_, "a superuser would run the owner's functions") for id_ in ("LL020", "LL023")]
+    return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
+
+
+def _told(session: Session, names: Names, path: str, **values: int) -> dict[str, Told]:
+    return {told.subject: told for told in session.rows(load_query(path, names), Told, **values)}
+
+
+def _of_jobs(
+    settings: Settings, counts: Counts, told: dict[str, Told], cycles: tuple[Cycle, ...], total: int
+) -> Iterator[Finding]:
+    for subject, id_ in (("dangling", "LL103"), ("ambiguous", "LL104")):
+        if subject in told:
+            yield make_finding(id_, told[subject].number, told[subject].sample)
+    if total:
+        sample = [
+            ", ".join(cycle.jobs) + (f" and {rest} more" if (rest := cycle.size - len(cycle.jobs)) else "")
+            for cycle in cycles
+        ]
+        yield make_finding("LL105", total, sample)
+    if deep := told.get("deep"):
+        threshold = settings.depth_alert
+        yield make_finding("LL107", deep.number, deep.sample, threshold=threshold, depth=counts.max_depth)
+
+
+def _of_rows(told: dict[str, Told]) -> Iterator[Finding]:
+    for subject, id_ in (("self-parent", "LL101"), ("contradictory", "LL102"), ("blank", "LL106")):
+        if subject in told:
+            yield make_finding(id_, told[subject].number, told[subject].sample)
+
+
+def _conflicts(session: Session, settings: Settings, names: Names, counts: Counts) -> Iterator[Finding]:
+    if counts.conflicts:
+        rows = session.rows(load_query("preflight/conflicts", names), RowId, sample=settings.sample)
+        yield make_finding("LL118", counts.conflicts, [row.row_id for row in rows])
+
+
+def _cut(finding: Finding, sample: int) -> Finding:
+    return replace(finding, sample=finding.sample[:sample])
+
+
+def _table(relation: Relation, read: Read | None) -> TableInfo:
+    return TableInfo(
+        name=qualified(relation.schema, relation.name),
+        rows=read.counts.total if read else None,
+        bytes=relation.bytes,
+        index_bytes=relation.index_bytes,
+        toast_bytes=relation.toast_bytes,
+        server_version=relation.server_version,
+    )

@@ -1,0 +1,76 @@
+"""What rules out some commands only: migrate --online, repair and the guard. preflight warns, these refuse.
+
+What makes every migration impossible is in obstacles and row_obstacles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from llamactl.checks.blockers import TableFacts
+from llamactl.checks.refusals import names_taken
+from llamactl.db.session import Session
+from llamactl.findings.kinds import make_finding
+from llamactl.model import Finding, Relation
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.grants import CREATE, RUNS, USE, WRITE, missing_grants
+from llamactl.table.guard_state import read_guard_state
+from llamactl.table.indexes import read_index_state
+from llamactl.table.runs import read_state_tables
+from llamactl.wording import listed
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    number: int
+    sample: tuple[str, ...]
+
+
+def batch_blockers(relation: Relation, around: TableFacts) -> Iterator[Finding]:
+    """Yields what rules out writing in batches, as migrate --online and repair do."""
+    if rules := around.named("accompanying rule"):
+        table = qualified(relation.schema, relation.name)
+        yield make_finding("LL129", len(rules), rules, table=table)
+
+
+def guard_blockers(session: Session, relation: Relation, names: Names, sample: int) -> Iterator[Finding]:
+    """Yields what rules out building the guard's index, where it is missing. May read every row."""
+    if read_guard_state(session, relation, names).index:
+        return
+    index = qualified(names.schema, names.job_index)
+    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
+    found = read_index_state(session, relation, names.job_index, columns)
+    if found.what is not None and not found.as_wanted:
+        remedy = f"ALTER INDEX {index} RENAME TO ...;" if " INDEX " in found.what else f"Rename {found.what}."
+        reason = f"{index} is {found.what}"
+        yield make_finding("LL130", 1, [index], reason=reason, remedy=remedy)
+    if any(relation.columns[ours].may_exceed_index for ours in ("job_id", "parent_job_id")):
+        wide = session.row(load_query("preflight/wide_entries", names), _Counted, sample=sample)
+        if wide.number:
+            reason = (
+                f"the ids of {wide.number:,} row{'' if wide.number == 1 else 's'} are too long for an entry"
+            )
+            yield make_finding("LL130", wide.number, wide.sample, reason=reason, remedy="Shorten them.")
+
+
+def name_blockers(session: Session, relation: Relation, names: Names) -> Iterator[Finding]:
+    """Yields what has a name that llamactl needs in its own schema, or for its trigger."""
+    what = [one.what for one in names_taken(session, relation, names)]
+    if what:
+        yield make_finding("LL131", len(what), what, reason=listed(what))
+
+
+def right_blockers(session: Session) -> Iterator[Finding]:
+    """Yields what the role lacks to record a run."""
+    there = read_state_tables(session)
+    if there.recordable:
+        return
+    if there.owner is not None:
+        grant = f"Version 0.1 created llamactl.run: connect as its owner {ident(there.owner)}."
+    else:
+        schema = (USE, *(() if there.present else (CREATE,)))
+        grant = missing_grants(session, schema, dict.fromkeys(RUNS, WRITE))
+    yield make_finding("LL208", 1, [session.user], grant=grant)

@@ -1,0 +1,98 @@
+"""What the subscribers of a published table need: DDL is not replicated, and without it they stop.
+
+A row that arrives with a column, a value of an enum or for a table that the subscriber does not have ends its
+apply worker, which tries again for ever. A publication FOR ALL TABLES publishes the schema llamactl as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+
+from llamactl.checks.blockers import TableFacts, inspect_table
+from llamactl.db.session import Session
+from llamactl.model import Note, Relation
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.present import LABEL
+from llamactl.table.runs import read_state_tables
+from llamactl.wording import listed
+
+_STATE = ("online/create_state", "migrate/create_cleared_parent")
+_UPGRADES = ("migrate/upgrade_state", "migrate/upgrade_parents")
+_COMMENT = re.compile(r"--[^\n]*")
+
+
+def publications(around: TableFacts) -> list[str]:
+    """Returns the publications of the table and of the schema llamactl."""
+    return sorted({*around.named("publication"), *around.named("state publication")})
+
+
+def subscriber_ddl(session: Session, relation: Relation, names: Names, around: TableFacts) -> str:
+    """Returns the statements, on one line, that a subscriber runs beforehand; empty where it needs none.
+
+    They do nothing where they were run before.
+    """
+    return " ".join(_statements(session, relation, names, around))
+
+
+def _statements(session: Session, relation: Relation, names: Names, around: TableFacts) -> Iterator[str]:
+    # A list of columns does not grow by itself.
+    if any(one.subject == "publication" and not one.detail for one in around.attached):
+        table, column = qualified(relation.schema, relation.name), ident(names.columns["root_job_id"])
+        yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {names.root_type};"
+    if around.named("publication") and relation.enum:
+        enum = qualified(relation.enum.schema, relation.enum.name)
+        yield f"ALTER TYPE {enum} ADD VALUE IF NOT EXISTS '{LABEL}';"
+    if around.named("state publication"):
+        yield "CREATE SCHEMA IF NOT EXISTS llamactl;"
+        upgrades = _UPGRADES if read_state_tables(session).outdated else ()
+        for path in (*_STATE, *upgrades):
+            for statement in load_query(path, Names()).statements:
+                yield f"{' '.join(_COMMENT.sub('', statement.sql).split())};"
+
+
+def subscriber_warning(session: Session, relation: Relation, names: Names) -> str:
+    """Returns what to do on the subscribers before rows are written; empty where there is nothing to do."""
+    around = inspect_table(session, relation, names)
+    lacks_label = relation.enum is not None and LABEL not in relation.enum.values
+    if not (relation.root is None or lacks_label or around.named("state publication")):
+        return ""  # replication would have stopped before
+    needed = subscriber_ddl(session, relation, names, around)
+    if not needed:
+        return ""
+    return (
+        f"Published by {listed(publications(around))}: replication stops on each subscriber where this was "
+        f"not run first: {needed}"
+    )
+
+
+def ask_with_warning(
+    session: Session, confirm: Callable[[str], bool], question: str, warned: str, note: Note
+) -> None:
+    """Asks as session.ask() does, after the warning, if there is one."""
+    if warned:
+        note(warned)
+        question += " Its subscribers need the statements above first."
+    session.ask(confirm, question)
+
+
+def after_undo(session: Session, relation: Relation, names: Names, steps: Collection[str]) -> str:
+    """Returns what to do on the subscribers after an undo of these steps; empty where there is nothing."""
+    around = inspect_table(session, relation, names)
+    dropped = []
+    if "drop_column" in steps and around.named("publication"):
+        table, column = qualified(relation.schema, relation.name), ident(names.columns["root_job_id"])
+        dropped.append(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column};")
+    if around.named("state publication"):
+        tables = {"drop_runs": "llamactl.step, llamactl.run", "drop_parents": "llamactl.cleared_parent"}
+        dropped += [f"DROP TABLE IF EXISTS {tables[step]};" for step in tables if step in steps]
+        if "drop_schema" in steps:
+            dropped.append("DROP SCHEMA IF EXISTS llamactl;")
+    if not dropped:
+        return ""
+    return (
+        f"Published by {listed(publications(around))}: the subscribers keep what was dropped here. Once they "
+        f"have received all rows from before the undo, run there: {' '.join(dropped)}"
+    )

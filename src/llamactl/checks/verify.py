@@ -1,0 +1,203 @@
+"""verify: proves that the log's roots are the computed ones, row by row, and that what keeps them is there.
+
+Pure: a snapshot, temporary relations, READ ONLY. Every row is compared with its computed root; besides, the
+roots that are held are checked against each other, so that a fault in the computation would show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llamactl.checks.blockers import inspect_table, refuse_without_temporary
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.kinds import FINDINGS
+from llamactl.lineage.needs import read_needs
+from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
+from llamactl.model import Check, CheckStatus, Note, Relation, VerifyReport
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.guard_state import OUTDATED, REPLACE, read_guard_state
+from llamactl.table.locks import reading
+from llamactl.table.present import LABEL, Present, read_present
+from llamactl.table.runs import is_interrupted
+from llamactl.table.shape import refuse_unreadable
+
+RESUME = (
+    "An online migration of this table was interrupted: rerun the same command, llamactl migrate --online, "
+    "which goes on where it stopped"
+)
+NOT_MIGRATED = "The table is not migrated yet: run llamactl migrate"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A line of local.sql."""
+
+    check: str
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    job: str
+    held: str
+    beside: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultyRows:
+    """A kind of rows that do not hold what is computed."""
+
+    kind: str
+    rows: int
+    sample: list[dict[str, Any]] | None
+
+    def lines(self) -> list[str]:
+        return [
+            f"row {row['row']}: job {_shown(row['job'])} holds {_shown(row['held'])}, "
+            f"computed {_shown(row['computed'])}"
+            for row in self.sample or []
+        ]
+
+
+def _shown(value: str | None) -> str:
+    return "NULL" if value is None else value if value.strip() else f'"{value}"'
+
+
+def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> VerifyReport:
+    """Returns the checks, and the counts where the table is migrated.
+
+    `grace_ms`: rows younger than this may still lack their root. Raises LlamactlError as every command that
+    reads the log does.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    refuse_unreadable(relation)
+    names = catalog.names_for(relation, settings)
+    shape = _shape(session, relation, names)
+    if relation.root is None:
+        unmade = [_skipped(id_, "the table is not migrated yet") for id_ in _CHECKS if id_ != shape.id]
+        return VerifyReport((shape, *unmade), None, notes=(NOT_MIGRATED,))
+    refuse_without_temporary(session, relation, names)
+    note(f"Comparing every row of {names.quoted_table()} with its computed root")
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
+        prepare_lineage(session, names)
+        session.read_only()
+        resolve_roots(session, names, settings)
+        counts, missing = count_rows(session, names)
+        faulty = _faulty(session, names, settings, grace_ms) if missing or counts.conflicts else {}
+        rows = [_rows_check(id_, faulty.get(kind)) for id_, kind in _ROWS.items()]
+        broken = {one.check: one.jobs for one in session.rows(load_query("verify/local", names), Broken)}
+        jobs = [_jobs_check(session, names, settings, broken, id_, kind) for id_, kind in _JOBS.items()]
+        objects = _objects(session, relation, names)
+        unlogged = count_roots_not_logged(session, names)
+    waiting = faulty["waiting"].rows if "waiting" in faulty else 0
+    outdated = read_guard_state(session, relation, names).outdated
+    notes = (f"{OUTDATED}; {REPLACE}",) if outdated else ()
+    checks = [shape, *rows, *jobs, *objects]
+    failed = any(check.ok is False and check.id in _MIGRATED for check in checks)
+    if failed and is_interrupted(session, relation, "migrate"):
+        checks = [_resumed(check) for check in checks]
+    return VerifyReport(tuple(checks), counts, waiting, unlogged, notes)
+
+
+_MIGRATED = {"V02", "V08", "V09", "V10", "V11"}
+"""What an online migration that goes on completes."""
+_CHECKS = [id_ for id_ in FINDINGS if id_.startswith("V")]
+_ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
+_JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
+
+
+def _faulty(session: Session, names: Names, settings: Settings, grace_ms: int) -> dict[str, FaultyRows]:
+    query = load_query("verify/rows", names)
+    rows = session.rows(query, FaultyRows, grace_seconds=grace_ms / 1000, sample=settings.sample)
+    return {row.kind: row for row in rows}
+
+
+def _check(id_: str, violations: int, sample: Sequence[str]) -> Check:
+    kind = FINDINGS[id_]
+    status = CheckStatus.FAILED if violations else CheckStatus.PASSED
+    return Check(
+        id_,
+        kind.title,
+        status,
+        violations=violations,
+        sample=tuple(sample),
+        severity=kind.severity,
+        hint=kind.hint if violations else "",
+    )
+
+
+def _resumed(check: Check) -> Check:
+    return replace(check, hint=RESUME) if check.ok is False and check.id in _MIGRATED else check
+
+
+def _skipped(id_: str, reason: str) -> Check:
+    kind = FINDINGS[id_]
+    return Check(id_, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
+
+
+def _rows_check(id_: str, found: FaultyRows | None) -> Check:
+    return _check(id_, found.rows if found else 0, found.lines() if found else ())
+
+
+def _jobs_check(
+    session: Session, names: Names, settings: Settings, broken: dict[str, int], id_: str, kind: str
+) -> Check:
+    violations = broken.get(kind, 0)
+    if not violations:
+        return _check(id_, 0, ())
+    query = load_query("verify/local_sample", names)
+    sample = session.rows(query, Disagreement, check=kind, sample=settings.sample)
+    return _check(id_, violations, [f"job {one.job} holds {one.held}, beside {one.beside}" for one in sample])
+
+
+def _shape(session: Session, relation: Relation, names: Names) -> Check:
+    """The root column is there, and of job_id's type."""
+    root, job = relation.root, relation.columns["job_id"]
+    column = f"{names.quoted_table()}.{names.columns['root_job_id']}"
+    if root is None:
+        return _check("V01", 1, [f"{column} is not there: the table is not migrated yet"])
+    if (root.type_name, root.collation) != (job.type_name, job.collation):
+        differing = _check("V01", 1, [f"{column} is {root.type_name}, the job column {job.type_name}"])
+        return replace(differing, hint="llamactl explain V01 tells how to change the type of the column")
+    return _check("V01", 0, ())
+
+
+def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
+    """What stands beside the rows: index, enum value, comment, CHECK."""
+    present = read_present(session, relation, names)
+    column = names.columns["root_job_id"]
+    return [
+        _present("V08", present.index_present, f"no valid index on {column} alone"),
+        _label(relation),
+        _present("V10", present.comment_present, "no comment says what NULL means"),
+        _self_parents(session, relation, names, present),
+    ]
+
+
+def _present(id_: str, there: bool, lacking: str) -> Check:
+    return _check(id_, 0 if there else 1, () if there else [lacking])
+
+
+def _label(relation: Relation) -> Check:
+    if relation.enum is None:
+        there = "category" in relation.columns
+        return _skipped("V09", "the category is no enum" if there else "the table has no category column")
+    lacking = f"the enum type {relation.enum.name} has no {LABEL}"
+    return _present("V09", LABEL in relation.enum.values, lacking)
+
+
+def _self_parents(session: Session, relation: Relation, names: Names, present: Present) -> Check:
+    """The CHECK is asked for only where no row violates it."""
+    if inspect_table(session, relation, names).named("constraint name"):
+        return _check("V11", 1, [f"{names.check} is another constraint"])
+    if present.check_present:
+        return _present("V11", present.check_enforced, f"the CHECK {names.check} is NOT ENFORCED")
+    if read_needs(session, names).check_broken:
+        return _skipped("V11", "there is none, as rows are their own parent: migrate leaves it out")
+    return _check("V11", 1, [f"no CHECK {names.check}, though no row violates it"])

@@ -1,0 +1,115 @@
+"""The program: runs one command; main() is the one error boundary."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import typer
+
+from llamactl.cli.commands import app
+from llamactl.db.signals import INTERRUPTS
+from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat
+from llamactl.render import failure, safe
+from llamactl.render.console import Streams
+
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command. Returns the exit code; every failure ends here."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    streams = Streams(no_color="--no-color" in words)
+    try:
+        with INTERRUPTS.active():
+            return _run(words, streams)
+    except LlamactlError as exc:
+        problem = exc
+    except KeyboardInterrupt as exc:
+        problem = _interrupted(exc)
+    return _failed(problem, words, streams)
+
+
+def _run(words: list[str], streams: Streams) -> int:
+    """Runs the command. Raises every failure as LlamactlError."""
+    try:
+        if any(safe.UNSAFE_SURROGATE.search(word) for word in words):
+            raise LlamactlError(ErrorCode.USAGE, "The command line is not valid UTF-8")
+        code: int | None = app(args=words, prog_name="llamactl", obj=streams, standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:  # what Typer makes of KeyboardInterrupt
+            raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted")
+        return code or ExitCode.OK
+    except LlamactlError:
+        raise
+    except typer.TyperException as exc:
+        # An argument out of place may be a URL.
+        message = safe.without_passwords(exc.format_message())
+        raise LlamactlError(ErrorCode.USAGE, message, f"{_called(words)} --help tells more") from exc
+    except typer.Abort as exc:
+        raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted") from exc
+    except SystemExit:
+        return ExitCode.OK  # Typer's, where nobody reads the help that it prints
+    except Exception as exc:  # the one place for what nobody expected
+        if any(isinstance(one, KeyboardInterrupt) for one in _behind(exc)):
+            raise _interrupted(exc) from exc
+        from llamactl.db.errors import is_out_of_memory, out_of_memory
+
+        if is_out_of_memory(exc):
+            raise out_of_memory() from exc
+        message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
+        hint = "LLAMACTL_DEBUG=1 shows where; please report it"
+        raise LlamactlError(ErrorCode.INTERNAL, message, hint) from exc
+
+
+def _interrupted(exc: BaseException) -> LlamactlError:
+    """Returns the error for Ctrl-C, with what had been changed where a session has told."""
+    told = (one for one in _behind(exc) if isinstance(one, LlamactlError))
+    known = (one for one in told if one.code is ErrorCode.INTERRUPTED)
+    return next(known, LlamactlError(ErrorCode.INTERRUPTED, "Interrupted"))
+
+
+def _behind(exc: BaseException | None) -> Iterator[BaseException]:
+    """The exception, and those in whose handling it was raised."""
+    while exc is not None:
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
+    """Says what failed, on stderr, and on stdout where a document is asked for. Returns the exit code."""
+    # A URL may stand where none belongs, or in another session's query.
+    message, hint = (safe.without_passwords(streams.scrub(text)) for text in (problem.message, problem.hint))
+    problem.message, problem.hint = message, hint
+    if os.environ.get("LLAMACTL_DEBUG") == "1":
+        import traceback
+
+        streams.diagnose(safe.visible_lines(streams.scrub("".join(traceback.format_exception(problem)))))
+    streams.fail(problem)
+    try:
+        if not streams.begun:  # a document is one, whatever happens after it
+            streams.data([failure(problem, _command(words), _format(words), streams.screen())])
+    except LlamactlError as unwritten:
+        streams.fail(unwritten)
+    return problem.exit_code
+
+
+def _command(words: Sequence[str]) -> str | None:
+    return words[0] if words and words[0] in COMMANDS else None
+
+
+def _called(words: Sequence[str]) -> str:
+    return " ".join(filter(None, ["llamactl", _command(words)]))
+
+
+def _format(words: Sequence[str]) -> OutputFormat:
+    """The format that is asked for, also where the rest of the line makes no sense to Typer."""
+    wanted = OutputFormat.TEXT
+    for word, following in pairwise([*words, ""]):
+        value = following if word == "--format" else word.removeprefix("--format=")
+        if word == "--":
+            break
+        if word.startswith("--format") and value in list(OutputFormat):
+            wanted = OutputFormat(value)
+    return wanted

@@ -1,0 +1,33 @@
+"""`llamactl stats`: figures of the log, with thresholds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llamactl.cli.app import app
+from llamactl.cli.call import Call, milliseconds, verb
+from llamactl.cli.options import (
+    Plain,
+    table_options,
+)
+from llamactl.model import (
+    ExitCode,
+)
+
+
+@verb(app, table_options, Plain)
+def stats(
+    call: Call,
+    since: Annotated[
+        str, typer.Option(metavar="DURATION", help="How far back depth and missing roots are watched.")
+    ] = "24h",
+) -> ExitCode:
+    """Watch depth, size, timeline queries and missing roots. Reads only; exits with 1 past a threshold."""
+    from llamactl.monitor.stats import read_stats
+
+    since_ms = milliseconds("--since", since)
+    with call.session() as (session, settings):
+        report = read_stats(session, settings, since_ms=since_ms, note=call.note)
+    return call.show(report, found=not report.ok)

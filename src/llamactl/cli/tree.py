@@ -1,0 +1,54 @@
+"""`llamactl tree`: one job's tree."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llamactl.cli.app import app
+from llamactl.cli.call import Call, verb
+from llamactl.cli.options import (
+    Output,
+    Pictured,
+    table_options,
+)
+from llamactl.model import (
+    ErrorCode,
+    ExitCode,
+    LlamactlError,
+    OutputFormat,
+)
+
+
+@verb(app, table_options, Pictured)
+def tree(
+    call: Call,
+    job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
+    subtree: Annotated[bool, typer.Option("--subtree", help="Only what is below the job.")] = False,
+    depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only so many levels.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most siblings of one kind, and most kinds.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="failed|KIND", help="Failed jobs, or those of a kind, and those above."),
+    ] = None,
+    up: Annotated[bool, typer.Option("--up", help="Only the chain from the root to the job.")] = False,
+    ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Show a job's tree. Of its root, with the job marked; before the migration too."""
+    from llamactl.tree import read_tree
+    from llamactl.tree.whole_rows import Details
+
+    if up and (subtree or depth is not None or limit is not None or only is not None):
+        raise LlamactlError(ErrorCode.USAGE, "--up shows one chain: no --subtree, --depth, --limit or --only")
+    fold = call.format is OutputFormat.TEXT and call.streams.screen().terminal
+    with call.page(output) as page, call.session(one_snapshot=page is not None) as (session, settings):
+        found = read_tree(
+            session, settings, job, subtree=subtree, depth=depth, limit=limit, only=only, up=up, fold=fold
+        )
+        if page:
+            return page.write(found, Details(session, settings))
+    return call.show(found, ascii_only=ascii_)

@@ -1,0 +1,1 @@
+"""Sessions. The only package that opens connections, but for the logger."""

@@ -1,0 +1,1 @@
+"""The catalogue of findings and checks: ids, titles, hints, explanations."""

@@ -1,0 +1,1 @@
+"""The trigger that gives new rows their root."""

@@ -1,0 +1,1 @@
+"""Who is whose root: resolution, its counts, strongly connected components."""

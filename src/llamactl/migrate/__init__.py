@@ -1,0 +1,1 @@
+"""The migration in one transaction, its dry run, and its script."""

@@ -1,0 +1,198 @@
+"""What the migration comes to before anything is written: counts, steps, notes. A dry run is just this."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llamactl.checks.blockers import inspect_table
+from llamactl.checks.refusals import find_refusals
+from llamactl.checks.row_blockers import find_row_blockers
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.refusal import RIGHTS, refuse_findings
+from llamactl.lineage.needs import Needs, read_needs
+from llamactl.lineage.resolve import Shown, count_rows, prepare_lineage, resolve_roots
+from llamactl.migrate import estimates
+from llamactl.migrate.steps import HOUSEKEEPING, PlannedStep, plan_steps
+from llamactl.model import (
+    CheckPolicy,
+    Counts,
+    DanglingPolicy,
+    MigrationReport,
+    Note,
+    Relation,
+    Step,
+)
+from llamactl.sqlfiles.names import Names
+from llamactl.table.locks import reading
+from llamactl.table.present import Present, read_present
+from llamactl.wording import LISTED
+
+BRIEFLY = Shown(LISTED, 200)
+"""A refusal shows no more, and under a lock no more may be sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigrateOptions:
+    """What migrate's own flags ask for."""
+
+    check: CheckPolicy
+    retries: int
+    expect_filled: int | None
+    expect_orphans: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the rows come to, before anything is written."""
+
+    counts: Counts
+    missing: int
+    """Rows that lack their computed root."""
+    needs: Needs
+    seconds: float
+
+
+def project_migration(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    options: MigrateOptions,
+    note: Note,
+) -> MigrationReport:
+    """Returns the report of a dry run: one snapshot, READ ONLY, no lock that anybody would wait for."""
+    note(
+        f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
+    )
+    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
+        prepare_lineage(session, names)
+        session.read_only()
+        projection = project_rows(session, settings, relation, names, writing=False)
+        present = read_present(session, relation, names)
+    taken, skipped = choose_steps(relation, present, names, projection, options)
+    steps = estimated(relation, names, settings, present, projection, taken, online=False)
+    found = build_report(True, settings, options, projection, steps, skipped, taken)
+    idle = all(step.name in HOUSEKEEPING for step in taken)
+    return replace(found, blocked_estimate_seconds=estimates.blocked_seconds(() if idle else steps))
+
+
+def estimated(
+    relation: Relation,
+    names: Names,
+    settings: Settings,
+    present: Present,
+    projection: Projection,
+    taken: Sequence[PlannedStep],
+    *,
+    online: bool,
+) -> tuple[Step, ...]:
+    """Returns the steps as they are reported before a run."""
+    work = estimates.workload(
+        relation,
+        projection.counts.total,
+        projection.missing,
+        projection.needs.disregarded,
+        present.index_count,
+        projection.seconds,
+    )
+    return tuple(
+        step.shown(names, settings, estimate_seconds=estimates.estimate(step.name, work, online=online))
+        for step in taken
+    )
+
+
+def project_rows(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    *,
+    writing: bool,
+    overwrite: bool = False,
+) -> Projection:
+    """Works out the lineage, in the open transaction.
+
+    Raises LlamactlError where the rows make it impossible. Unless `writing`, rights to write may lack.
+    `overwrite`: roots that differ are to be overwritten too.
+    """
+    begun = time.monotonic()
+    resolve_roots(session, names, settings)
+    counts, missing = count_rows(session, names)
+    needs = read_needs(session, names)
+    found = find_row_blockers(session, BRIEFLY, relation, names, needs)
+    refuse_findings(one for one in found if writing or one.id not in RIGHTS)
+    users_code = writing or not inspect_table(session, relation, names).rights.beyond_owner
+    refuse_findings(
+        find_refusals(session, relation, names, needs, overwrite=overwrite, users_code=users_code)
+    )
+    return Projection(counts, missing, needs, round(time.monotonic() - begun, 3))
+
+
+def choose_steps(
+    relation: Relation, present: Present, names: Names, projection: Projection, options: MigrateOptions
+) -> tuple[list[PlannedStep], tuple[str, ...]]:
+    """Returns the steps that are taken, and the names of the others."""
+    steps = plan_steps(relation, present, names, options.check)
+    taken = [step for step in steps if step.taken(projection.needs)]
+    return taken, tuple(step.name for step in steps if step not in taken)
+
+
+def unmet(counts: Counts, options: MigrateOptions) -> tuple[str, ...]:
+    wanted = (
+        ("filled", options.expect_filled, counts.filled),
+        ("orphans", options.expect_orphans, counts.orphans),
+    )
+    return tuple(
+        f"expected {expected} {what}, computed {found}"
+        for what, expected, found in wanted
+        if expected is not None and expected != found
+    )
+
+
+def build_report(
+    dry_run: bool,
+    settings: Settings,
+    options: MigrateOptions,
+    projection: Projection,
+    steps: tuple[Step, ...],
+    skipped: tuple[str, ...],
+    taken: Sequence[PlannedStep],
+) -> MigrationReport:
+    return MigrationReport(
+        dry_run=dry_run,
+        counts=projection.counts,
+        steps=steps,
+        skipped=skipped,
+        notes=tuple(_notes(settings, options, projection, {step.name for step in taken})),
+        unmet=unmet(projection.counts, options),
+        blocked_seconds=None if dry_run else 0.0,
+    )
+
+
+def _notes(settings: Settings, options: MigrateOptions, projection: Projection, taken: set[str]) -> list[str]:
+    counts, notes = projection.counts, []
+    if counts.conflicts:
+        notes.append(
+            f"{counts.conflicts} rows hold another root than the computed one; they are left as they are"
+        )
+    if "add_column" in taken:
+        notes.append(
+            "A prepared SELECT * of the application fails once after the new column, then works again"
+        )
+    if options.check is CheckPolicy.AUTO and projection.needs.check_broken:
+        notes.append(
+            "The self-parent CHECK is left out: rows violate it. --check not-valid adds it for new rows"
+        )
+    keep = {
+        "dangling": f'dangling = "{settings.dangling}"'
+        if settings.dangling is not DanglingPolicy.FILL
+        else "",
+        "trust_root_flag": "" if settings.trust_root_flag else "trust_root_flag = false",
+    }
+    lines = [line for line in keep.values() if line]
+    if lines:
+        notes.append(f"Keep in llamactl.toml, so that verify computes the same: {'; '.join(lines)}")
+    return notes

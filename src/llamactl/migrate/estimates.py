@@ -1,0 +1,147 @@
+"""How long the steps take, as ranges: for the plan and the prompt, never for a decision.
+
+1. Below is what each step took per row, byte, index and column on one machine (`make bench`, two cores).
+2. Before any estimate the chains are resolved: the seconds of that, beside those of that machine, give this
+   server's pace, by which every step is multiplied.
+3. Other loads, caches and disks make the rest of the difference: a range of RANGE times the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from llamactl.model import Blocks, Estimate, Relation, Step
+
+RANGE = (0.6, 2.0)
+MOMENT = Estimate(0.0, 0.1)
+"""A change of the catalogs only."""
+CATALOGS_ONLY = frozenset({"claim", "lock", "create_state", "create_schema", "add_column", "add_label"}) | {
+    *("add_check_not_valid", "comment", "create_guard", "remove_guard", "drop_index")
+}
+
+RESOLVE_SECONDS, RESOLVE_SECONDS_PER_ROW = 0.05, 9e-6
+SCAN_SECONDS_PER_ROW, SCAN_SECONDS_PER_BYTE = 0.4e-6, 0.3e-9
+UPDATE_SECONDS_PER_ROW, UPDATE_SECONDS_PER_ROW_AND_INDEX = 8e-6, 4e-6
+BATCH_SECONDS_PER_ROW, BATCH_SECONDS_PER_ROW_AND_INDEX = 30e-6, 2e-6
+"""Passes, pauses and commits; most rows are updated in place, which leaves the indexes alone."""
+PROVE_SECONDS_PER_ROW = 1.8e-6
+INDEX_SECONDS_PER_ROW = 2e-6
+JOB_INDEX_SECONDS_PER_ROW = 3e-6
+ANALYZE_ROWS = ANALYZE_PAGES = 30_000
+"""What ANALYZE samples at the default statistics target."""
+ANALYZE_SECONDS_PER_VALUE, ANALYZE_SECONDS_PER_PAGE = 0.7e-6, 12e-6
+SLOWEST, FASTEST = 5.0, 0.2
+"""A pace beyond these tells more about the chains than about the server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a run has to do, once the chains are resolved."""
+
+    rows: int
+    missing: int
+    """Rows to be filled."""
+    cleared: int
+    """Rows whose parent is cleared."""
+    heap_bytes: int
+    indexes: int
+    columns: int
+    resolve_seconds: float
+    """As measured."""
+
+    @property
+    def pace(self) -> float:
+        """How much longer everything takes here than where the rates were measured."""
+        measured = self.resolve_seconds / (RESOLVE_SECONDS + self.rows * RESOLVE_SECONDS_PER_ROW)
+        return min(max(measured, FASTEST), SLOWEST)
+
+    @property
+    def scan(self) -> float:
+        """Seconds there, as all that follow."""
+        return self.rows * SCAN_SECONDS_PER_ROW + self.heap_bytes * SCAN_SECONDS_PER_BYTE
+
+    def updates(self, rows: int) -> float:
+        return self.scan + rows * (UPDATE_SECONDS_PER_ROW + self.indexes * UPDATE_SECONDS_PER_ROW_AND_INDEX)
+
+    def batches(self, rows: int) -> float:
+        return self.scan + rows * (BATCH_SECONDS_PER_ROW + self.indexes * BATCH_SECONDS_PER_ROW_AND_INDEX)
+
+    @property
+    def analyze(self) -> float:
+        values = min(self.rows, ANALYZE_ROWS) * self.columns
+        pages = min(self.heap_bytes / 8192, ANALYZE_PAGES)
+        return values * ANALYZE_SECONDS_PER_VALUE + pages * ANALYZE_SECONDS_PER_PAGE
+
+
+def workload(
+    relation: Relation, rows: int, missing: int, cleared: int, indexes: int, resolve_seconds: float
+) -> Workload:
+    """Returns what there is to do on the table."""
+    heap = relation.bytes - relation.index_bytes - relation.toast_bytes
+    columns = len(relation.columns) + len(relation.other_columns)
+    return Workload(rows, missing, cleared, heap, indexes, columns, resolve_seconds)
+
+
+def estimate(step: str, work: Workload, *, online: bool = False) -> Estimate:
+    """Returns how long a step of migrate takes; `online`: in the mode of that name."""
+    if step == "resolve":
+        return _range(work.resolve_seconds)
+    if step == "last_pass":  # resolves once more, or a few times where rows came meanwhile
+        return _open(_range(work.resolve_seconds + work.scan))
+    if step in CATALOGS_ONLY or (online and step == "add_check"):
+        return Estimate(MOMENT.low, max(MOMENT.high, round(MOMENT.high * work.pace, 2)))
+    write = work.batches if online else work.updates
+    seconds = {
+        "save_parents": work.scan,
+        "clear_parents": write(work.cleared),
+        "fill": write(work.missing),
+        "prove": work.scan + work.rows * PROVE_SECONDS_PER_ROW,
+        "create_index": work.scan + work.rows * INDEX_SECONDS_PER_ROW,
+        "create_job_index": work.scan + work.rows * JOB_INDEX_SECONDS_PER_ROW,
+        "add_check": work.scan,
+        "validate_check": work.scan,
+        "analyze": work.analyze,
+    }
+    found = _range(seconds[step] * work.pace)
+    return _open(found) if online and step == "fill" else found  # it gives way to whoever waits
+
+
+def estimate_undo(step: str, relation: Relation, restored: int, indexes: int, looked: float) -> Estimate:
+    """Returns how long a step of undo takes; `looked`: the seconds that a match of the saved parents took."""
+    rows = rows_of(relation)
+    if step == "restore_parents":  # matches them again, before and after
+        row = UPDATE_SECONDS_PER_ROW + indexes * UPDATE_SECONDS_PER_ROW_AND_INDEX
+        return _range(2 * looked + restored * row)
+    if step == "create_index":
+        return _range(rows * (SCAN_SECONDS_PER_ROW + INDEX_SECONDS_PER_ROW))
+    return MOMENT
+
+
+def blocked_seconds(steps: Iterable[Step]) -> Estimate:
+    """Returns how long others are kept from the table in all, from the lock on."""
+    ranges = [
+        step.estimate_seconds
+        for step in steps
+        if step.estimate_seconds and step.blocks is not Blocks.NONE and step.name != "lock"
+    ]
+    return Estimate(round(sum(one.low for one in ranges), 2), round(sum(one.high for one in ranges), 2))
+
+
+def rows_of(relation: Relation) -> int:
+    """Returns about how many rows the table has."""
+    if relation.rows_estimate >= 0:
+        return relation.rows_estimate
+    # Never analysed, as after a restore: from the size, at half a kilobyte a row.
+    return (relation.bytes - relation.index_bytes) // 500
+
+
+def _open(found: Estimate) -> Estimate:
+    """Returns the range of what depends on the application too."""
+    return Estimate(found.low, round(2 * found.high, 2))
+
+
+def _range(seconds: float) -> Estimate:
+    """Returns at least MOMENT: whatever is quick can meet a slow disk."""
+    low, high = (round(seconds * factor, 2) for factor in RANGE)
+    return Estimate(low, max(high, MOMENT.high))

@@ -1,0 +1,211 @@
+"""migrate: adds the root column and fills it, in one transaction, all or nothing; or tells what it would do.
+
+1. Look at the catalogs: what makes it impossible is said before anything is locked.
+2. A dry run works out the lineage in a snapshot, READ ONLY, and reports counts and plan.
+3. Else, in one transaction: claim the table (tried), ACCESS EXCLUSIVE as the first lock on it, look again,
+   lineage, then the decisions that refuse (expectations, ids that do not fit), and only then the first write.
+4. A lock not got releases everything and is tried again (locks.with_lock_retries).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from llamactl.checks.blockers import refuse_blockers
+from llamactl.checks.subscribers import ask_with_warning, subscriber_warning
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.lineage.resolve import DEFAULT_PLANNER, prepare_lineage
+from llamactl.migrate.dry_run import (
+    MigrateOptions,
+    Projection,
+    build_report,
+    choose_steps,
+    project_migration,
+    project_rows,
+)
+from llamactl.migrate.steps import HOUSEKEEPING, PlannedStep, timed
+from llamactl.model import (
+    CheckPolicy,
+    ErrorCode,
+    LlamactlError,
+    MigrationReport,
+    Note,
+    Relation,
+)
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.leftovers import drop_leftovers, find_leftovers
+from llamactl.table.locks import (
+    claim_table,
+    looking_again,
+    refuse_replaced,
+    while_held,
+    with_lock_retries,
+)
+from llamactl.table.present import MAINTENANCE_MEMORY, read_present
+from llamactl.table.runs import end_runs
+from llamactl.wording import about
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What prove.sql returns."""
+
+    unfilled: int
+    differing: int
+    uncleared: int
+
+
+class _Unmet(Exception):
+    """An expectation was not met: the transaction is rolled back, and the report is the outcome."""
+
+    def __init__(self, report: MigrationReport) -> None:
+        super().__init__("expectation not met")
+        self.report = report
+
+
+def migrate_table(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    check: CheckPolicy,
+    retries: int,
+    expect_filled: int | None,
+    expect_orphans: int | None,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+) -> MigrationReport:
+    """Migrates the table, or with `dry_run` tells what would be done.
+
+    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where the
+    table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
+    """
+    options = MigrateOptions(check, retries, expect_filled, expect_orphans)
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    refuse_blockers(session, relation, names, check=check, writing=not dry_run)
+    if dry_run or confirm or relation.root is not None:
+        # Who is asked is told what it takes. A table that was migrated before may need nothing.
+        report = project_migration(session, settings, relation, names, options, note)
+        nothing = all(step.name in HOUSEKEEPING for step in report.steps)
+        if dry_run or report.unmet:
+            told = [] if nothing else filter(None, [subscriber_warning(session, relation, names)])
+            notes = (*report.notes, *told)
+            return replace(report, dry_run=dry_run, notes=notes, blocked_seconds=None if dry_run else 0.0)
+        if nothing:
+            skipped = tuple(step.name for step in report.steps) + report.skipped
+            return replace(report, dry_run=False, steps=(), skipped=skipped, blocked_seconds=0.0)
+    warned = subscriber_warning(session, relation, names)
+    if confirm:
+        ask_with_warning(session, confirm, _question(session, names, report), warned, note)
+    elif warned:
+        note(warned)
+    try:
+        report = with_lock_retries(
+            session,
+            [relation.oid],
+            lambda: _attempt(session, settings, relation, names, options, note),
+            retries,
+            note,
+        )
+    except _Unmet as unmet:
+        report = unmet.report
+    return replace(report, blocked_seconds=session.blocking.seconds)
+
+
+def _attempt(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    options: MigrateOptions,
+    note: Note,
+) -> MigrationReport:
+    """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
+    with session.transaction():
+        claim_table(session, relation.oid)
+        session.announce("lock")
+        seconds = {"lock": timed(lambda: session.run(load_query("migrate/lock", names)))}
+        session.blocking.begin()
+        refuse_replaced(session, relation)
+        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+        with while_held():
+            return _under_lock(session, settings, options, seconds, note)
+
+
+def _under_lock(
+    session: Session,
+    settings: Settings,
+    options: MigrateOptions,
+    seconds: dict[str, float],
+    note: Note,
+) -> MigrationReport:
+    # The table may have changed between the first look and the lock.
+    with looking_again():
+        relation = catalog.locate(session, settings)
+        catalog.refuse_unsupported(relation)
+        names = catalog.names_for(relation, settings)
+        refuse_blockers(session, relation, names, check=options.check)
+    drop_leftovers(session, find_leftovers(session, relation.oid))
+    session.set_local(maintenance_work_mem=MAINTENANCE_MEMORY)
+    session.announce("resolve")
+    prepare_lineage(session, names)
+    projected = project_rows(session, settings, relation, names, writing=True)
+    seconds["resolve"] = projected.seconds
+    present = read_present(session, relation, names)
+    taken, skipped = choose_steps(relation, present, names, projected, options)
+    report = build_report(False, settings, options, projected, (), skipped, taken)
+    if report.unmet:
+        raise _Unmet(replace(report, notes=()))
+    # From here on the user's triggers may be fired: under their own settings.
+    session.set_local(**DEFAULT_PLANNER, **{"llamactl.filling": "on"})  # the guard lets these writes pass
+    for step in taken:
+        if step.name not in seconds:
+            session.announce(step.name)
+            seconds[step.name] = timed(partial(_take, session, names, step, projected))
+    end_runs(session, relation)
+    return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
+
+
+def _take(session: Session, names: Names, step: PlannedStep, projected: Projection) -> None:
+    if step.name == "prove":
+        _prove(session, names, projected)
+        return
+    for path, rows in step.run(session, names).items():
+        if path in ("migrate/save_parents", "migrate/clear_parents") and rows != projected.needs.disregarded:
+            raise _meddled(f"{path.partition('/')[2]} reached {rows} rows, not {projected.needs.disregarded}")
+
+
+def _prove(session: Session, names: Names, projected: Projection) -> None:
+    """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
+    found = session.row(load_query("migrate/prove", names), Proof)
+    if found.unfilled:
+        raise _meddled(f"after the fill {found.unfilled} rows lack their root")
+    if found.differing != projected.counts.conflicts:
+        raise _meddled(
+            f"after the fill {found.differing} rows do not hold their root, not {projected.counts.conflicts}"
+        )
+    if found.uncleared:
+        raise _meddled(f"{found.uncleared} flagged rows still have the parent that was cleared")
+
+
+def _meddled(what: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.CONFIG,
+        f"The migration did not come to what was computed: {what}; rolled back, nothing was changed",
+        "A trigger on the table changes or suppresses its writes: see preflight (LL109)",
+    )
+
+
+def _question(session: Session, names: Names, projected: MigrationReport) -> str:
+    return (
+        f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
+        f"{projected.counts.total:,} rows? "
+        f"Nobody can read or write it for {about(projected.blocked_estimate_seconds)}."
+    )

@@ -1,0 +1,160 @@
+"""The migration as data: its steps in their order, each with its files, its lock, and when it is taken.
+
+migrate runs them and the `sql` verb prints them, so both come to the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.lineage.needs import Needs
+from llamactl.lineage.resolve import CREATE, RESOLVE_FILES, lineage_parameters
+from llamactl.model import Blocks, CheckPolicy, Estimate, Relation, Step
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.present import LABEL, Present
+
+USERS_INDEX = "drop_users_index"
+"""What an online run records the dropping of the index on the root column as, where that was the user's."""
+
+
+Condition = bool | str
+"""A string names a column of needs.sql: what the rows ask for is known only once they were read."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step before it is known whether the rows ask for it."""
+
+    name: str
+    paths: Sequence[str]
+    lock: str
+    """The strongest lock that its statements take on the user's table by themselves."""
+    when: Condition = True
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    blocks: Blocks = Blocks.ALL
+    """Whom it keeps waiting; all, where the transaction's first lock keeps everybody out until its end."""
+
+    def taken(self, needs: Needs) -> bool:
+        return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
+
+    def run(self, session: Session, names: Names) -> dict[str, int]:
+        """Runs its files; returns the row count of each."""
+        rows: dict[str, int] = {}
+        for path in self.paths:
+            query = load_query(path, names)
+            wanted = {name for statement in query.statements for name in statement.parameters}
+            given = {name: value for name, value in self.parameters.items() if name in wanted}
+            rows[path] = session.run(query, **given)
+        return rows
+
+    def shown(
+        self,
+        names: Names,
+        settings: Settings,
+        estimate_seconds: Estimate | None = None,
+        seconds: float | None = None,
+    ) -> Step:
+        """Returns the step as it is reported, its statements with their values."""
+        values = {**lineage_parameters(settings), **self.parameters}
+        statements = [
+            text.written(values) for path in self.paths for text in load_query(path, names).statements
+        ]
+        return Step(self.name, "\n".join(statements), self.lock, self.blocks, estimate_seconds, seconds)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Runs it; returns the seconds that it took."""
+    begun = time.monotonic()
+    action()
+    return round(time.monotonic() - begun, 3)
+
+
+def plan_steps(relation: Relation, present: Present, names: Names, check: CheckPolicy) -> list[PlannedStep]:
+    """Returns all steps in their order, those included that are not taken here."""
+    missing_check = not present.check_present
+    # An index of the user's that is built anew stays the user's.
+    unmarked = present.index_ours and not present.index_marked
+    return [
+        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+        PlannedStep(
+            "resolve",
+            [CREATE, *(path for path, _ in RESOLVE_FILES)],
+            "AccessShareLock",
+        ),
+        PlannedStep(
+            "create_schema",
+            ["migrate/create_schema"],
+            "",
+            False if present.schema_present else "save_parents",
+        ),
+        PlannedStep(
+            "save_parents",
+            ["migrate/create_cleared_parent", "migrate/upgrade_parents", "migrate/save_parents"],
+            "AccessShareLock",
+            "save_parents",
+            catalog.identity(relation),
+        ),
+        PlannedStep(
+            "clear_parents",
+            ["migrate/clear_parents", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            "save_parents",
+        ),
+        PlannedStep("add_column", ["migrate/add_column"], "AccessExclusiveLock", relation.root is None),
+        PlannedStep(
+            "drop_index",
+            ["migrate/drop_index"],
+            "AccessExclusiveLock",
+            "refill" if present.index_ours else False,
+        ),
+        # What an UPDATE leaves to deferred triggers would stop the statements that follow.
+        PlannedStep(
+            "fill",
+            ["migrate/fill", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            "fill",
+        ),
+        PlannedStep("prove", ["migrate/prove"], "AccessShareLock", "prove"),
+        PlannedStep(
+            "create_index",
+            ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],
+            "ShareLock",
+            "refill" if present.index_ours else not present.index_present,
+        ),
+        PlannedStep(
+            "add_check",
+            ["migrate/add_check"],
+            "AccessExclusiveLock",
+            "check_holds" if missing_check and check is not CheckPolicy.NO else False,
+        ),
+        PlannedStep(
+            "add_check_not_valid",
+            ["migrate/add_check_not_valid"],
+            "AccessExclusiveLock",
+            "check_broken" if missing_check and check is CheckPolicy.NOT_VALID else False,
+        ),
+        PlannedStep(
+            "add_label",
+            ["migrate/add_label"],
+            "",
+            relation.enum is not None and LABEL not in relation.enum.values,
+        ),
+        PlannedStep(
+            "comment",
+            ["migrate/comment"],
+            "ShareUpdateExclusiveLock",
+            # The step add_column gives its own.
+            relation.root is not None and not present.comment_present,
+        ),
+        PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
+    ]
+
+
+HOUSEKEEPING = frozenset({"lock", "resolve"})
+"""Steps that change nothing: where only these are taken, there is nothing to do."""

@@ -1,0 +1,1 @@
+"""stats and status: what is watched while the log is in use."""

@@ -1,0 +1,262 @@
+"""stats: the monitors of a log that is in use. Reads only.
+
+1. In one snapshot, which the server makes read-only once the temporary relations exist: how much there is
+   (rows), how deep the chains of recent jobs are, and which recent rows lack their root (lineage). Only what
+   was written since a moment counts for these two, so that an old fault does not raise an alert for ever.
+2. The timeline query, timed on the largest roots: outside that snapshot, as an application would send it.
+
+Where no temporary table can be made, the depth is unknown; the rest is computed from the stored values.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from llamactl.checks.blockers import inspect_table
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
+from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import qualified
+from llamactl.table import catalog
+from llamactl.table.locks import reading
+from llamactl.table.shape import refuse_unreadable
+
+GROWTH_DAYS = 30
+LARGEST = 5
+"""Roots whose timeline is timed."""
+RUNS = 3
+MOST_BYTES = 100 * 2**20
+"""About what one timeline may bring here: of a larger one only so much is read."""
+
+NOT_MIGRATED = "the table is not migrated yet"
+NO_TIMES = "the table has no created_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What rows.sql returns."""
+
+    since: str
+    rows: int
+    roots: int
+    days: float | None
+    recent_rows: int
+    recent_roots: int
+    largest_roots: tuple[str, ...]
+    largest_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """How many there are, and how many of them are new."""
+
+    roots: int
+    recent_roots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What recent.sql returns."""
+
+    max_depth: int
+    deep_jobs: int
+    deep_sample: tuple[str, ...]
+    missing_rows: int
+    missing_sample: list[dict[str, Any]]
+    cyclic_rows: int
+    ambiguous_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unrooted:
+    rows: int
+    sample: list[dict[str, Any]]
+
+
+def read_stats(session: Session, settings: Settings, *, since_ms: int, note: Note) -> StatsReport:
+    """Returns the monitors. Depth and missing roots concern what was written in the last `since_ms`.
+
+    `note` gets a line before what takes long. Raises LlamactlError as every command that reads the log does.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    refuse_unreadable(relation)
+    names = catalog.names_for(relation, settings)
+    note(f"Reading every row of {names.quoted_table()}, in one snapshot")
+    with reading(session, relation.oid, names.quoted_table()):
+        unresolved = _unresolved(session, relation, names)
+        with session.snapshot():
+            if not unresolved:
+                prepare_lineage(session, names)
+            session.read_only()
+            query = load_query("stats/rows", names)
+            rows = session.row(query, Rows, days=GROWTH_DAYS, largest=LARGEST, since_seconds=since_ms / 1000)
+            if unresolved:
+                depth, roots = _depth(settings, None, {"reason": unresolved}), None
+                unrooted = _stored(session, relation, names, settings, rows.since)
+            else:
+                depth, unrooted, roots = _resolved(session, relation, names, settings, rows.since)
+            unlogged = count_roots_not_logged(session, names) if relation.root else None
+        if rows.largest_roots:
+            note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
+        timeline = _timeline(session, relation, names, settings, rows)
+    size = _size(relation, settings, rows, roots or _held(relation, rows))
+    return StatsReport((depth, size, timeline, unrooted), _table(relation, rows), unlogged)
+
+
+def _unresolved(session: Session, relation: Relation, names: Names) -> str:
+    """Why lineage cannot be computed here; empty where it can."""
+    rights = inspect_table(session, relation, names).rights
+    if rights.standby:
+        return "a standby has no temporary tables: ask the primary"
+    if not rights.temporary:
+        return f"{session.user} may make no temporary tables in {session.database}"
+    return ""
+
+
+def _resolved(
+    session: Session, relation: Relation, names: Names, settings: Settings, since: str
+) -> tuple[Monitor, Monitor, Roots]:
+    """Returns the monitors that lineage decides, and how many roots there are."""
+    resolve_roots(session, names, settings)
+    counts, _ = count_rows(session, names)
+    roots = session.row(load_query("stats/roots", names), Roots, days=GROWTH_DAYS)
+    # Without times every row counts as recent.
+    moment = since if "created_at" in relation.columns else None
+    recent = session.row(
+        load_query("stats/recent", names),
+        Recent,
+        since=moment,
+        depth=settings.depth_alert,
+        sample=settings.sample,
+    )
+    depth = {
+        "since": moment,
+        "jobs": recent.deep_jobs,
+        "sample": recent.deep_sample,
+        "deepest": counts.max_depth,
+        "depths": counts.depths,
+    }
+    without = {"cyclic": recent.cyclic_rows, "ambiguous": recent.ambiguous_rows}
+    detail = {"since": since, "sample": recent.missing_sample, "without_root": without}
+    return (
+        _depth(settings, recent.max_depth, depth),
+        _unrooted(relation, settings, recent.missing_rows, detail),
+        roots,
+    )
+
+
+def _stored(session: Session, relation: Relation, names: Names, settings: Settings, since: str) -> Monitor:
+    """The rows without a root by the stored values alone: those that rightly have none count as well."""
+    if relation.root is None or "created_at" not in relation.columns:
+        return _unrooted(relation, settings, 0, {})
+    query = load_query("stats/unrooted", names)
+    found = session.row(query, Unrooted, since=since, sample=settings.sample)
+    return _unrooted(relation, settings, found.rows, {"since": since, "sample": found.sample})
+
+
+def _depth(settings: Settings, value: int | None, detail: dict[str, Any]) -> Monitor:
+    limit = settings.depth_alert
+    ok = None if value is None else value < limit
+    title = "Deepest chain of recent jobs" if detail.get("since") else "Deepest chain"
+    return Monitor("depth", title, ok, value, limit, "levels", detail)
+
+
+def _held(relation: Relation, rows: Rows) -> Roots | None:
+    """The roots that the rows hold; None before the migration."""
+    return Roots(rows.roots, rows.recent_roots) if relation.root else None
+
+
+def _size(relation: Relation, settings: Settings, rows: Rows, roots: Roots | None) -> Monitor:
+    """The growth is what a row takes today, times the rows that come in a day, whatever is deleted."""
+    limit = settings.table_bytes_alert
+    a_day = None if rows.days is None else rows.recent_rows / rows.days
+    growth = a_day * relation.bytes / rows.rows if a_day else 0
+    detail = {
+        "rows": rows.rows,
+        "roots": roots.roots if roots else None,
+        "rows_per_root": _ratio(rows.rows, roots),
+        "bytes_per_root": _ratio(relation.bytes, roots),
+        "days": _rounded(rows.days),
+        "rows_per_day": _rounded(a_day),
+        "roots_per_day": _rounded(roots.recent_roots / rows.days) if roots and rows.days else None,
+        "bytes_per_day": None if a_day is None else round(growth),
+        "days_until_threshold": _rounded(max(limit - relation.bytes, 0) / growth) if growth else None,
+    }
+    ok = relation.bytes <= limit
+    return Monitor("size", "Table, indexes and TOAST", ok, relation.bytes, limit, "bytes", detail)
+
+
+def _ratio(of: int, roots: Roots | None) -> float | None:
+    return _rounded(of / roots.roots) if roots and roots.roots else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _timeline(session: Session, relation: Relation, names: Names, settings: Settings, rows: Rows) -> Monitor:
+    """Needs SELECT on all columns: without it the timeline is unknown, and nothing else."""
+    limit, value = settings.timeline_ms_alert, None
+    detail: dict[str, Any] = {"reason": "no row holds a root" if relation.root else NOT_MIGRATED}
+    try:
+        if roots := _timed(session, relation, names, rows):
+            value, detail = max(root["median_ms"] for root in roots), {"roots": roots}
+    except LlamactlError as exc:
+        if exc.code is not ErrorCode.PERMISSION:
+            raise
+        detail = {"reason": exc.message}
+    ok = None if value is None else value <= limit
+    return Monitor("timeline", "Slowest timeline of the largest roots", ok, value, limit, "ms", detail)
+
+
+def _timed(session: Session, relation: Relation, names: Names, rows: Rows) -> list[dict[str, Any]]:
+    most = max(MOST_BYTES * rows.rows // max(relation.bytes, 1), 1)
+    return [
+        {
+            "root_job_id": root,
+            "rows": count,
+            "rows_read": min(count, most),
+            "median_ms": _median_ms(session, names, root, most),
+        }
+        for root, count in zip(rows.largest_roots, rows.largest_rows, strict=True)
+    ]
+
+
+def _median_ms(session: Session, names: Names, root: str, most: int) -> float:
+    """From sending the query until all its rows are here."""
+    query = load_query("stats/timeline", names)
+    taken = []
+    with session.snapshot():
+        session.read_only()
+        for _ in range(RUNS):
+            begun = time.perf_counter()
+            session.run(query, root=root, most=most)
+            taken.append((time.perf_counter() - begun) * 1000)
+    return round(statistics.median(taken), 2)
+
+
+def _unrooted(relation: Relation, settings: Settings, rows: int, detail: dict[str, Any]) -> Monitor:
+    limit, value = settings.unrooted_rows_alert, rows
+    title = "Recent rows whose root is missing"
+    if relation.root is None or "created_at" not in relation.columns:
+        reason = NOT_MIGRATED if relation.root is None else NO_TIMES
+        return Monitor("unrooted", title, None, None, limit, "rows", {"reason": reason})
+    return Monitor("unrooted", title, value <= limit, value, limit, "rows", detail)
+
+
+def _table(relation: Relation, rows: Rows) -> TableInfo:
+    return TableInfo(
+        name=qualified(relation.schema, relation.name),
+        rows=rows.rows,
+        bytes=relation.bytes,
+        index_bytes=relation.index_bytes,
+        toast_bytes=relation.toast_bytes,
+        server_version=relation.server_version,
+    )

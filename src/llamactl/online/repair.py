@@ -1,0 +1,159 @@
+"""repair: fills the roots that are missing, and with `overwrite` corrects those that disagree, in batches.
+
+1. For a dry run, and before asking a person: work out the lineage, and with it which rows are to be written,
+   READ ONLY.
+2. Claim the table, as a migration does, and work them out for the batches.
+3. Write them in batches (backfill/rounds.py); again, until a round finds nothing to write.
+
+Rows whose chain leaves the log and that are younger than the grace are left alone: their parent's row may be
+on its way. All others are filled at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from llamactl.checks.blockers import inspect_table, refuse_unwritable, refuse_without_temporary
+from llamactl.checks.road_blockers import batch_blockers, name_blockers
+from llamactl.checks.subscribers import ask_with_warning, subscriber_warning
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.refusal import refuse_findings
+from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation, RepairReport
+from llamactl.online.batches import Work
+from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
+from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, write_rounds
+from llamactl.sqlfiles.names import Names
+from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table import catalog
+
+
+def repair_roots(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    overwrite: bool,
+    grace_ms: int,
+    retries: int,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> RepairReport:
+    """Repairs the table, or with `dry_run` tells what would be written.
+
+    `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
+    not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
+    """
+    session.require_own()
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    names = catalog.names_for(relation, settings)
+    if relation.root is None:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{names.quoted_table()} has no column {names.columns['root_job_id']}; nothing was changed",
+            "The table is not migrated yet: llamactl migrate",
+        )
+    refuse_without_temporary(session, relation, names)
+    refuse_unwritable(session, relation, names)
+    around = inspect_table(session, relation, names)
+    refuse_findings(batch_blockers(relation, around))
+    refuse_findings(name_blockers(session, relation, names))
+    if not dry_run:
+        refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
+    rules = Rules(overwrite, grace_ms, keyed=triggered(session, relation, names))
+    note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
+    if dry_run or confirm:
+        seen = resolve_round(session, settings, relation, names, rules, retries, note, dry_run=True)
+        warned = subscriber_warning(session, relation, names) if seen.pending.any_rows else ""
+        if dry_run:
+            report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
+            return replace(report, notes=(*report.notes, *filter(None, [warned])))
+        if confirm and seen.pending.any_rows:
+            ask_with_warning(session, confirm, _question(session, names, seen), warned, note)
+    # Only now: whoever asks may wait long for an answer, and what was seen grows old.
+    claim_session(session, relation, note)
+    session.announce("resolve")
+    first = resolve_round(session, settings, relation, names, rules, retries, note)
+    if first.pending.clear_rows and (lacks := _grant_to_update(session, relation, "parent_job_id")):
+        refuse_forbidden(session, update=lacks)
+    if not first.pending.any_rows:
+        if interrupted_steps(session, relation, "repair"):
+            Run.begin(session, relation, "repair").end()  # what was cut is complete
+        return _report(dry_run, overwrite, first, first, written=0, cleared=0)
+    if not confirm and (warned := subscriber_warning(session, relation, names)):
+        note(warned)
+    return _write(session, settings, relation, names, rules, first, retries, note, progress)
+
+
+def _grant_to_update(session: Session, relation: Relation, column: str) -> str:
+    """Returns the GRANT that the role lacks to write the column; empty where it lacks none."""
+    found = relation.columns[column]
+    table = qualified(relation.schema, relation.name)
+    grant = f"GRANT UPDATE ({ident(found.name)}) ON {table} TO {ident(session.user)};"
+    return "" if found.updatable else grant
+
+
+def _write(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    rules: Rules,
+    first: Round,
+    retries: int,
+    note: Note,
+    progress: Callable[[Progress], None],
+) -> RepairReport:
+    with filling(session):
+        recorded = Run.begin(session, relation, "repair")
+        work = Work(session, relation, names, recorded, retries, note, progress)
+        written = write_rounds(work, settings, rules, first)
+        recorded.end()
+    return _report(
+        False, rules.overwrite, first, written.last, written=written.filled, cleared=written.cleared
+    )
+
+
+def _question(session: Session, names: Names, first: Round) -> str:
+    wrong = first.pending.fill_rows - first.pending.bare_rows
+    what = [
+        f"fill {first.pending.bare_rows:,} rows" if first.pending.bare_rows else "",
+        f"correct {wrong:,} rows" if wrong else "",
+        f"clear {first.pending.clear_rows:,} parents that the root flag disregards"
+        if first.pending.clear_rows
+        else "",
+    ]
+    return (
+        f"In {names.quoted_table()} of database {session.database} on {session.host}: "
+        f"{', '.join(filter(None, what))}? The application goes on."
+    )
+
+
+def _report(
+    dry_run: bool, overwrite: bool, first: Round, last: Round, *, written: int, cleared: int
+) -> RepairReport:
+    notes, conflicts = told(last), last.projected.counts.conflicts
+    if (others := conflicts - last.altered) > 0 and not overwrite:
+        notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")
+    if last is not first and last.pending.any_rows and not (last.pending.unfilled or last.pending.uncleared):
+        notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
+    if last.waiting:
+        notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
+    return RepairReport(
+        dry_run=dry_run,
+        counts=first.projected.counts,
+        missing=first.pending.bare_rows,
+        wrong=first.pending.fill_rows - first.pending.bare_rows,
+        disregarded=first.pending.clear_rows,
+        waiting=last.waiting,
+        written=written,
+        cleared=cleared,
+        unfilled=last.pending.unfilled,
+        uncleared=last.pending.uncleared,
+        conflicts_left=conflicts,
+        notes=tuple(notes),
+        blocked_seconds=None if dry_run else 0.0,  # it takes no lock that keeps others from the table
+    )

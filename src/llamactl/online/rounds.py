@@ -1,0 +1,297 @@
+"""Rounds: what is to be written is worked out from a snapshot, and written in batches, until nothing is left.
+
+1. Resolve the lineage; keep the rows that ask for a root, with their place and ids (create_round.sql, and
+   those that follow it).
+2. Clear the parents that the root flag disregards, and fill, in batches.
+3. Again, since rows were written, moved or locked meanwhile: it is done when a round finds nothing to
+   write, or after some rounds only what came or was changed since.
+
+Whether a row was written is told by the row in the next round, not by the statement: a trigger may have
+changed, suppressed or taken back what it did. What was tried is noted by the rows' keys (tried), in the first
+round only where the table has triggers, as a key a row costs room. A row that was tried twice in vain is
+reported, and not tried again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from llamactl.checks.blockers import inspect_table
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.lineage.resolve import prepare_lineage
+from llamactl.migrate.dry_run import Projection, project_rows
+from llamactl.model import ErrorCode, LlamactlError, Note, Relation
+from llamactl.online.batches import PASSES, Done, Pending, Work, write_batches
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
+from llamactl.table.sessions import snapshot_holders
+from llamactl.wording import listed
+
+OLD_SNAPSHOT_SECONDS = 10
+MOST_REWRITES = 30
+"""In a row, without a row written: others do nothing else than to rewrite the table."""
+MOST_ROUNDS_FOR_YOUNG_ROWS = 5
+"""Where rows come faster than rounds end, the newest are left to the next repair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which rows are written."""
+
+    overwrite: bool
+    """Also those that hold another root than the computed one."""
+    grace_ms: int
+    """Rows younger than this whose chain leaves the log are left alone."""
+    keyed: bool
+    """What the first round tries is noted: the table has triggers."""
+    began: float = field(default_factory=time.monotonic)
+    """What came since is young too: else an application that goes on writing would keep it from ending."""
+
+    @property
+    def old_seconds(self) -> float:
+        """The age from which a row must be written before the run may end."""
+        return self.grace_ms / 1000 + time.monotonic() - self.began
+
+    def again(self) -> Rules:
+        """Returns those of the rounds that follow the first."""
+        return replace(self, keyed=True)
+
+    @property
+    def values(self) -> Mapping[str, object]:
+        return {
+            "keyed": self.keyed,
+            "overwrite": self.overwrite,
+            "grace_seconds": self.grace_ms / 1000,
+            "passes": PASSES["fill"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one snapshot of the log comes to."""
+
+    projected: Projection
+    pending: Pending
+
+    @property
+    def waiting(self) -> int:
+        """Young rows that are left without a root that could be computed: their chain leaves the log."""
+        known = self.pending.bare_rows + self.pending.bare_vain
+        return max(self.projected.missing - known, 0)
+
+    @property
+    def altered(self) -> int:
+        """Unfilled rows that hold another root than was written to them."""
+        return self.pending.altered
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the batches wrote, in rows, and what the last round found."""
+
+    filled: int
+    cleared: int
+    last: Round
+
+
+@dataclass(slots=True)
+class _Stall:
+    """Rounds in a row that left no fewer rows."""
+
+    fewest: int
+    """Old rows that a round left; those of the last one would rise and fall with what others change."""
+    rounds: int = 0
+    began: float = 0.0
+    in_vain: bool = True
+    """Each of them wrote nothing, or wrote all rows and left as many."""
+
+    def judge(self, before: Pending, after: Pending, written: int, begun: float) -> None:
+        """A round has ended that found `before`, wrote so many rows, and left `after`."""
+        fewer = after.old_left < self.fewest if self.fewest else written > 0
+        self.fewest = min(self.fewest, after.old_left)
+        if fewer:
+            self.rounds, self.in_vain = 0, True
+            return
+        if not self.rounds:
+            self.began = begun
+        self.rounds += 1
+        self.in_vain &= written == 0 or before.rows == after.rows <= written
+
+
+def resolve_round(
+    session: Session,
+    settings: Settings,
+    relation: Relation,
+    names: Names,
+    rules: Rules,
+    retries: int,
+    note: Note,
+    *,
+    dry_run: bool = False,
+) -> Round:
+    """Resolves the lineage from one snapshot, and keeps for the batches what is to be written.
+
+    With `dry_run` it keeps nothing: rolled back, and READ ONLY. Raises LlamactlError where the rows make it
+    impossible, or the table stays locked.
+    """
+
+    def attempt() -> Round:
+        transaction = (
+            session.snapshot() if dry_run else session.transaction(one_snapshot=True, temporary=True)
+        )
+        with transaction:
+            prepare_lineage(session, names)
+            session.run(load_query("online/create_round", names))
+            if dry_run:
+                session.read_only()
+            projected = project_rows(
+                session, settings, relation, names, writing=not dry_run, overwrite=rules.overwrite
+            )
+            if _asks(projected, rules):
+                _note_rows(session, names, rules)
+                if not dry_run:
+                    session.run(load_query("online/index_pending", names))
+            refuse_replaced(session, relation)
+            pending = session.row(load_query("online/pending", names), Pending, relation=relation.oid)
+        return Round(projected, pending)
+
+    return with_lock_retries(session, [relation.oid], attempt, retries, note)
+
+
+def triggered(session: Session, relation: Relation, names: Names) -> bool:
+    """Whether the table has triggers or rules that may change what is written."""
+    return bool(inspect_table(session, relation, names).named("trigger"))
+
+
+def told(last: Round) -> list[str]:
+    """Returns notes on the rows that do not hold what was written to them."""
+    pending, notes = last.pending, []
+    why = "a trigger on the table changes or suppresses its writes: see preflight (LL109)"
+    if pending.unfilled:
+        notes.append(
+            f"{pending.unfilled} rows do not hold their root although it was written to them: {why}. Without "
+            f"it, `llamactl repair{' --overwrite' if last.altered else ''}` fills them"
+        )
+    if pending.uncleared:
+        notes.append(
+            f"{pending.uncleared} rows still have the parent that their root flag disregards although it was "
+            f"cleared: {why}. Without it, `llamactl repair` clears them"
+        )
+    return notes
+
+
+def _note_rows(session: Session, names: Names, rules: Rules) -> None:
+    age = {"old_seconds": rules.old_seconds}
+    session.run(load_query("online/fill_pending", names), **rules.values, **age)
+    session.run(load_query("online/clear_pending", names), **age)
+
+
+def _asks(projected: Projection, rules: Rules) -> bool:
+    """Whether any row asks for a write: else nobody need look for its page."""
+    wrong = (rules.overwrite or rules.keyed) and projected.counts.conflicts
+    return bool(projected.missing or projected.needs.disregarded or wrong)
+
+
+def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> Written:
+    """Writes until a round finds nothing to write. `first`: the round that was worked out last.
+
+    Raises LlamactlError: lock where rows stay locked by others, busy where others rewrite the table again and
+    again. Rows that do not hold what was written to them are counted in the last round.
+    """
+    current, unnoted, cleared, rounds, name = first, 0, 0, 0, "fill"
+    stall, rewrites = _Stall(first.pending.old_left), 0
+    while current.pending.old_rows or (
+        current.pending.any_rows and (stall.rounds or rounds < MOST_ROUNDS_FOR_YOUNG_ROWS)
+    ):
+        if stall.rounds and not _wait_for_others(work, current.pending, stall):
+            break
+        before, begun = current.pending, time.monotonic()
+        work.run.expect(before.rows)
+        _warn_of_old_snapshots(work)
+        clearing = _clear(work, current)
+        with work.run.step(name):
+            values = {"overwrite": rules.overwrite, "keyed": rules.keyed}
+            filling = write_batches(work, "fill", before, values)
+        cleared, unnoted = cleared + clearing.rows, unnoted + (0 if rules.keyed else filling.rows)
+        name, rules, written = "last_pass", rules.again(), clearing.rows + filling.rows
+        with work.run.step("last_pass"):
+            current = resolve_round(
+                work.session, settings, work.relation, work.names, rules, work.retries, work.note
+            )
+        if clearing.rewritten or filling.rewritten:
+            rewrites = 0 if written else rewrites + 1
+            _refuse_rewrites(work, rewrites)
+        else:
+            rounds, rewrites = rounds + 1, 0
+            stall.judge(before, current.pending, written, begun)
+    work.run.wait_for(None)
+    filled = unnoted + max(current.pending.tried - current.pending.lost, 0)
+    return Written(filled, cleared, current)
+
+
+def _clear(work: Work, current: Round) -> Done:
+    if not current.pending.clear_rows:
+        return Done(0, False)
+    with work.run.step("clear_parents"):
+        with work.session.transaction():
+            for path in ("migrate/create_cleared_parent", "migrate/upgrade_parents"):
+                work.session.run(load_query(path, work.names))
+        values = {**catalog.identity(work.relation), "relation": work.relation.oid}
+        return write_batches(work, "clear", current.pending, values)
+
+
+def _refuse_rewrites(work: Work, rewrites: int) -> None:
+    """Raises LlamactlError (busy) where the table was rewritten again before a batch found a row."""
+    if rewrites >= MOST_REWRITES:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            f"The table was rewritten {rewrites} times in a row meanwhile (VACUUM FULL, CLUSTER), so that no "
+            f"row was where it had been found; {work.session.outcome()}",
+            "Let the sessions that rewrite it end, then run the same command again",
+        )
+
+
+def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
+    """Waits, or ends the run where rows stay locked.
+
+    Returns False where others change rows as fast as they are written: the next repair is for these.
+    """
+    untried = pending.rows - pending.retried
+    found = lock_holders(work.session, work.relation.oid) if untried else []
+    holders = [holder for holder in found if _may_hold_rows(holder, stall)]
+    named = listed([holder.sentence() for holder in holders])
+    if stall.rounds <= work.retries:
+        if holders or stall.in_vain:
+            reason = f"locked rows: {named}" if holders else "rows that could not be written"
+            work.run.wait_for(f"{untried if holders else pending.rows} {reason}")
+            work.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
+        return True
+    stays = work.session.outcome()
+    if holders:
+        raise LlamactlError(
+            ErrorCode.LOCK,
+            f"{untried} rows are locked by other sessions: {named}; {stays}",
+            "End what is in the way, or give more with --retries",
+        )
+    return False
+
+
+def _may_hold_rows(holder: LockHolder, stall: _Stall) -> bool:
+    """Whether it has been there since before the rounds that left no fewer rows."""
+    lasting = holder.age_seconds is None or holder.age_seconds >= time.monotonic() - stall.began
+    return lasting and holder.granted and holder.mode in ("RowShareLock", "RowExclusiveLock")
+
+
+def _warn_of_old_snapshots(work: Work) -> None:
+    old = [
+        holder.sentence()
+        for holder in snapshot_holders(work.session)
+        if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
+    ]
+    if old:
+        work.note(f"Old snapshots keep room from being used again, so the table grows: {listed(old)}")

@@ -1,0 +1,1 @@
+"""SQL files: found, loaded, and retargeted to the names of the user's table."""

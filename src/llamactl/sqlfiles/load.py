@@ -1,0 +1,265 @@
+"""Finds, loads and checks the SQL files.
+
+A file is plain SQL that `psql -f` runs as it stands. Loading retargets it to the user's names, cuts it into
+statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name,
+`:entry` the SELECT of its file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llamactl.model import ErrorCode, LlamactlError
+from llamactl.sqlfiles.names import Edit, Names, apply, edits, fault, tokenize
+
+if TYPE_CHECKING:
+    from sqlglot import Token
+
+TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
+"""The variables that are no values but the names of types, by their fields in Names."""
+
+INLINED = {"entry": "lineage/entry", "target": "online/target", "broken": "verify/broken"}
+"""The variables that stand for a SELECT, in parentheses, by its file."""
+
+_BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
+_HEADER = re.compile(r"(?:--[^\n]*\n)+")
+_OWN_CODE = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "LOCK", "DO")
+"""First words of statements that run no code of the user's, unless they name what is the user's."""
+_DEFAULT_NAME = re.compile(r"""'("[^"']+"(?:\."[^"']+")?)'""")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of a file, retargeted."""
+
+    sql: str
+    """For the driver: values as $1 .., comments kept, no semicolon at the end."""
+    parameters: tuple[str, ...]
+    """The psql variables that $1, $2 .. stand for."""
+    around: tuple[str, ...]
+    """What stands around its values: one text more than `values` has names."""
+    values: tuple[str, ...]
+
+    def written(self, given: Mapping[str, object]) -> str:
+        """Returns the statement with its values written out, to be read; those not given stay :'name'."""
+        literals = [quote_literal(given[name]) if name in given else f":'{name}'" for name in self.values]
+        parts = [part for pair in zip(self.around, [*literals, ";"], strict=True) for part in pair]
+        return "".join(parts).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A SQL file, retargeted."""
+
+    path: str
+    statements: tuple[Statement, ...]
+    script: str
+    """The whole file for psql, with its backslash lines."""
+    runs_users_code: bool
+    """Its statements may run triggers and the like: the user's search path is in place for them."""
+
+    def literal(self, **flags: bool) -> Query:
+        """Returns it with the flags written into its statements: for those that take no parameters."""
+        statements = []
+        for one in self.statements:
+            text = one.written(flags).removesuffix(";")
+            statements.append(replace(one, sql=text, parameters=(), around=(text,), values=()))
+        return replace(self, statements=tuple(statements))
+
+
+@cache
+def sql_directory() -> Path:
+    """Returns the directory of the SQL files: inside the wheel, else the checkout's."""
+    here = Path(__file__).resolve().parents[1]
+    for folder in (here / "sql", here.parents[1] / "sql"):
+        if folder.is_dir():
+            return folder
+    raise LlamactlError(ErrorCode.INTERNAL, "The SQL files are missing", "Install llamactl again")
+
+
+def all_query_paths() -> list[str]:
+    """Returns what `load` takes, sorted."""
+    return sorted(
+        file.relative_to(sql_directory()).with_suffix("").as_posix()
+        for file in sql_directory().rglob("*.sql")
+    )
+
+
+@cache
+def query_text(path: str) -> str:
+    """Returns a file as it stands, against the default names."""
+    file = sql_directory() / f"{path}.sql"
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as exc:
+        raise LlamactlError(ErrorCode.INTERNAL, f"There is no sql/{path}.sql") from exc
+
+
+@lru_cache(maxsize=512)
+def load_query(path: str, names: Names) -> Query:
+    """Returns the file sql/<path>.sql for these names."""
+    return parse_query(path, query_text(path), names)
+
+
+def as_written(path: str, sql: str) -> Query:
+    """Returns the query that the file `path` made: SQL as the server wrote it under the pinned path."""
+    return Query(path, (Statement(sql, (), (sql,), ()),), script=sql, runs_users_code=False)
+
+
+def inlined(variable: str, names: Names) -> str:
+    """Returns what a variable of INLINED becomes: the one SELECT of its file, without its header.
+
+    Raises LlamactlError (internal) where the file has values, which would need numbers in each statement.
+    """
+    path = INLINED[variable]
+    (statement,) = load_query(path, names).statements
+    if statement.parameters:
+        raise LlamactlError(ErrorCode.INTERNAL, f"sql/{path}.sql takes values: it cannot be inlined")
+    return f"(\n{_HEADER.sub('', statement.sql, count=1)}\n)"
+
+
+def parse_query(path: str, source: str, names: Names) -> Query:
+    """Returns the query that a file of this text is. Raises LlamactlError (internal) with file and line."""
+    where = f"sql/{path}.sql"
+    commands = [match.span() for match in _BACKSLASH_LINE.finditer(source)]
+    # Blanked, not cut, so that offsets and line numbers hold.
+    blanked = _BACKSLASH_LINE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
+    tokens = tokenize(blanked, where)
+    names_and_types = edits(blanked, tokens, names, where)
+    values: list[tuple[Edit, str]] = []
+    for edit, value in _variables(blanked, tokens, names, where):
+        if value is None:
+            names_and_types.append(edit)
+        else:
+            values.append((edit, value))
+    cuts = [Edit(start, end, "") for start, end in commands]
+    _refuse_hidden(source, tokens, cuts, where)
+    statements = tuple(
+        _statement(source, start, end, [*names_and_types, *cuts], values)
+        for start, end in _spans(source, tokens, where)
+    )
+    defaults = [edit for cut in cuts for edit in _default_edits(source, cut, names, where)]
+    return Query(
+        path,
+        statements,
+        script=apply(source, [*names_and_types, *defaults]),
+        runs_users_code=any(
+            _runs_users_code([token for token in tokens if start <= token.start < end])
+            for start, end in _spans(source, tokens, where)
+        ),
+    )
+
+
+def _variables(
+    source: str, tokens: Sequence[Token], names: Names, where: str
+) -> Iterator[tuple[Edit, str | None]]:
+    """Yields each psql variable: with its name where it is a value, with None where it is a type or a SELECT.
+
+    psql leaves strings, comments and dollar-quoted bodies alone, and so does this.
+    """
+    from sqlglot import TokenType
+
+    for colon, token in pairwise(tokens):
+        if colon.token_type is not TokenType.COLON or colon.end + 1 != token.start:
+            continue
+        written = source[token.start : token.end + 1]
+        if re.fullmatch(r"'\w+'", written):
+            yield Edit(colon.start, token.end + 1, ""), token.text
+        elif written in TYPE_VARIABLES:
+            yield Edit(colon.start, token.end + 1, getattr(names, written)), None
+        elif written in INLINED:
+            yield Edit(colon.start, token.end + 1, inlined(written, names)), None
+        elif token.token_type is not TokenType.NUMBER:  # a slice, [1:2]
+            raise fault(source, colon.start, where, f":{written} is no value, :'name', no type and no SELECT")
+
+
+def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[int, int]]:
+    """Yields where each statement starts and where its semicolon stands."""
+    from sqlglot import TokenType
+
+    start, opened = 0, False
+    for token in tokens:
+        if token.token_type is not TokenType.SEMICOLON:
+            opened = True
+        elif opened:
+            yield start, token.start
+            start, opened = token.end + 1, False
+        else:
+            raise fault(source, token.start, where, "an empty statement")
+    if opened:
+        raise fault(source, len(source.rstrip()), where, "the last statement has no semicolon")
+
+
+def _runs_users_code(tokens: Sequence[Token]) -> bool:
+    """Whether a statement may run the user's triggers, event triggers, CHECKs, index or column expressions.
+
+    DDL may, that on temporary relations included, and so may ANALYZE, and what writes to relations that are
+    not temporary.
+    """
+    from sqlglot import TokenType
+
+    words = [token.text.upper() for token in tokens]
+    if words[0] == "DO":
+        bodies = [token.text for token in tokens if token.token_type is TokenType.HEREDOC_STRING]
+        return any('"' in body or "llamactl." in body for body in bodies)
+    if words[0] not in _OWN_CODE:
+        return words[:2] != ["ANALYZE", "PG_TEMP"]
+    return any(
+        (token.token_type is TokenType.IDENTIFIER or token.text == "llamactl")
+        and (word in ("UPDATE", "INTO") or (before, word) == ("DELETE", "FROM"))
+        for before, word, token in zip(["", *words], words, tokens[1:], strict=False)
+    )
+
+
+def _statement(
+    source: str, start: int, end: int, always: list[Edit], values: list[tuple[Edit, str]]
+) -> Statement:
+    mine = [(edit, name) for edit, name in values if start <= edit.start < end]
+    parameters = tuple(dict.fromkeys(name for _, name in mine))
+    numbered = [Edit(edit.start, edit.end, f"${parameters.index(name) + 1}") for edit, name in mine]
+    around, at = [], start
+    for edit, _ in sorted(mine, key=lambda value: value[0].start):
+        around.append(apply(source, always, at, edit.start))
+        at = edit.end
+    return Statement(
+        sql=apply(source, [*always, *numbered], start, end).strip(),
+        parameters=parameters,
+        around=(*around, apply(source, always, at, end).rstrip()),
+        values=tuple(name for _, name in sorted(mine, key=lambda value: value[0].start)),
+    )
+
+
+def quote_literal(value: object) -> str:
+    """Returns the value as a literal of SQL, for a text that is read and not run."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, list):  # of numbers
+        text = "{" + ",".join(map(str, value)) + "}"
+    return "NULL" if value is None else "'" + text.replace("'", "''") + "'"
+
+
+def _refuse_hidden(source: str, tokens: Sequence[Token], cuts: list[Edit], where: str) -> None:
+    """Raises where a backslash is not alone on its line, or its line is inside a string or a body."""
+    for token in tokens:
+        if source[token.start] == "\\":
+            raise fault(source, token.start, where, "a psql command needs a line of its own")
+        for cut in cuts:
+            if token.start < cut.start <= token.end:
+                raise fault(source, cut.start, where, "a backslash starts a line inside a string")
+
+
+def _default_edits(source: str, line: Edit, names: Names, where: str) -> Iterator[Edit]:
+    """Yields what retargets a default that is a quoted name, as in `\\set relation '"public"."LlamaLog"'`."""
+    for default in _DEFAULT_NAME.finditer(source, line.start, line.end):
+        # Lines before it, so that an error names the file's line.
+        lead = "\n" * source.count("\n", 0, line.start)
+        start, inside = default.start(1) - len(lead), lead + default[1]
+        for edit in edits(inside, tokenize(inside, where), names, where):
+            # Inside single quotes psql reads C-like escapes.
+            escaped = edit.text.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+            yield Edit(start + edit.start, start + edit.end, escaped)

@@ -1,0 +1,19 @@
+"""Names as quote_ident() writes them."""
+
+from __future__ import annotations
+
+import re
+
+from llamactl.sqlfiles.keywords import KEYWORDS
+from llamactl.sqlfiles.names import quote
+
+
+def qualified(schema: str, name: str) -> str:
+    """Returns schema.name, quoted where need be."""
+    return f"{ident(schema)}.{ident(name)}"
+
+
+def ident(name: str) -> str:
+    """Returns the name as SQL takes it, quoted as quote_ident() does."""
+    plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS
+    return name if plain else quote(name)

@@ -1,0 +1,262 @@
+"""undo: takes off what llamactl made, and puts back the parents that it cleared, in one transaction.
+
+1. Look at the catalogs, and at the saved parents: what makes it impossible is said before anything is locked.
+   A dry run ends here, and so does a run that finds nothing to undo.
+2. In one transaction: claim the table (tried), lock the saved state, ACCESS EXCLUSIVE as the first lock on
+   the table, look again, and only then the first write.
+3. Off go the guard and the CHECK; then the parents are put back, which neither must meet; then go indexes,
+   column and saved state.
+4. A lock not got releases everything and is tried again (locks.with_lock_retries).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from llamactl.checks.blockers import find_blockers, inspect_table, refuse_without_temporary
+from llamactl.checks.subscribers import after_undo
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.findings.refusal import refuse_findings
+from llamactl.migrate.estimates import blocked_seconds, estimate_undo
+from llamactl.migrate.steps import PlannedStep, timed
+from llamactl.model import (
+    ErrorCode,
+    LlamactlError,
+    Note,
+    Parents,
+    ParentsFrom01,
+    Step,
+    UndoReport,
+)
+from llamactl.sqlfiles.quoting import ident
+from llamactl.table import catalog
+from llamactl.table.leftovers import drop_leftovers
+from llamactl.table.locks import (
+    claim_table,
+    looking_again,
+    refuse_claimed,
+    refuse_replaced,
+    while_held,
+    with_lock_retries,
+)
+from llamactl.table.present import read_present
+from llamactl.undo.notes import undo_notes, undo_warnings
+from llamactl.undo.saved_parents import match_saved_parents, prepare_saved_parents
+from llamactl.undo.steps import (
+    LOCKS,
+    OF_THE_STATE,
+    Standing,
+    plan_locks,
+    plan_undo_steps,
+    read_standing,
+    read_state_tables,
+)
+from llamactl.wording import about, listed
+
+ALTERING = ("LL001", "LL005")
+UPDATING = ("LL015", "LL016")
+"""Findings of preflight that stand in the way of taking off, and of putting parents back."""
+
+
+def undo_migration(
+    session: Session,
+    settings: Settings,
+    *,
+    dry_run: bool,
+    retries: int,
+    confirm: Callable[[str], bool] | None,
+    note: Note,
+) -> UndoReport:
+    """Undoes all that llamactl did to the table, or with `dry_run` tells what that would be.
+
+    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where it
+    cannot be undone, permission, lock, busy, interrupted. All of these leave the table as it was.
+    """
+    relation = catalog.locate(session, settings)
+    catalog.refuse_unsupported(relation)
+    if not dry_run:
+        refuse_claimed(session, relation.oid)
+    names = catalog.names_for(relation, settings)
+    with session.snapshot():
+        state = read_state_tables(session, names)
+        if state.parents:
+            refuse_without_temporary(session, relation, names)
+            prepare_saved_parents(session)
+        session.read_only()
+        begun = time.monotonic()
+        standing = read_standing(session, settings, relation)
+        looked = time.monotonic() - begun
+    _refuse(session, standing, writing=not dry_run)
+    projected = _projected(session, settings, standing, looked)
+    told = after_undo(session, relation, standing.names, {step.name for step in projected.steps})
+    if dry_run:
+        return _with(projected, told)
+    if not projected.steps:
+        return _with(replace(_report(False, standing, ()), blocked_seconds=0.0), told)
+    if confirm:
+        session.ask(confirm, _question(session, standing, projected) + (f" {told}" if told else ""))
+    tables = (*standing.state.tables, relation.oid)
+    report = with_lock_retries(
+        session,
+        tables,
+        lambda: _attempt(session, settings, standing, note),
+        retries,
+        note,
+    )
+    return _with(replace(report, blocked_seconds=session.blocking.seconds), told)
+
+
+def _with(report: UndoReport, told: str) -> UndoReport:
+    return replace(report, notes=(*report.notes, told)) if told else report
+
+
+def _attempt(session: Session, settings: Settings, before: Standing, note: Note) -> UndoReport:
+    """One transaction. Raises LlamactlError, which rolls it back. `before`: what the first look found."""
+    relation, names = before.relation, before.names
+    with session.transaction():
+        claim_table(session, relation.oid)
+        state = read_state_tables(session, names)
+        # It may be gone, with the parents to put back.
+        _refuse_changed_state(before.state.tables, state.tables)
+        if state.parents:
+            prepare_saved_parents(session)
+        seconds = {
+            step.name: timed(partial(step.run, session, names)) for step in plan_locks(state) if step.when
+        }
+        session.blocking.begin()
+        refuse_replaced(session, relation)
+        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+        with while_held():
+            return _under_lock(session, settings, state.tables, seconds)
+
+
+def _under_lock(
+    session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[str, float]
+) -> UndoReport:
+    # All of it may have changed between the first look and the locks.
+    with looking_again():
+        relation = catalog.locate(session, settings)
+        catalog.refuse_unsupported(relation)
+        standing = read_standing(session, settings, relation)
+        _refuse(session, standing, writing=True)
+    _refuse_changed_state(locked, standing.state.tables)
+    taken, _ = _choose(standing)
+    for step in taken:
+        if step.name not in LOCKS:
+            session.announce(step.name)
+            seconds[step.name] = timed(partial(_take, session, standing, step))
+    shown = tuple(step.shown(standing.names, settings, seconds=seconds.get(step.name)) for step in taken)
+    return _report(False, standing, shown)
+
+
+def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None:
+    if now != before:
+        raise LlamactlError(
+            ErrorCode.BUSY,
+            "Another session changed the schema llamactl just now; rolled back, nothing was changed",
+            "Run the same command again; without the saved parents it cannot put them back",
+        )
+
+
+def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
+    """Raises LlamactlError where afterwards not all rows have their parent back."""
+    if step.name == "drop_leftovers":
+        drop_leftovers(session, standing.leftovers)
+        return
+    step.run(session, standing.names)
+    if step.name != "restore_parents":
+        return
+    wanted = standing.cleared.restored
+    now = match_saved_parents(session, standing.relation, standing.names)
+    back = now.back - standing.cleared.back
+    if back != wanted:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{back} of {wanted} cleared parents came back; rolled back, nothing was changed",
+            f"A trigger on the table changes or suppresses the update: {listed(standing.marked.firing)}",
+        )
+
+
+def _choose(standing: Standing) -> tuple[list[PlannedStep], tuple[str, ...]]:
+    """Returns the steps that are taken, none where there is nothing to undo; and the names of the others."""
+    steps = plan_undo_steps(standing)
+    taken = [step for step in steps if step.when]
+    if all(step.name in LOCKS for step in taken):
+        taken = []
+    return taken, tuple(step.name for step in steps if step not in taken)
+
+
+def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
+    """Raises LlamactlError for what makes it impossible. Unless `writing`, rights to write may lack."""
+    relation, names = standing.relation, standing.names
+    if standing.marked.added_column is not None and standing.marked.blockers:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"Column {ident(names.columns['root_job_id'])} is used by "
+            f"{listed(standing.marked.blockers)}; nothing was changed",
+            "Drop these first, or change them so that they do without it: undo drops nothing of yours",
+        )
+    taken, _ = _choose(standing)
+    if not taken:
+        return
+    passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.restored else ())}
+    found = find_blockers(session, relation, names, inspect_table(session, relation, names))
+    refuse_findings(finding for finding in found if finding.id in passed_on)
+    if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
+            f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
+        )
+
+
+def _projected(session: Session, settings: Settings, standing: Standing, looked: float) -> UndoReport:
+    """Returns the report of a dry run. `looked`: the seconds that the look at the saved parents took."""
+    relation, restored = standing.relation, standing.cleared.restored
+    indexes = read_present(session, relation, standing.names).index_count
+    shown = tuple(
+        step.shown(
+            standing.names,
+            settings,
+            estimate_seconds=estimate_undo(step.name, relation, restored, indexes, looked),
+        )
+        for step in _choose(standing)[0]
+    )
+    return replace(_report(True, standing, shown), blocked_estimate_seconds=blocked_seconds(shown))
+
+
+def _question(session: Session, standing: Standing, projected: UndoReport) -> str:
+    names, cleared = standing.names, standing.cleared
+    text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
+    if standing.marked.added_column is not None:
+        text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."
+    if cleared.restored:
+        text += f" {cleared.restored:,} parents are put back."
+    keeps_out = f"Nobody can read or write the table for {about(projected.blocked_estimate_seconds)}."
+    return " ".join([text, *undo_warnings(standing), keeps_out])
+
+
+def _report(dry_run: bool, standing: Standing, steps: tuple[Step, ...]) -> UndoReport:
+    cleared = standing.cleared
+    return UndoReport(
+        dry_run=dry_run,
+        steps=steps,
+        skipped=_choose(standing)[1],
+        parents=Parents(
+            restored=cleared.restored,
+            kept=cleared.kept,
+            unmatched=cleared.unmatched,
+            gone=cleared.gone,
+            other_row=cleared.other_row,
+            other_key=cleared.other_key,
+            misfit=cleared.misfit,
+            renamed=cleared.renamed,
+            other_oid=cleared.other_oid,
+            from_0_1=ParentsFrom01(cleared.restored_from_0_1, cleared.unmatched_from_0_1),
+        ),
+        notes=tuple(undo_notes(dry_run, standing, bool(steps))),
+    )

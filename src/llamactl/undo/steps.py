@@ -1,0 +1,265 @@
+"""What of llamactl's stands on a table, and the steps that take it off, each with its files and its lock.
+
+Whose a thing is, the comments in the catalog tell; what has none is the user's, and stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from llamactl.config.settings import Settings
+from llamactl.db.session import Session
+from llamactl.migrate.steps import USERS_INDEX, PlannedStep
+from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
+from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.names import Names
+from llamactl.table import catalog
+from llamactl.table.grants import PARENTS, READ, RUNS, USE, missing_grants
+from llamactl.table.leftovers import Leftover, find_leftovers
+from llamactl.table.runs import interrupted_runs, recorded_runs, recorded_steps
+from llamactl.undo.saved_parents import Cleared, match_parameters, match_saved_parents
+
+_NO_NAMES = Names()
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """What look.sql returns."""
+
+    added_column: str | None
+    comment_only: bool
+    index: str | None
+    check_name: str | None
+    job_index: str | None
+    unmarked_index: bool
+    unmarked_job_index: bool
+    trigger: bool
+    function: str | None
+    function_elsewhere: bool
+    blockers: tuple[str, ...]
+    along: tuple[str, ...]
+    firing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What state.sql returns."""
+
+    schema_ours: bool
+    parents: bool
+    runs: bool
+    tables: tuple[int, ...]
+    readable: bool
+    others: tuple[str, ...]
+    unowned: tuple[str, ...]
+    owners: tuple[str, ...]
+    """Of what is unowned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What runs recorded."""
+
+    forgotten: tuple[int, ...] = ()
+    """The ids of this table's runs, and of those of tables that are gone."""
+    others: int = 0
+    """How many other tables' runs there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """What other_runs.sql returns."""
+
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that is there of llamactl's."""
+
+    relation: Relation
+    names: Names
+    """As things are called, whatever the table was called when they were made."""
+    marked: Marked
+    state: State
+    cleared: Cleared
+    runs: Runs
+    cut: frozenset[str]
+    """The steps at which online migrations were cut."""
+    leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def kept_leftovers(self) -> tuple[Leftover, ...]:
+        """Those that the role cannot drop by name: they go with the column, if that goes."""
+        return tuple(one for one in self.leftovers if not one.droppable)
+
+    @property
+    def index(self) -> bool:
+        """The index on the root column is ours. A cut may have come before its mark."""
+        built = self.marked.unmarked_index and "create_index" in self.cut and USERS_INDEX not in self.cut
+        return self.marked.index is not None or built
+
+    @property
+    def lacks_users_index(self) -> bool:
+        """A cut run had dropped the user's index on a column that stays, to build it anew."""
+        stays = self.marked.added_column is None and not self.marked.unmarked_index
+        return stays and USERS_INDEX in self.cut
+
+    @property
+    def job_index(self) -> bool:
+        """The guard's index is ours."""
+        built = self.marked.unmarked_job_index and "create_job_index" in self.cut
+        return self.marked.job_index is not None or built
+
+    @property
+    def function(self) -> bool:
+        """The guard's function can go."""
+        return self.marked.function is not None and not self.marked.function_elsewhere
+
+    @property
+    def keeps_parents(self) -> bool:
+        """Parents stay saved: other tables', or such as match no row."""
+        return bool(self.cleared.others or self.cleared.unmatched)
+
+    @property
+    def empties_schema(self) -> bool:
+        """Nothing is left in the schema, and it was made by us."""
+        left = self.keeps_parents or self.runs.others or self.state.others or self.marked.function_elsewhere
+        return self.state.schema_ours and not left
+
+
+def read_standing(session: Session, settings: Settings, relation: Relation) -> Standing:
+    """Returns what is there. Reads the saved parents' rows, the rest from the catalogs.
+
+    Where parents are saved, it comes after saved_parents.prepare(). Raises LlamactlError (permission) where
+    the role may not read the saved state.
+    """
+    names = catalog.names_for(relation, settings)
+    left = find_leftovers(session, relation.oid)
+    marked = session.row(
+        load_query("undo/look", names),
+        Marked,
+        relation=relation.oid,
+        root_column=names.columns["root_job_id"],
+        parent=names.columns["parent_job_id"],
+        index=names.index,
+        job_index=names.job_index,
+        guard=names.guard,
+        leftovers=[one.oid for one in left],
+    )
+    names = _as_made(names, marked)
+    state = read_state_tables(session, names)
+    if not state.readable:
+        raise LlamactlError(
+            ErrorCode.PERMISSION,
+            f"{session.user} may not read what is kept in the schema llamactl; nothing was changed",
+            missing_grants(session, (USE,), dict.fromkeys((*PARENTS, *RUNS), READ)),
+        )
+    cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
+    if state.parents:
+        cleared = match_saved_parents(session, relation, names)
+    if state.runs:
+        found = recorded_runs(session, relation.oid, relation.schema, relation.name)
+        forgotten = [run.id for run in found]
+        others = session.row(load_query("undo/other_runs", names), _Others, runs=forgotten)
+        kept = Runs(tuple(forgotten), others.others)
+        cut = recorded_steps(session, interrupted_runs(found, "migrate"))
+    return Standing(relation, names, marked, state, cleared, kept, cut, left)
+
+
+def read_state_tables(session: Session, names: Names) -> State:
+    """Returns what is there of the saved state. Reads catalogs only."""
+    return session.row(load_query("undo/state", _NO_NAMES), State, function=names.guard)
+
+
+def _as_made(names: Names, marked: Marked) -> Names:
+    """Returns the names with those that the marked things have."""
+    found = {
+        "index": marked.index,
+        "check": marked.check_name,
+        "job_index": marked.job_index,
+        "guard": marked.function,
+    }
+    made = {what: name for what, name in found.items() if name not in (None, getattr(names, what))}
+    root = marked.added_column or names.columns["root_job_id"]
+    return replace(names, columns={**names.columns, "root_job_id": root}, made=made)
+
+
+def plan_locks(state: State) -> list[PlannedStep]:
+    """Returns the steps that lock: the saved state first, so that nobody waits for the table meanwhile."""
+    kept = [
+        *(["undo/lock_parents"] if state.parents else []),
+        *(["undo/lock_runs"] if state.runs else []),
+    ]
+    return [
+        PlannedStep("lock_state", kept, "", bool(kept), blocks=Blocks.NONE),
+        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+    ]
+
+
+def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
+    """Returns all steps in their order, those included for which there is nothing."""
+    marked, cleared = standing.marked, standing.cleared
+    exclusive = "AccessExclusiveLock"
+    return [
+        *plan_locks(standing.state),
+        PlannedStep(
+            "drop_leftovers", ["undo/drop_leftovers"], "", any(one.droppable for one in standing.leftovers)
+        ),
+        PlannedStep("drop_trigger", ["guard/drop_trigger"], exclusive, marked.trigger),
+        PlannedStep("drop_function", ["guard/drop_function"], "", standing.function),
+        # Before the parents: of a flagged row the job may be its own.
+        PlannedStep("drop_check", ["migrate/drop_check"], exclusive, marked.check_name is not None),
+        PlannedStep(
+            "restore_parents",
+            ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
+            "RowExclusiveLock",
+            cleared.restored > 0,
+            match_parameters(standing.relation),
+        ),
+        PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
+        PlannedStep("create_index", ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
+        PlannedStep("drop_job_index", ["undo/drop_job_index"], exclusive, standing.job_index),
+        PlannedStep(
+            "drop_column",
+            ["undo/drop_column_and_views" if standing.kept_leftovers else "undo/drop_column"],
+            exclusive,
+            marked.added_column is not None,
+        ),
+        PlannedStep(
+            "drop_comment",
+            ["undo/drop_comment"],
+            "ShareUpdateExclusiveLock",
+            marked.comment_only and marked.added_column is None,
+        ),
+        *_forgetting(standing),
+    ]
+
+
+def _forgetting(standing: Standing) -> list[PlannedStep]:
+    """The steps that take off the saved state: what is done with, or all where nothing is to be kept."""
+    state, keeps_parents, keeps_runs = standing.state, standing.keeps_parents, standing.runs.others > 0
+    return [
+        PlannedStep(
+            "forget_parents", ["undo/forget_parents"], "", keeps_parents and standing.cleared.done > 0
+        ),
+        PlannedStep(
+            "forget_runs",
+            ["undo/forget_runs"],
+            "",
+            keeps_runs and len(standing.runs.forgotten) > 0,
+            {"runs": list(standing.runs.forgotten)},
+        ),
+        PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not keeps_parents),
+        PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not keeps_runs),
+        PlannedStep("drop_schema", ["undo/drop_schema"], "", standing.empties_schema),
+    ]
+
+
+LOCKS = frozenset({"lock_state", "lock"})
+"""Steps that change nothing: where only these are taken, there is nothing to undo."""
+
+OF_THE_STATE = frozenset(
+    {"drop_function", "forget_parents", "forget_runs", "drop_parents", "drop_runs", "drop_schema"}
+)
+"""Steps that need the rights of the owner of what is kept in the schema llamactl."""
