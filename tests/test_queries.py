@@ -6,7 +6,7 @@ import pytest
 
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.sqlfiles import load as queries
-from llamactl.sqlfiles.load import Statement, parse_query
+from llamactl.sqlfiles.load import Statement, header_defaults, parse_query
 from llamactl.sqlfiles.names import Names
 
 NAMES = Names(
@@ -81,14 +81,8 @@ def test_names_that_look_like_variables_stay_names() -> None:
 
 FILE = """-- What it does.
 -- Parameters: job, relation.
-\\if :{?job}
-\\else
-\\set job 'it''s'
-\\endif
-\\if :{?relation}
-\\else
-\\set relation '"public"."LlamaLog"'
-\\endif
+-- Default job: 'it''s'
+-- Default relation: '"public"."LlamaLog"'
 SELECT :'job', -- why
   :'relation'::regclass;
 
@@ -106,30 +100,44 @@ def test_a_file() -> None:
     assert second.written({}) == second.sql + ";"
 
 
-def test_a_default_that_is_no_name_stays() -> None:
-    text = """\\set job 'a "job_id" b'\n\\set map '{"id": 1}'\n\\set quote '"'\n\\echo "id"\nSELECT 1;"""
+def psql_default(name: str, value: str) -> str:
+    return f"\\if :{{?{name}}}\n\\else\n\\set {name} {value}\n\\endif\n"
+
+
+@pytest.mark.parametrize("value", ["'a \"job_id\" b'", "'{\"id\": 1}'", "'\"'", "10", "''"])
+def test_a_default_that_is_no_name_stays(value: str) -> None:
+    script = parse_query("x", f"-- Default job: {value}\nSELECT :'job';", NAMES).script
+    assert script == psql_default("job", value) + "SELECT :'job';"
+
+
+def test_a_default_outside_the_header_is_a_comment() -> None:
+    text = "-- What it does.\nSELECT 1;\n-- Default job: x\n"
+    assert header_defaults(text) == {}
     assert parse_query("x", text, NAMES).script == text
 
 
-def test_a_script_keeps_everything_but_the_names() -> None:
-    assert parse_query("x", FILE, Names()).script == FILE
+def test_a_script_sets_the_defaults_and_keeps_the_rest_but_for_the_names() -> None:
+    before, after = "-- What it does.\n-- Parameters: job, relation.\n", FILE[FILE.index("SELECT") :]
+    assert header_defaults(FILE) == {"job": "'it''s'", "relation": """'"public"."LlamaLog"'"""}
+
+    def script(relation: str) -> str:
+        return before + psql_default("job", "'it''s'") + psql_default("relation", relation) + after
+
+    assert parse_query("x", FILE, Names()).script == script("""'"public"."LlamaLog"'""")
     # psql reads C-like escapes in the default: \n is the newline in the table's name.
-    expected = FILE.replace('"public"."LlamaLog"', "\"s\".\"it''s \\\\d\\n:''job''\"")
-    assert parse_query("x", FILE, NAMES).script == expected
+    assert parse_query("x", FILE, NAMES).script == script("""'"s"."it''s \\\\d\\n:''job''"'""")
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("SELECT 1\n\\gset\n;\nSELECT 2 \\gexec", "line 4: a psql command needs a line of its own"),
-        ("SELECT '\n\\if\n';", "line 2: a backslash starts a line inside a string"),
-        ("DO $$\n\\if\n$$;", "line 2: a backslash starts a line inside a string"),
+        ("SELECT 1\n\\gset\n;", "line 2: psql commands are made from the header's defaults"),
+        ("SELECT 1;\nSELECT 2 \\gexec", "line 2: psql commands are made from the header's defaults"),
         ('SELECT "\n\\if\n";', "line 1"),
         ("SELECT 1;\nSELECT 2", "line 2: the last statement has no semicolon"),
         ("SELECT 1;\n;", "line 2: an empty statement"),
         ("-- c\n;", "line 2: an empty statement"),
-        ("\n\\set x '\"nobody\"'\nSELECT 1;", 'line 2: "nobody" is not a name'),
-        ('\\echo it\'s\nSELECT "nobody";', 'line 2: "nobody" is not a name'),
+        ("-- c\n-- Default x: '\"nobody\"'\nSELECT 1;", 'line 2: "nobody" is not a name'),
     ],
 )
 def test_a_file_that_cannot_be(text: str, says: str) -> None:
@@ -144,8 +152,8 @@ def test_a_file_without_statements() -> None:
     assert parse_query("x", "-- nothing\n", NAMES).statements == ()
 
 
-def test_a_command_inside_a_comment_is_no_command() -> None:
-    text = "/*\n\\set x 'y'\n*/\nSELECT 1;"
+@pytest.mark.parametrize("text", ["/*\n\\set x 'y'\n*/\nSELECT 1;", "SELECT '\n\\if\n';", "DO $$\n\\if\n$$;"])
+def test_a_backslash_inside_a_comment_or_a_string_is_no_command(text: str) -> None:
     assert parse_query("x", text, NAMES).script == text
 
 

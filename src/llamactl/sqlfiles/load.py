@@ -1,8 +1,9 @@
 """Finds, loads and checks the SQL files.
 
-A file is plain SQL that `psql -f` runs as it stands. Loading retargets it to the user's names, cuts it into
-statements, and turns psql's variables into the driver's: `:'job'` becomes `$1`, `:root_type` the type's name,
-`:entry` the SELECT of its file.
+A file is plain SQL with variables of psql. Its header declares their defaults, `-- Default sample: 10`, which
+`python -m llamactl.sqlfiles PATH` writes as psql needs them. Loading retargets a file to the
+user's names, splits it into statements, and turns the variables into the driver's: `:'job'` becomes `$1`,
+`:root_type` the type's name, `:entry` the SELECT of its file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
 INLINED = {"entry": "lineage/entry", "target": "online/target", "broken": "verify/broken"}
 """The variables that stand for a SELECT, in parentheses, by its file."""
 
-_BACKSLASH_LINE = re.compile(r"^[ \t]*\\.*(?:\n|\Z)", re.MULTILINE)
+_DEFAULT = re.compile(r"^-- Default (\w+): (.*)$", re.MULTILINE)
 _HEADER = re.compile(r"(?:--[^\n]*\n)+")
 _OWN_CODE = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "LOCK", "DO")
 """First words of statements that run no code of the user's, unless they name what is the user's."""
@@ -60,7 +61,7 @@ class Query:
     path: str
     statements: tuple[Statement, ...]
     script: str
-    """The whole file for psql, with its backslash lines."""
+    """The whole file for psql, which sets the variables that were not given to their defaults."""
     runs_users_code: bool
     """Its statements may run triggers and the like: the user's search path is in place for them."""
 
@@ -127,31 +128,26 @@ def inlined(variable: str, names: Names) -> str:
 def parse_query(path: str, source: str, names: Names) -> Query:
     """Returns the query that a file of this text is. Raises LlamactlError (internal) with file and line."""
     where = f"sql/{path}.sql"
-    commands = [match.span() for match in _BACKSLASH_LINE.finditer(source)]
-    # Blanked, not cut, so that offsets and line numbers hold.
-    blanked = _BACKSLASH_LINE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), source)
-    tokens = tokenize(blanked, where)
-    names_and_types = edits(blanked, tokens, names, where)
+    tokens = tokenize(source, where)
+    for token in tokens:
+        if source[token.start] == "\\":
+            raise fault(source, token.start, where, "psql commands are made from the header's defaults")
+    names_and_types = edits(source, tokens, names, where)
     values: list[tuple[Edit, str]] = []
-    for edit, value in _variables(blanked, tokens, names, where):
+    for edit, value in _variables(source, tokens, names, where):
         if value is None:
             names_and_types.append(edit)
         else:
             values.append((edit, value))
-    cuts = [Edit(start, end, "") for start, end in commands]
-    _refuse_hidden(source, tokens, cuts, where)
-    statements = tuple(
-        _statement(source, start, end, [*names_and_types, *cuts], values)
-        for start, end in _spans(source, tokens, where)
-    )
-    defaults = [edit for cut in cuts for edit in _default_edits(source, cut, names, where)]
+    spans = list(_spans(source, tokens, where))
+    declared = [Edit(line.start(), line.end() + 1, "") for line in _declared(source)]
     return Query(
         path,
-        statements,
-        script=apply(source, [*names_and_types, *defaults]),
+        tuple(_statement(source, start, end, [*names_and_types, *declared], values) for start, end in spans),
+        script=apply(source, [*names_and_types, *_psql_defaults(source, names, where)]),
         runs_users_code=any(
             _runs_users_code([token for token in tokens if start <= token.start < end])
-            for start, end in _spans(source, tokens, where)
+            for start, end in spans
         ),
     )
 
@@ -243,21 +239,30 @@ def quote_literal(value: object) -> str:
     return "NULL" if value is None else "'" + text.replace("'", "''") + "'"
 
 
-def _refuse_hidden(source: str, tokens: Sequence[Token], cuts: list[Edit], where: str) -> None:
-    """Raises where a backslash is not alone on its line, or its line is inside a string or a body."""
-    for token in tokens:
-        if source[token.start] == "\\":
-            raise fault(source, token.start, where, "a psql command needs a line of its own")
-        for cut in cuts:
-            if token.start < cut.start <= token.end:
-                raise fault(source, cut.start, where, "a backslash starts a line inside a string")
+def header_defaults(source: str) -> dict[str, str]:
+    """Returns the defaults that a file's header declares, by variable, as psql's \\set takes them."""
+    return {line[1]: line[2] for line in _declared(source)}
 
 
-def _default_edits(source: str, line: Edit, names: Names, where: str) -> Iterator[Edit]:
-    """Yields what retargets a default that is a quoted name, as in `\\set relation '"public"."LlamaLog"'`."""
-    for default in _DEFAULT_NAME.finditer(source, line.start, line.end):
+def _declared(source: str) -> list[re.Match[str]]:
+    header = _HEADER.match(source)
+    return list(_DEFAULT.finditer(source, 0, header.end())) if header else []
+
+
+def _psql_defaults(source: str, names: Names, where: str) -> Iterator[Edit]:
+    """Yields what the header's defaults become: the commands that set a variable which is not set yet."""
+    for line in _declared(source):
+        name, begin, end = line[1], line.start(2), line.end(2)
+        value = apply(source, _default_edits(source, begin, end, names, where), begin, end)
+        commands = f"\\if :{{?{name}}}\n\\else\n\\set {name} {value}\n\\endif"
+        yield Edit(line.start(), line.end(), commands)
+
+
+def _default_edits(source: str, begin: int, end: int, names: Names, where: str) -> Iterator[Edit]:
+    """Yields what retargets a default that is a quoted name, as in `'"public"."LlamaLog"'`."""
+    for default in _DEFAULT_NAME.finditer(source, begin, end):
         # Lines before it, so that an error names the file's line.
-        lead = "\n" * source.count("\n", 0, line.start)
+        lead = "\n" * source.count("\n", 0, begin)
         start, inside = default.start(1) - len(lead), lead + default[1]
         for edit in edits(inside, tokenize(inside, where), names, where):
             # Inside single quotes psql reads C-like escapes.
