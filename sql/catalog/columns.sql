@@ -5,10 +5,7 @@
 --   generated (cannot be written), computed (by an expression), key_position (in the primary key, from 1), alone_unique (some valid unique
 --   index has this column only, and covers every row), readable and updatable (by the role), qualified_type (type_name, with pg_catalog
 --   where a type of another schema could have the name).
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 WITH RECURSIVE peeled AS (
   SELECT a.attnum, a.atttypid AS type_id, a.atttypmod AS type_mod, a.attnotnull AS not_null
   FROM pg_catalog.pg_attribute AS a

@@ -2,14 +2,8 @@
 -- Parameters: relation (oid, or a name as regclass reads it), column (its name).
 -- Returns schema, name, owner, and label: a row a label, in their order; one row with NULL where the type has no label; no row where
 -- the column is no enum.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?column}
-\else
-\set column 'category'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default column: 'category'
 SELECT
   n.nspname::text AS schema,
   t.typname::text AS name,

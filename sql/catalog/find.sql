@@ -2,22 +2,10 @@
 -- Parameters: schema (empty: those that the search path shows), table (empty: "LlamaLog" and llama_logs), schemas (of the role's
 --   search path, those that it may use, in their order), path (the role's search path as SHOW gives it).
 -- Returns: oid, schema_name, table_name, usable (whether the role may look into the schema).
-\if :{?schema}
-\else
-\set schema ''
-\endif
-\if :{?table}
-\else
-\set table ''
-\endif
-\if :{?schemas}
-\else
-\set schemas '{public}'
-\endif
-\if :{?path}
-\else
-\set path '"$user", public'
-\endif
+-- Default schema: ''
+-- Default table: ''
+-- Default schemas: '{public}'
+-- Default path: '"$user", public'
 WITH usable AS (
   SELECT n.oid, schemas.position
   FROM unnest(:'schemas'::text[]) WITH ORDINALITY AS schemas (name, position)

@@ -3,18 +3,9 @@
 -- Returns one row: what (has the name, in words; NULL: nothing), as_wanted (it is a plain btree index on these columns of the table,
 --   as CREATE INDEX makes it with nothing else said), valid (and ready, and live), ours (its comment says that llamactl made it),
 --   builder (the pid of another session that builds an index on the table or, hidden from the role, may build one; else NULL).
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?index}
-\else
-\set index 'LlamaLog_job_id_parent_job_id_idx'
-\endif
-\if :{?columns}
-\else
-\set columns '{job_id,parent_job_id}'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default index: 'LlamaLog_job_id_parent_job_id_idx'
+-- Default columns: '{job_id,parent_job_id}'
 SELECT
   CASE WHEN i.indexrelid IS NULL THEN pg_describe_object('pg_class'::regclass, c.oid, 0) ELSE pg_get_indexdef(c.oid) END AS what,
   coalesce(i.indrelid = own.oid AND am.amname = 'btree' AND i.indpred IS NULL AND NOT i.indisunique AND c.reloptions IS NULL

@@ -3,10 +3,7 @@
 -- Only who holds the claim on the table (migrate/claim.sql) can tell that none of them is a live session's: 0.1 held it as long.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns one row a view: oid, name (quoted, with its schema), droppable (the role may drop it by name). Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT
   c.oid::bigint AS oid,
   format('%I.%I', n.nspname, c.relname) AS name,

@@ -3,10 +3,7 @@
 -- Returns: pid (NULL for a prepared transaction), user_name, application, state, mode (the strongest), granted,
 --   age_seconds (of the transaction), wait_seconds (NULL too in the first moments of a wait), query. What the role
 --   may not see of a session is NULL.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT
   locks.pid,
   coalesce(session.usename, prepared.owner)::text AS user_name,

@@ -1,17 +1,8 @@
 -- The relation that has a name now. Parameters: schema, table, wanted. Returns: oid, columns (those of the wanted ones that it has, each with its type, domains
 -- followed), or no row. Lock: none.
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
-\if :{?wanted}
-\else
-\set wanted '{}'
-\endif
+-- Default schema: 'public'
+-- Default table: 'LlamaLog'
+-- Default wanted: '{}'
 SELECT c.oid::bigint AS oid, ARRAY(
     WITH RECURSIVE peeled AS (
       SELECT a.attname, a.atttypid AS type_id, a.atttypmod AS type_mod

@@ -2,10 +2,7 @@
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns one row, or none where it is gone. inheritance is partition, parent, child or empty; hidden says that
 --   row security keeps rows from the role. The sizes open the relation: ACCESS SHARE, for the call.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT
   c.oid::bigint AS oid,
   n.nspname::text AS schema_name,

@@ -6,26 +6,11 @@
 --   is to be), current (the trigger calls the function of that name), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
 --   refuses self-parents), schema_present, schema_empty (and the role's to drop), may_create (a function in the schema, or the schema),
 --   foreign_owner (of the function, where the role lacks its owner's rights; else NULL).
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?job}
-\else
-\set job 'job_id'
-\endif
-\if :{?guard}
-\else
-\set guard 'LlamaLog_guard'
-\endif
-\if :{?body}
-\else
-\set body ''
-\endif
-\if :{?check}
-\else
-\set check 'LlamaLog_job_id_not_parent_check'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default job: 'job_id'
+-- Default guard: 'LlamaLog_guard'
+-- Default body: ''
+-- Default check: 'LlamaLog_job_id_not_parent_check'
 WITH kept AS (
   SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'llamactl'
 ), standing AS (

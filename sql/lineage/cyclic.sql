@@ -1,10 +1,7 @@
 -- The cyclic jobs, numbered in the order of their ids, and the parent edges among them.
 -- Parameters: integers (the ids are integers, and ordered as such; else byte by byte).
 -- Lock: none.
-\if :{?integers}
-\else
-\set integers false
-\endif
+-- Default integers: false
 INSERT INTO pg_temp.cyclic (number, job)
 SELECT row_number() OVER (ORDER BY CASE WHEN :'integers'::boolean THEN edge.job::numeric END, edge.job), edge.job
 FROM pg_temp.edge

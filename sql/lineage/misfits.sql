@@ -2,26 +2,11 @@
 -- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), padded (the type drops trailing spaces), sample, longest (characters that are shown of each).
 -- Columns: jobs, misfit, sample.
 -- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
-\if :{?max_length}
-\else
-\set max_length 100
-\endif
-\if :{?bound}
-\else
-\set bound ''
-\endif
-\if :{?padded}
-\else
-\set padded false
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
-\if :{?longest}
-\else
-\set longest 2147483647
-\endif
+-- Default max_length: 100
+-- Default bound: ''
+-- Default padded: false
+-- Default sample: 10
+-- Default longest: 2147483647
 SELECT count(*) AS jobs, count(*) > 0 AS misfit,
        coalesce((array_agg(left(top, :'longest'::integer) ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
 FROM (

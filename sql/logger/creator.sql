@@ -1,14 +1,8 @@
 -- The job that created an entity: that of its first CREATED row.
 -- Parameters: entity_type, entity_id. Returns one row or none: job, parent, root (NULL where it holds none).
 -- Lock: ACCESS SHARE.
-\if :{?entity_type}
-\else
-\set entity_type ALBUM
-\endif
-\if :{?entity_id}
-\else
-\set entity_id 00000000-0000-0000-0000-000000000000
-\endif
+-- Default entity_type: ALBUM
+-- Default entity_id: 00000000-0000-0000-0000-000000000000
 SELECT held.job, held.parent, held.root
 FROM (SELECT NULL::pg_catalog.text AS "root_job_id") AS absent
 CROSS JOIN LATERAL (

@@ -3,10 +3,7 @@
 -- Parameters: entries (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
 -- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there. It leaves out the last
 -- line where the server refuses it: where the table has rules, or a deferrable unique constraint.
-\if :{?entries}
-\else
-\set entries '[]'
-\endif
+-- Default entries: '[]'
 INSERT INTO "public"."LlamaLog" (
   "id",
   "entity_type",

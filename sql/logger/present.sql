@@ -2,10 +2,7 @@
 -- Parameters: entries (a JSON array of objects, by the names of the columns).
 -- Returns one row for each that is: position, from 1.
 -- Lock: ACCESS SHARE.
-\if :{?entries}
-\else
-\set entries '[]'
-\endif
+-- Default entries: '[]'
 SELECT given.position
 FROM pg_catalog.json_array_elements(:'entries'::pg_catalog.json) WITH ORDINALITY AS given(entry, position)
 CROSS JOIN LATERAL pg_catalog.json_populate_record(NULL::"public"."LlamaLog", given.entry) AS filled

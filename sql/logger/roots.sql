@@ -3,10 +3,7 @@
 -- Returns one row a job that is logged: job, root (NULL where its rows hold none, or several; the job itself where they hold none
 -- and name no parent).
 -- Lock: ACCESS SHARE.
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
+-- Default jobs: '{}'
 SELECT held.job,
        CASE WHEN pg_catalog.min(held.root) OPERATOR(pg_catalog.=) pg_catalog.max(held.root) THEN pg_catalog.min(held.root)
             WHEN NOT pg_catalog.bool_or(held.root IS NOT NULL OR held.below) THEN held.job END AS root

@@ -5,18 +5,9 @@
 --   exclusion constraint is, which ON CONFLICT refuses), readable (ids can be read,
 --   all of them), encoding (of the database), others (an array: what can keep a row out without an error, besides its id).
 -- Lock: none on the relation.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?key}
-\else
-\set key 'id'
-\endif
-\if :{?columns}
-\else
-\set columns '{id,job_id}'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default key: 'id'
+-- Default columns: '{id,job_id}'
 WITH relation AS (
   SELECT c.oid, c.relkind, k.attnum AS key
   FROM pg_catalog.pg_class AS c

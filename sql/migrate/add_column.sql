@@ -1,9 +1,6 @@
 -- The root column: job_id's type, nullable, a change of the catalogs only; and its comment, which says what NULL means, and tells
 -- undo that it was llamactl that added the column. Lock: ACCESS EXCLUSIVE.
-\if :{?root_type}
-\else
-\set root_type 'character varying(100)'
-\endif
+-- Default root_type: 'character varying(100)'
 ALTER TABLE "public"."LlamaLog" ADD COLUMN "root_job_id" :root_type;
 
 DO $comment$

@@ -1,6 +1,3 @@
 -- One run at a time: tried, never waited for. Parameter: relation (the table's oid, or its name as regclass reads it). Returns: claimed. Lock: an advisory one.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT pg_try_advisory_xact_lock(1819042145, (:'relation'::regclass::oid::bigint - 2147483648)::integer) AS claimed;

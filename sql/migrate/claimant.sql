@@ -1,9 +1,6 @@
 -- Who holds the claim on the table (claim.sql). Parameter: relation (the table's oid, or its name as regclass reads it). Returns what
 -- catalog/locks.sql returns. Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT locks.pid, session.usename::text AS user_name, coalesce(session.application_name, '') AS application, session.state,
        'the claim on the table' AS mode, true AS granted,
        extract(epoch FROM clock_timestamp() - session.xact_start)::float8 AS age_seconds, NULL::float8 AS wait_seconds,

@@ -1,8 +1,5 @@
 -- Fills the rows that lack their root; a value that is there is never overwritten. Lock: ROW EXCLUSIVE.
-\if :{?root_cast}
-\else
-\set root_cast pg_catalog.text
-\endif
+-- Default root_cast: pg_catalog.text
 UPDATE "public"."LlamaLog" AS log
 SET "root_job_id" = CAST(lineage.root AS :root_cast)
 FROM pg_temp.lineage

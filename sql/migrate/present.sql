@@ -3,22 +3,10 @@
 -- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name, and
 -- create_index.sql would make the same), index_marked (mark_index.sql says that llamactl made it), check_present, check_validated
 -- (not merely NOT VALID), check_enforced (from Postgres 18 on a CHECK may be NOT ENFORCED), comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?root_column}
-\else
-\set root_column root_job_id
-\endif
-\if :{?check}
-\else
-\set check 'LlamaLog_job_id_not_parent_check'
-\endif
-\if :{?index}
-\else
-\set index 'LlamaLog_root_job_id_idx'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default root_column: root_job_id
+-- Default check: 'LlamaLog_job_id_not_parent_check'
+-- Default index: 'LlamaLog_root_job_id_idx'
 WITH root AS (
   SELECT attnum, attcollation
   FROM pg_catalog.pg_attribute

@@ -1,12 +1,6 @@
 -- Ends the run's former step, and begins the next. Parameters: run, name. Returns nothing. Lock: none on the user's table.
-\if :{?run}
-\else
-\set run 1
-\endif
-\if :{?name}
-\else
-\set name 'fill'
-\endif
+-- Default run: 1
+-- Default name: 'fill'
 WITH former AS (
   UPDATE llamactl.step SET ended_at = pg_catalog.clock_timestamp() WHERE run_id OPERATOR(pg_catalog.=) :'run'::bigint AND ended_at IS NULL
 )

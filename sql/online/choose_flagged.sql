@@ -1,14 +1,8 @@
 -- The root flag wins: the pending rows in some pages whose parent is to be cleared. Their keys become text here, and not where they
 -- are cleared, which fires the user's triggers, under the user's own settings.
 -- Parameters: first_page, end_page (not included). Returns nothing. Lock: ROW SHARE.
-\if :{?first_page}
-\else
-\set first_page 0
-\endif
-\if :{?end_page}
-\else
-\set end_page 64
-\endif
+-- Default first_page: 0
+-- Default end_page: 64
 WITH former AS (
   DELETE FROM pg_temp.clearing
 )

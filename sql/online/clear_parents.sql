@@ -1,14 +1,8 @@
 -- Clears the parents of the rows of pg_temp.clearing. A trigger may suppress or change it: judge_cleared.sql tells which are NULL then.
 -- Parameters: first_page, end_page (as choose_flagged.sql had them). Returns nothing. Comes after choose_flagged.sql.
 -- Lock: ROW EXCLUSIVE.
-\if :{?first_page}
-\else
-\set first_page 0
-\endif
-\if :{?end_page}
-\else
-\set end_page 64
-\endif
+-- Default first_page: 0
+-- Default end_page: 64
 UPDATE "public"."LlamaLog" AS log
 SET "parent_job_id" = NULL
 FROM pg_temp.clearing

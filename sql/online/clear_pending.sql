@@ -1,9 +1,6 @@
 -- The rows whose parent the root flag disregards, and is to be cleared. Parameter: old_seconds (from this age on a row counts as old).
 -- Lock: ACCESS SHARE.
-\if :{?old_seconds}
-\else
-\set old_seconds 600
-\endif
+-- Default old_seconds: 600
 INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent)
 SELECT seen.place, 0, (seen.place::text::point)[0]::bigint, false,
        (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE, true,

@@ -1,13 +1,7 @@
 -- The client of a session, as client.sql left word of it. Parameters: pid, host (the number of the machine that asks).
 -- Returns: client (its process), or nothing where it is elsewhere. Lock: none.
-\if :{?pid}
-\else
-\set pid 0
-\endif
-\if :{?host}
-\else
-\set host 0
-\endif
+-- Default pid: 0
+-- Default host: 0
 SELECT locks.objid::bigint AS client
 FROM pg_catalog.pg_locks AS locks
 WHERE locks.locktype = 'advisory' AND locks.objsubid = 2 AND locks.mode = 'ShareLock' AND locks.pid = :'pid'::integer

@@ -1,9 +1,6 @@
 -- The steps at which runs were interrupted, and drop_users_index wherever one of them came to it. Parameter: runs (their ids).
 -- Returns: name ('': before its first step). Lock: none on the user's table.
-\if :{?runs}
-\else
-\set runs '{}'
-\endif
+-- Default runs: '{}'
 SELECT DISTINCT coalesce(step.name, '') AS name
 FROM llamactl.run
 LEFT JOIN llamactl.step ON step.run_id = run.id AND (step.ended_at IS NULL OR step.name = 'drop_users_index')

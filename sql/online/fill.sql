@@ -3,34 +3,13 @@
 -- that are elsewhere by now, or whose ids are others than when the lineage was worked out. Lock: ROW EXCLUSIVE.
 -- Parameters: first_page, end_page (not included), pass (from 0), prune (true: the pages are read first, since rows that are fetched
 -- by their place prune none), overwrite, keyed (see fill_pending.sql). Returns nothing.
-\if :{?first_page}
-\else
-\set first_page 0
-\endif
-\if :{?end_page}
-\else
-\set end_page 64
-\endif
-\if :{?pass}
-\else
-\set pass 0
-\endif
-\if :{?prune}
-\else
-\set prune true
-\endif
-\if :{?overwrite}
-\else
-\set overwrite false
-\endif
-\if :{?keyed}
-\else
-\set keyed false
-\endif
-\if :{?root_cast}
-\else
-\set root_cast pg_catalog.text
-\endif
+-- Default first_page: 0
+-- Default end_page: 64
+-- Default pass: 0
+-- Default prune: true
+-- Default overwrite: false
+-- Default keyed: false
+-- Default root_cast: pg_catalog.text
 WITH pruned AS MATERIALIZED (
   SELECT pg_catalog.count(*) AS rows
   FROM "public"."LlamaLog" AS log

@@ -2,26 +2,11 @@
 -- to them. Parameters: keyed (true: what is tried is noted, and compared), overwrite (true: also those that hold another root than the
 -- computed one), grace_seconds (rows younger than this whose chain leaves the log are left alone), old_seconds (from this age on a
 -- row counts as old), passes (over each page; see fill.sql). Lock: ACCESS SHARE.
-\if :{?keyed}
-\else
-\set keyed false
-\endif
-\if :{?overwrite}
-\else
-\set overwrite false
-\endif
-\if :{?grace_seconds}
-\else
-\set grace_seconds 600
-\endif
-\if :{?old_seconds}
-\else
-\set old_seconds 600
-\endif
-\if :{?passes}
-\else
-\set passes 1
-\endif
+-- Default keyed: false
+-- Default overwrite: false
+-- Default grace_seconds: 600
+-- Default old_seconds: 600
+-- Default passes: 1
 INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent, root, row_id)
 SELECT wanted.place, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old, wanted.flagged,
        coalesce(former.times, 0),

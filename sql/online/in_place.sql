@@ -1,17 +1,8 @@
 -- Whether the pending rows of some pages are where they were, of a table that has another file by now: SET TABLESPACE moves no row,
 -- VACUUM FULL and CLUSTER do. Parameters: task, first_page, end_page (not included). Returns one row: moved. Lock: ACCESS SHARE.
-\if :{?task}
-\else
-\set task fill
-\endif
-\if :{?first_page}
-\else
-\set first_page 0
-\endif
-\if :{?end_page}
-\else
-\set end_page 64
-\endif
+-- Default task: fill
+-- Default first_page: 0
+-- Default end_page: 64
 SELECT count(seen.place) * 2 < count(*) AS moved
 FROM pg_temp.pending
 LEFT JOIN :target AS seen

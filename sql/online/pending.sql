@@ -6,10 +6,7 @@
 -- tried), uncleared (the same, of parents), tried (rows that the session has tried to fill and has noted), filenode (the file that their
 -- places are in). Lock: none.
 -- Parameter: relation (the table's oid, or its name as regclass reads it).
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT count(*) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_rows,
        count(*) FILTER (WHERE task = 'fill' AND NOT vain AND bare) AS bare_rows,
        count(DISTINCT page) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_pages,

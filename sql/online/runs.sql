@@ -5,18 +5,9 @@
 -- Returns: id, command, backend_pid, began_at, ended_at (NULL: it runs, or was interrupted), rows_done, rows_total,
 --   rows_per_second, waits_for, waits_since, same_table (false: its table is gone), same_name, restored (recorded before the
 --   database was restored). Lock: none on the user's table. Comes after create_state.sql.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default schema: 'public'
+-- Default table: 'LlamaLog'
 SELECT recorded.id, recorded.command, recorded.backend_pid, recorded.began_at, recorded.ended_at, recorded.rows_done,
        recorded.rows_total, recorded.rows_per_second, recorded.waits_for, recorded.waits_since, recorded.same_table,
        recorded.same_name, recorded.restored

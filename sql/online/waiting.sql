@@ -1,9 +1,6 @@
 -- Whether a session waits for a lock on the table: then a batch would only stand in its way. Returns one row: waiting.
 -- Parameter: relation (the table's oid, or its name as regclass reads it). Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT EXISTS (
   SELECT
   FROM pg_catalog.pg_locks AS locks

@@ -18,30 +18,12 @@
 --   state publication  of the schema llamactl, or of a table in it
 --   slot (a logical one of this database), trigger (or rule, which an UPDATE of root or parent fires),
 --   unvalidated check (NOT VALID)
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?job}
-\else
-\set job 'job_id'
-\endif
-\if :{?parent}
-\else
-\set parent 'parent_job_id'
-\endif
-\if :{?root}
-\else
-\set root 'root_job_id'
-\endif
-\if :{?index}
-\else
-\set index 'LlamaLog_root_job_id_idx'
-\endif
-\if :{?check}
-\else
-\set check 'LlamaLog_job_id_not_parent_check'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default job: 'job_id'
+-- Default parent: 'parent_job_id'
+-- Default root: 'root_job_id'
+-- Default index: 'LlamaLog_root_job_id_idx'
+-- Default check: 'LlamaLog_job_id_not_parent_check'
 WITH firing AS (
   SELECT CASE WHEN current_setting('session_replication_role') = 'replica' THEN '{R,A}' ELSE '{O,A}' END::"char"[] AS states
 ), wanted AS (

@@ -1,9 +1,6 @@
 -- Rows that hold another root than the computed one, once lineage is resolved. Parameters: sample.
 -- Returns: row_id, the first so many. Lock: ACCESS SHARE (reads every row).
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default sample: 10
 SELECT entry.row_id
 FROM :entry AS entry
 LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)

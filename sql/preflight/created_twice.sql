@@ -1,9 +1,6 @@
 -- Entities that several rows of one root say to have CREATED, once lineage is resolved. Parameters: sample.
 -- Returns one row: entities (each counted once a root), sample. Lock: ACCESS SHARE (reads every row).
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default sample: 10
 WITH created AS MATERIALIZED (
   SELECT entry.kind, entry.entity, entry.job
   FROM (SELECT NULL::text AS "entity_type") AS absent

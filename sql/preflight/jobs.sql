@@ -1,14 +1,8 @@
 -- Jobs to be told of, once lineage is resolved. Parameters: depth (from which a chain is deep), sample.
 -- Returns one row a subject that has any: subject (ambiguous, dangling, deep), number (of jobs), sample (the deepest first, else by id).
 -- Lock: none.
-\if :{?depth}
-\else
-\set depth 8
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default depth: 8
+-- Default sample: 10
 WITH found AS MATERIALIZED (
   SELECT 'ambiguous' AS subject, job, 0 AS depth FROM pg_temp.lineage WHERE ambiguous
   UNION ALL

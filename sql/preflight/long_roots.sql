@@ -1,14 +1,8 @@
 -- Roots that no entry of a btree index can hold, once lineage is resolved. What counts is the size after compression, which the
 -- temporary table that holds them tells. Parameters: sample, longest (characters that are shown of each).
 -- Returns one row: number, sample. Lock: none.
-\if :{?sample}
-\else
-\set sample 10
-\endif
-\if :{?longest}
-\else
-\set longest 2147483647
-\endif
+-- Default sample: 10
+-- Default longest: 2147483647
 WITH long AS MATERIALIZED (
   SELECT DISTINCT lineage.root
   FROM pg_temp.lineage

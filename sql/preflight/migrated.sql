@@ -1,14 +1,8 @@
 -- Since when rows are expected to have a root: what the comment says that the migration gave the root column.
 -- Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
 -- Returns one row: since (a date as text, in UTC; NULL where the comment is another one). Reads catalogs only. Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?root_column}
-\else
-\set root_column root_job_id
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default root_column: root_job_id
 SELECT substring(
     (SELECT col_description(attrelid, attnum)
      FROM pg_catalog.pg_attribute

@@ -1,10 +1,7 @@
 -- Prepared transactions of this database that hold a lock on the table, or are more than a minute old.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns: gid, owner, age_seconds, locks (whether on the table).
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT found.gid, found.owner, found.age_seconds, found.locks
 FROM (
   SELECT p.gid, p.owner::text AS owner,

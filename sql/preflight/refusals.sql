@@ -8,46 +8,16 @@
 -- Of the triggers are those listed that begin with RAISE, or with IF ... THEN RAISE: others cannot be judged without firing them.
 -- The queries name what they use with its schema, as the server writes it under the pinned search path, and are to run under that path.
 -- Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?key}
-\else
-\set key id
-\endif
-\if :{?job}
-\else
-\set job job_id
-\endif
-\if :{?parent}
-\else
-\set parent parent_job_id
-\endif
-\if :{?flag}
-\else
-\set flag is_root_job
-\endif
-\if :{?root}
-\else
-\set root ''
-\endif
-\if :{?stored_type}
-\else
-\set stored_type text
-\endif
-\if :{?clearing}
-\else
-\set clearing true
-\endif
-\if :{?overwrite}
-\else
-\set overwrite false
-\endif
-\if :{?users_code}
-\else
-\set users_code true
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default key: id
+-- Default job: job_id
+-- Default parent: parent_job_id
+-- Default flag: is_root_job
+-- Default root: ''
+-- Default stored_type: text
+-- Default clearing: true
+-- Default overwrite: false
+-- Default users_code: true
 WITH log AS (
   SELECT c.oid, c.relname, format('%I.%I', n.nspname, c.relname) AS shown
   FROM pg_catalog.pg_class AS c

@@ -5,18 +5,9 @@
 --   update (of the table), temporary (on the database), create_index (CREATE on the table's schema, for whoever has the owner's rights), foreign_tablespace (default_tablespace,
 --   where the role may not create in it; else NULL), sees_others, inherits
 --   (memberships count at once), beyond_owner (a superuser, unlike the owner, whose code would run with its rights), standby.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?enum_schema}
-\else
-\set enum_schema 'public'
-\endif
-\if :{?enum}
-\else
-\set enum 'LlamaLogCategory'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default enum_schema: 'public'
+-- Default enum: 'LlamaLogCategory'
 WITH category AS (
   SELECT t.typowner AS owner, n.oid AS schema_id
   FROM pg_catalog.pg_type AS t

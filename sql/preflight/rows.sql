@@ -1,10 +1,7 @@
 -- Rows to be told of, once lineage is resolved. Parameters: sample.
 -- Returns one row a subject that has any: subject (blank, self-parent, contradictory), number (of rows), sample (row ids).
 -- Lock: ACCESS SHARE (reads every row).
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default sample: 10
 WITH found AS MATERIALIZED (
   SELECT row_id, blank, self_parent, disregarded_parent IS NOT NULL AS contradictory
   FROM :entry AS entry

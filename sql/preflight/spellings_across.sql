@@ -1,14 +1,8 @@
 -- As spellings.sql, with both columns taken together: for columns of one type and one collation. Parameters: sample,
 -- longest (characters that are shown of each).
 -- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
-\if :{?sample}
-\else
-\set sample 10
-\endif
-\if :{?longest}
-\else
-\set longest 2147483647
-\endif
+-- Default sample: 10
+-- Default longest: 2147483647
 WITH spelled AS MATERIALIZED (
   SELECT min(ids.id::text COLLATE "C") AS one, max(ids.id::text COLLATE "C") AS other
   FROM (

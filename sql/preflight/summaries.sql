@@ -2,10 +2,7 @@
 -- Logged for a job are the tracks of its own rows, of the jobs directly below it, and, where it is a root, of all below it. A track row
 -- without an id, such as a failure, stands for a track of its own. Rows without job and parent are left out.
 -- Parameters: sample. Returns one row: rows, sample. Lock: ACCESS SHARE (reads every row; once more where metadata counts tracks).
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default sample: 10
 WITH told AS MATERIALIZED (
   SELECT counting.row_id, counting.job, counting.told_tracks
   FROM (

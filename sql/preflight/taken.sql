@@ -1,14 +1,8 @@
 -- What has a name that llamactl uses, and is not llamactl's. Reads catalogs only, which any role may.
 -- Parameters: relation (oid, or a name as regclass reads it), guard (the name of the guard's function).
 -- Returns: what (in words), parents (true: it has the name of the table that parents are saved in). Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?guard}
-\else
-\set guard 'LlamaLog_guard'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default guard: 'LlamaLog_guard'
 WITH kept AS (
   SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'llamactl'
 )

@@ -2,14 +2,8 @@
 -- Parameters: since_epoch (seconds since 1970), sample.
 -- Returns one row: rows, computable (those of them whose root can be computed), sample (row ids, the newest first).
 -- Lock: ACCESS SHARE (reads every row).
-\if :{?since_epoch}
-\else
-\set since_epoch 0
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default since_epoch: 0
+-- Default sample: 10
 WITH unrooted AS MATERIALIZED (
   SELECT entry.row_id, entry.created_epoch, graded.root IS NOT NULL AS computable
   FROM :entry AS entry

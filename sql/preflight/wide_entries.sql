@@ -1,9 +1,6 @@
 -- Rows whose job and parent together exceed what an entry of the guard's index can hold, after compression.
 -- Parameters: sample. Returns one row: number (of rows), sample (row ids). Lock: ACCESS SHARE (reads every row).
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default sample: 10
 WITH wide AS MATERIALIZED (
   SELECT log."id"::text AS row_id
   FROM "public"."LlamaLog" AS log

@@ -3,14 +3,8 @@
 -- Returns one row a row: id (as text), names (of the columns, in their order), texts (their values, cut; NULL: NULL),
 --   sizes (the values' characters, uncut), structured (which of them are JSON arrays and objects).
 -- Lock: ACCESS SHARE.
-\if :{?ids}
-\else
-\set ids '{}'
-\endif
-\if :{?most}
-\else
-\set most 10000
-\endif
+-- Default ids: '{}'
+-- Default most: 10000
 SELECT log.id, whole.names, whole.texts, whole.sizes, whole.structured
 FROM (
   SELECT log."id"::text AS id,

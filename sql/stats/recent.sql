@@ -4,18 +4,9 @@
 --   missing_rows (they have a parent, store no root, and a root can be computed), missing_sample (row, job, parent as JSON, the newest
 --   first), cyclic_rows and ambiguous_rows (they have a parent and rightly no root).
 -- Lock: ACCESS SHARE.
-\if :{?since}
-\else
-\set since '-infinity'
-\endif
-\if :{?depth}
-\else
-\set depth 8
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default since: '-infinity'
+-- Default depth: 8
+-- Default sample: 10
 WITH recent AS MATERIALIZED (
   SELECT entry.row_id, entry.job, entry.parent, entry.created, entry.bare,
          lineage.job IS NOT NULL AS known, lineage.ambiguous, lineage.depth,

@@ -1,9 +1,6 @@
 -- How many roots the log has, as computed; comes after lineage is resolved. Parameter: days (over which growth is told).
 -- Returns one row: roots, recent_roots (whose first row is of these days). Lock: ACCESS SHARE.
-\if :{?days}
-\else
-\set days 30
-\endif
+-- Default days: 30
 SELECT count(*) AS roots,
        count(*) FILTER (
          WHERE extract(epoch FROM now()) - first_epoch BETWEEN 0 AND :'days'::integer * 86400) AS recent_roots

@@ -4,18 +4,9 @@
 --   where no row tells its time), recent_rows (of these days), recent_roots (whose first row is of these days), largest_roots and
 --   largest_rows (arrays: the roots with the most rows, and how many).
 -- Lock: ACCESS SHARE.
-\if :{?days}
-\else
-\set days 30
-\endif
-\if :{?largest}
-\else
-\set largest 5
-\endif
-\if :{?since_seconds}
-\else
-\set since_seconds 86400
-\endif
+-- Default days: 30
+-- Default largest: 5
+-- Default since_seconds: 86400
 WITH held AS MATERIALIZED (
   SELECT entry.root, count(*) AS rows, max(entry.age) AS oldest,
          count(*) FILTER (WHERE entry.age BETWEEN 0 AND :'days'::integer) AS recent_rows

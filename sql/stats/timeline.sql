@@ -1,13 +1,7 @@
 -- A root's rows, oldest first: what an application asks for. Parameters: root, most (rows).
 -- Returns all columns of the table. Lock: ACCESS SHARE.
-\if :{?root}
-\else
-\set root ''
-\endif
-\if :{?most}
-\else
-\set most 100000
-\endif
+-- Default root: ''
+-- Default most: 100000
 SELECT entry.*
 FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent
 CROSS JOIN LATERAL (

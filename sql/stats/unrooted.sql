@@ -2,14 +2,8 @@
 -- are among them. Parameters: since (a time, in UTC), sample.
 -- Returns one row: rows, sample (an array of row, job, parent as JSON, the newest first).
 -- Lock: ACCESS SHARE.
-\if :{?since}
-\else
-\set since '-infinity'
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default since: '-infinity'
+-- Default sample: 10
 WITH unrooted AS MATERIALIZED (
   SELECT entry.row_id, entry.job, entry.parent, entry.created
   FROM (SELECT NULL::text AS "root_job_id", NULL::timestamptz AS "created_at") AS absent

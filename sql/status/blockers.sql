@@ -1,9 +1,6 @@
 -- Who keeps a backend waiting; a prepared transaction too. Parameter: pid. Returns what catalog/locks.sql returns, the oldest
 -- transaction first. Lock: none.
-\if :{?pid}
-\else
-\set pid 0
-\endif
+-- Default pid: 0
 WITH blocker AS (
   SELECT DISTINCT blocking.pid FROM unnest(pg_blocking_pids(:'pid'::integer)) AS blocking (pid)
 )

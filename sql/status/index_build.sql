@@ -1,10 +1,7 @@
 -- The index that a backend builds, as far as the role may see it. Parameter: pid.
 -- Returns one row, or none: index_name, phase, blocks_done, blocks_total, lockers_done and lockers_total (transactions waited for).
 -- Lock: none.
-\if :{?pid}
-\else
-\set pid 0
-\endif
+-- Default pid: 0
 SELECT coalesce(c.relname::text, '') AS index_name, built.phase, built.blocks_done, built.blocks_total, built.lockers_done,
        built.lockers_total
 FROM pg_catalog.pg_stat_progress_create_index AS built

@@ -1,8 +1,5 @@
 -- The lock that a backend waits for. Parameter: pid. Returns one row, or none: wanted, since. Lock: none.
-\if :{?pid}
-\else
-\set pid 0
-\endif
+-- Default pid: 0
 SELECT CASE wanted.locktype
          WHEN 'relation' THEN wanted.mode || ' on ' || wanted.relation::regclass::text
          WHEN 'virtualxid' THEN 'transactions that began earlier'

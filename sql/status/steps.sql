@@ -1,9 +1,6 @@
 -- The steps of a run, in their order. Parameter: run. Returns: name, began_at, ended_at (NULL: it is the one at work, or was cut).
 -- Lock: none on the user's table. Comes after online/create_state.sql.
-\if :{?run}
-\else
-\set run 1
-\endif
+-- Default run: 1
 SELECT step.name, step.began_at, step.ended_at
 FROM llamactl.step
 WHERE step.run_id = :'run'::bigint

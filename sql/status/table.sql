@@ -1,14 +1,8 @@
 -- What a glance tells of the table. Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
 -- Returns one row: root_column_present, root_index_present (a valid index has it alone), guard_present, state_present (runs are recorded in this database), as_of (the server's clock).
 -- Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?root_column}
-\else
-\set root_column root_job_id
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default root_column: root_job_id
 SELECT EXISTS (
          SELECT FROM pg_catalog.pg_attribute
          WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped) AS root_column_present,

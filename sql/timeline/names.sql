@@ -2,10 +2,7 @@
 --   operation for its name or title.
 -- Parameters: ids (an array, in the key's type).
 -- Returns one row an entity: id, name. Lock: ACCESS SHARE.
-\if :{?ids}
-\else
-\set ids '{}'
-\endif
+-- Default ids: '{}'
 SELECT entity."id"::text AS id, entity."operation"::text AS name
 FROM "public"."LlamaLog" AS entity
 WHERE entity."id" = ANY (:'ids') AND entity."operation" IS NOT NULL;

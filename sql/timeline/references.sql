@@ -4,10 +4,7 @@
 --   name or title), usable (the role may use the schema), granted (it may read both columns), hidden (row security hides
 --   rows from it). Keys of several columns tell no row by one of them, and are left out.
 -- Lock: none on the user's table.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT DISTINCT ON (own.attname)
   own.attname::text AS column_name,
   n.nspname::text AS schema_name,

@@ -14,90 +14,27 @@
 --   parent also where the root flag disregards it), root (as it is stored), album_id, artist_id, track_id, all
 --   text; tracked (it has a root), is_root (its job is one).
 -- Lock: ACCESS SHARE.
-\if :{?of_root}
-\else
-\set of_root false
-\endif
-\if :{?types}
-\else
-\set types '{ALBUM}'
-\endif
-\if :{?entity}
-\else
-\set entity '00000000-0000-0000-0000-000000000000'
-\endif
-\if :{?album}
-\else
-\set album '00000000-0000-0000-0000-000000000000'
-\endif
-\if :{?artist}
-\else
-\set artist '00000000-0000-0000-0000-000000000000'
-\endif
-\if :{?track}
-\else
-\set track '00000000-0000-0000-0000-000000000000'
-\endif
-\if :{?ties}
-\else
-\set ties '{}'
-\endif
-\if :{?roots}
-\else
-\set roots '{}'
-\endif
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
-\if :{?parents}
-\else
-\set parents '{}'
-\endif
-\if :{?tops}
-\else
-\set tops '{}'
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
-\if :{?no_orphans}
-\else
-\set no_orphans false
-\endif
-\if :{?categories}
-\else
-\set categories '{CREATED,LINKED}'
-\endif
-\if :{?since}
-\else
-\set since '-infinity'
-\endif
-\if :{?until}
-\else
-\set until 'infinity'
-\endif
-\if :{?after_created}
-\else
-\set after_created '-infinity'
-\endif
-\if :{?after_root}
-\else
-\set after_root false
-\endif
-\if :{?after_id}
-\else
-\set after_id ''
-\endif
-\if :{?known}
-\else
-\set known '{SUCCESS,PARTIAL_SUCCESS,FAILED,NO_DATA_AVAILABLE,SKIPPED}'
-\endif
-\if :{?most}
-\else
-\set most 50
-\endif
+-- Default of_root: false
+-- Default types: '{ALBUM}'
+-- Default entity: '00000000-0000-0000-0000-000000000000'
+-- Default album: '00000000-0000-0000-0000-000000000000'
+-- Default artist: '00000000-0000-0000-0000-000000000000'
+-- Default track: '00000000-0000-0000-0000-000000000000'
+-- Default ties: '{}'
+-- Default roots: '{}'
+-- Default jobs: '{}'
+-- Default parents: '{}'
+-- Default tops: '{}'
+-- Default trust_root_flag: true
+-- Default no_orphans: false
+-- Default categories: '{CREATED,LINKED}'
+-- Default since: '-infinity'
+-- Default until: 'infinity'
+-- Default after_created: '-infinity'
+-- Default after_root: false
+-- Default after_id: ''
+-- Default known: '{SUCCESS,PARTIAL_SUCCESS,FAILED,NO_DATA_AVAILABLE,SKIPPED}'
+-- Default most: 50
 WITH typed AS (
   -- Never run: it gives the arrays their columns' types, so that these can use their indexes.
   SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')

@@ -6,27 +6,12 @@
 --   and largest root that these store), is_child (some of them names a parent), is_parent (it has no row of its own, but
 --   some row names it as its parent).
 -- Lock: ACCESS SHARE.
-\if :{?job}
-\else
-\set job ''
-\endif
-\if :{?parent}
-\else
-\set parent ''
-\endif
-\if :{?root}
-\else
-\set root ''
-\endif
-\if :{?own}
-\else
-\set own true
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
 -- The bare comparisons can use an index; the second ones tell what the column's type takes for equal.
+-- Default job: ''
+-- Default parent: ''
+-- Default root: ''
+-- Default own: true
+-- Default trust_root_flag: true
 SELECT named.is_root, own_rows.row_count, own_rows.root_lo, own_rows.root_hi, own_rows.is_child, below.is_parent
 FROM (
   SELECT EXISTS (

@@ -5,18 +5,9 @@
 --   roots).
 -- For id columns of one type and collation only; reach.sql does without that, and without an index.
 -- Lock: ACCESS SHARE.
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
-\if :{?roots}
-\else
-\set roots '{}'
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
+-- Default jobs: '{}'
+-- Default roots: '{}'
+-- Default trust_root_flag: true
 WITH RECURSIVE walk AS (
   SELECT start.job, false AS walked
   FROM (SELECT NULL::text AS "root_job_id") AS absent

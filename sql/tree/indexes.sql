@@ -3,10 +3,7 @@
 -- Returns one row a column: name; and next, the column that comes next in the index (NULL: none, or an expression). A
 --   partial index counts where it leaves out only NULLs: no value is NULL.
 -- Lock: none on the user's table.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
+-- Default relation: '"public"."LlamaLog"'
 SELECT DISTINCT a.attname::text AS name, b.attname::text AS next
 FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid

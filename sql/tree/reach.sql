@@ -9,22 +9,10 @@
 -- 2. The walk finds a job's edges by binary search (width_bucket), so that no level of it reads the table again.
 -- 3. The hashes that it met become ids again. Two ids with one hash let a stray job in (one in 10^5 for ten million
 --    jobs): whoever calls walks over the rows themselves, and drops it. No job is ever missed.
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
-\if :{?upward}
-\else
-\set upward true
-\endif
-\if :{?roots}
-\else
-\set roots '{}'
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
+-- Default jobs: '{}'
+-- Default upward: true
+-- Default roots: '{}'
+-- Default trust_root_flag: true
 WITH RECURSIVE edge AS (
   -- Halved, so that one less is a bigint too.
   SELECT hashtextextended(named.child COLLATE "C", 0) / 2 AS child,

@@ -6,22 +6,10 @@
 --   duration_ms, error_message, created_at (ISO 8601), all text. Ids that the column's type takes for equal may be
 --   among them.
 -- Lock: ACCESS SHARE.
-\if :{?roots}
-\else
-\set roots '{}'
-\endif
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
-\if :{?parents}
-\else
-\set parents '{}'
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
+-- Default roots: '{}'
+-- Default jobs: '{}'
+-- Default parents: '{}'
+-- Default trust_root_flag: true
 SELECT entry.job,
        CASE WHEN NOT (:'trust_root_flag'::boolean AND entry.flagged AND entry.job IS NOT NULL) THEN entry.parent END AS parent,
        entry.root, entry.id, entry.operation, entry.category, entry.status, entry.entity_type, entry.entity_id,

@@ -3,14 +3,8 @@
 -- Returns one row a job: job. Those asked for are among them, and parents that are not logged.
 -- For id columns of one type and collation only; reach.sql does without that, and without an index.
 -- Lock: ACCESS SHARE.
-\if :{?jobs}
-\else
-\set jobs '{}'
-\endif
-\if :{?trust_root_flag}
-\else
-\set trust_root_flag true
-\endif
+-- Default jobs: '{}'
+-- Default trust_root_flag: true
 WITH RECURSIVE walk AS (
   -- No row is read here: the aggregate lends the array the column's type, so that the probes can use its index.
   SELECT unnest(coalesce(array_agg(none."parent_job_id"), :'jobs')) AS job

@@ -8,34 +8,13 @@
 -- any comment), trigger, function (the guard's), function_elsewhere (another table's trigger calls it), blockers (what would have
 -- to be dropped before the column), along (what of the user's goes with it), firing (the user's triggers that putting parents
 -- back fires). Lock: none.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?root_column}
-\else
-\set root_column root_job_id
-\endif
-\if :{?parent}
-\else
-\set parent parent_job_id
-\endif
-\if :{?index}
-\else
-\set index 'LlamaLog_root_job_id_idx'
-\endif
-\if :{?job_index}
-\else
-\set job_index 'LlamaLog_job_id_parent_job_id_idx'
-\endif
-\if :{?guard}
-\else
-\set guard 'LlamaLog_guard'
-\endif
-\if :{?leftovers}
-\else
-\set leftovers '{}'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default root_column: root_job_id
+-- Default parent: parent_job_id
+-- Default index: 'LlamaLog_root_job_id_idx'
+-- Default job_index: 'LlamaLog_job_id_parent_job_id_idx'
+-- Default guard: 'LlamaLog_guard'
+-- Default leftovers: '{}'
 WITH RECURSIVE log AS (
   SELECT :'relation'::regclass::oid AS oid
 ), commented AS (

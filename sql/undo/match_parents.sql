@@ -6,46 +6,16 @@
 -- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, key_column, key_type (of what tells its
 -- rows apart), max_length, bound, padded (what the parent column holds, as in lineage/misfits.sql), uuid (it holds uuids). Returns
 -- nothing. Comes after create_matched.sql. Lock: ACCESS SHARE.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
-\if :{?key_column}
-\else
-\set key_column id
-\endif
-\if :{?key_type}
-\else
-\set key_type uuid
-\endif
-\if :{?id_cast}
-\else
-\set id_cast uuid
-\endif
-\if :{?max_length}
-\else
-\set max_length 100
-\endif
-\if :{?bound}
-\else
-\set bound ''
-\endif
-\if :{?padded}
-\else
-\set padded false
-\endif
-\if :{?uuid}
-\else
-\set uuid false
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default schema: 'public'
+-- Default table: 'LlamaLog'
+-- Default key_column: id
+-- Default key_type: uuid
+-- Default id_cast: uuid
+-- Default max_length: 100
+-- Default bound: ''
+-- Default padded: false
+-- Default uuid: false
 WITH former AS (
   DELETE FROM pg_temp.matched
 ), saved AS MATERIALIZED (

@@ -6,18 +6,9 @@
 -- (records that undo needs no more), renamed (records of this table under another name), others (all that are under other names),
 -- formerly (the names of `renamed`), lost (tables that have records and are not there). Comes after match_parents.sql.
 -- Lock: none on the user's table.
-\if :{?relation}
-\else
-\set relation '"public"."LlamaLog"'
-\endif
-\if :{?schema}
-\else
-\set schema 'public'
-\endif
-\if :{?table}
-\else
-\set table 'LlamaLog'
-\endif
+-- Default relation: '"public"."LlamaLog"'
+-- Default schema: 'public'
+-- Default table: 'LlamaLog'
 WITH elsewhere AS (
   SELECT other.name, other.renamed, other.lost
   FROM (SELECT NULL::oid AS table_oid) AS absent  -- the table of 0.1 lacks it

@@ -1,9 +1,6 @@
 -- Puts back the parents that were cleared, the newest of each row, where the row still has none. It fires the user's triggers.
 -- Comes after match_parents.sql, in its transaction. Lock: ROW EXCLUSIVE.
-\if :{?parent_cast}
-\else
-\set parent_cast pg_catalog.text
-\endif
+-- Default parent_cast: pg_catalog.text
 UPDATE "public"."LlamaLog" AS log
 SET "parent_job_id" = CAST(matched.parent AS :parent_cast)
 FROM pg_temp.matched

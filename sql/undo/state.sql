@@ -3,10 +3,7 @@
 -- Returns one row: schema_ours (there is the schema, and migrate/create_schema.sql made it), parents, runs (their tables are
 -- there), tables (their oids), readable (the role may read them), others (what else is in the schema), unowned (what the role could not take off: it
 -- lacks the rights of the owner), owners (of these). Lock: none.
-\if :{?function}
-\else
-\set function 'LlamaLog_guard'
-\endif
+-- Default function: 'LlamaLog_guard'
 WITH kept AS (
   SELECT oid, nspowner, obj_description(oid, 'pg_namespace') LIKE 'Kept by llamactl%' AS ours
   FROM pg_catalog.pg_namespace

@@ -1,13 +1,7 @@
 -- Some of the jobs that local.sql counts, smallest id first. Parameters: check (split, unrooted or unlinked), sample.
 -- Columns: job, held, beside. Lock: none.
-\if :{?check}
-\else
-\set check split
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default check: split
+-- Default sample: 10
 SELECT DISTINCT ON (job) job, held, beside
 FROM :broken AS broken
 WHERE broken.check = :'check'

@@ -1,14 +1,8 @@
 -- The rows that do not hold what is computed, by kind, with some of them. Read only where the counts say that there are any.
 -- Parameters: grace_seconds, sample. Columns: kind (missing, waiting: missing but younger than the grace, wrong, unexpected), rows, sample
 -- (an array of row, job, held, computed as JSON). Lock: ACCESS SHARE.
-\if :{?grace_seconds}
-\else
-\set grace_seconds 600
-\endif
-\if :{?sample}
-\else
-\set sample 10
-\endif
+-- Default grace_seconds: 600
+-- Default sample: 10
 WITH faulty AS (
   SELECT entry.row_id, entry.job, entry.root AS held, graded.root AS computed,
          CASE WHEN entry.root IS NULL AND entry.created_epoch <= extract(epoch FROM now())
