@@ -10,11 +10,12 @@ WORKERS ?= 2
 export PYTHON
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help demo test test-slow bench lint clean
+.PHONY: help demo test test-unit test-slow bench lint clean
 
 help:
 	@echo "make demo       the whole migration on a private Postgres, narrated"
 	@echo "make test       the tests (5 to 6 minutes on 2 processors)"
+	@echo "make test-unit  those that need no server (within a minute)"
 	@echo "make test-slow  the tests that run for minutes"
 	@echo "make bench      the benchmark"
 	@echo "make lint       ruff, mypy, import contracts"
@@ -27,6 +28,9 @@ demo: .venv/demo.stamp
 test: .venv/dev.stamp
 	@memory=$$(sh scripts/memory_dir.sh); TMPDIR=$${memory:-/tmp} \
 	$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-unit: .venv/dev.stamp
+	@$(PYTEST) -m 'not slow' --numprocesses $(WORKERS) --dist worksteal $(PYTEST_ARGS) tests/unit
 
 test-slow: .venv/dev.stamp
 	@failed=0; \

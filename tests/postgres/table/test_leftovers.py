@@ -139,7 +139,7 @@ def test_a_server_crash_during_an_online_run(own_server: Server, insert_into: An
 
 
 SETTING, ENTRY, TARGET = re.split(
-    "(?=CREATE TEMPORARY VIEW)", Path(__file__).with_name("views_of_0_1.sql").read_text()
+    "(?=CREATE TEMPORARY VIEW)", (Path(__file__).parents[2] / "views_of_0_1.sql").read_text()
 )
 LEFT = "SELECT relname FROM pg_class WHERE relkind = 'v' AND relpersistence = 't' ORDER BY 1"
 

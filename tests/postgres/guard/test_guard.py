@@ -163,7 +163,7 @@ def test_what_else_is_in_the_schema_stays(log: Connection, call: Call) -> None:
 def old_guard(log: Connection, database: str) -> Connection:
     """A log under the guard of version 0.1, which trusted what rows held."""
     guard(database)
-    log.execute((Path(__file__).parent / "guard_0_1.sql").read_bytes())
+    log.execute((Path(__file__).parents[2] / "guard_0_1.sql").read_bytes())
     return log
 
 
@@ -208,7 +208,7 @@ def test_migrate_online_replaces_an_outdated_guard(
     old_guard: Connection, call: Call, database: str, disabled: bool
 ) -> None:
     assert run_here("migrate", "--online", "--yes", "--dsn", database).code == 0
-    old_guard.execute((Path(__file__).parent / "guard_0_1.sql").read_bytes())
+    old_guard.execute((Path(__file__).parents[2] / "guard_0_1.sql").read_bytes())
     if disabled:
         old_guard.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER zz_llamactl_guard')
     dry = run_here("migrate", "--online", "--dry-run", "--format", "json", "--dsn", database)

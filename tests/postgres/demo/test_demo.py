@@ -16,10 +16,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from libpq_variables import hostile
 from llamactl.postgres.server import PrivatePostgres
 from owners import alive, processes_in
 from pages import CHECKOUT
-from test_private_process import hostile
 
 COMMANDS = ["preflight", "migrate", "migrate", "verify", "tree"]
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -25,7 +25,7 @@ from standbys import standby_of
 
 Insert = Callable[[str, Any], None]
 
-OPERATING = (Path(__file__).parents[1] / "docs" / "operating.md").read_text()
+OPERATING = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
 MODES = ["session", "transaction", "statement"]
 WORDS = {"tree": ["a"], "timeline": ["--root", "a"], "preflight": ["--fail-on", "never"]}
 ASKING = ("migrate", "undo", "repair", "guard install", "guard remove")

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from test_poolers import call
 
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
@@ -21,7 +22,6 @@ from llamactl.undo.run import undo_migration
 from servers import Server, private_server
 from sessions import refused, session, settings_for
 from state_of_0_1 import CLEARED_PARENT, RUNS, SCHEMA
-from test_poolers import call
 
 Insert = Callable[[str, Any], None]
 
