@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/update_docs.py [PAGE ...]
 
-tests/postgres/cli/test_readme.py fails where a page shows what llamactl does not do. Then run this and read the diff.
+tests/postgres/cli/test_readme.py fails where a page shows what llamactl does not do. Then run this, and read
+the diff.
 """
 
 from __future__ import annotations

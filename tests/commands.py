@@ -52,3 +52,18 @@ def make_fill_slow(connection: psycopg.Connection[Any], seconds: float) -> None:
         CREATE TRIGGER slow BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION slow();
     """.encode()
     )
+
+
+WORDS = {"tree": ["a"], "timeline": ["--root", "a"], "preflight": ["--fail-on", "never"]}
+ASKING = ("migrate", "undo", "repair", "guard install", "guard remove")
+AT_ONCE = ("migrate --online", "repair")
+"""No row is too young for them."""
+
+
+def call(command: str, dsn: str) -> Any:
+    words = [*command.split(), *WORDS.get(command, [])]
+    if command.startswith(ASKING):
+        words.append("--yes")
+    if command in AT_ONCE:
+        words += ["--grace", "0s"]
+    return run_here(*words, "--dsn", dsn)

@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from test_poolers import call
 
+from commands import call
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
 from llamactl.migrate.run import migrate_table

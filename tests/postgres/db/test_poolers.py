@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from commands import make_fill_slow
+from commands import AT_ONCE, call, make_fill_slow
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
 from llamactl.db.pooler import LAST_QUERY, keeps_session
@@ -27,10 +27,6 @@ Insert = Callable[[str, Any], None]
 
 OPERATING = (Path(__file__).parents[3] / "docs" / "operating.md").read_text()
 MODES = ["session", "transaction", "statement"]
-WORDS = {"tree": ["a"], "timeline": ["--root", "a"], "preflight": ["--fail-on", "never"]}
-ASKING = ("migrate", "undo", "repair", "guard install", "guard remove")
-AT_ONCE = ("migrate --online", "repair")
-"""No row is too young for them."""
 ORDER = ("migrate --online", "repair", "guard install", "guard remove", "undo", "migrate")
 """Of those that change something; the others come before and after."""
 
@@ -48,15 +44,6 @@ def rows_of_the_table() -> dict[str, list[str]]:
         commands, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         found |= {command: cells for command in re.findall("`([a-z -]+)`", commands) if command != "job_id"}
     return found
-
-
-def call(command: str, dsn: str) -> Any:
-    words = [*command.split(), *WORDS.get(command, [])]
-    if command.startswith(ASKING):
-        words.append("--yes")
-    if command in AT_ONCE:
-        words += ["--grace", "0s"]
-    return run_here(*words, "--dsn", dsn)
 
 
 def roots(connection: Connection) -> dict[str, str | None]:
