@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from llamactl.db.session import Session
 from llamactl.findings.kinds import make_finding
 from llamactl.findings.refusal import refuse_findings
 from llamactl.model import CheckPolicy, Finding, Relation
@@ -21,6 +20,7 @@ from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.catalog import unsupported
 from llamactl.table.present import LABEL
 from llamactl.table.shape import UNREADABLE, shape_findings
+from llamactl.table.table import Table
 from llamactl.wording import shell
 
 TO_UPDATE = ("LL008", "LL015", "LL016", "LL026")
@@ -69,20 +69,18 @@ class TableFacts:
         return [one.name for one in self.attached if one.subject == subject]
 
 
-def find_blockers(session: Session, relation: Relation, names: Names, around: TableFacts) -> list[Finding]:
+def find_blockers(table: Table, around: TableFacts) -> list[Finding]:
     """Returns the error findings that the catalogs give cause for."""
     return [
-        *_rights(session, relation, names, around),
-        *shape_findings(relation),
-        *_names_taken(relation, around.attached),
-        *_unwritable(relation, around.attached),
+        *_rights(table, around),
+        *shape_findings(table.relation),
+        *_names_taken(table.relation, around.attached),
+        *_unwritable(table.relation, around.attached),
     ]
 
 
 def refuse_blockers(
-    session: Session,
-    relation: Relation,
-    names: Names,
+    table: Table,
     *,
     check: CheckPolicy = CheckPolicy.AUTO,
     writing: bool = True,
@@ -93,71 +91,71 @@ def refuse_blockers(
     Unless `writing`, only what computing needs is asked for: a dry run needs no right to alter the table.
     `passed`: findings that are no obstacle to the caller.
     """
-    around = inspect_table(session, relation, names)
+    around = inspect_table(table)
     no_obstacle = {*passed, *(["LL012"] if check is CheckPolicy.NO else [])}
     if not writing:
         no_obstacle |= set(_TO_ALTER) if around.rights.standby else {"LL005", *_TO_ALTER}
-    refuse_findings(
-        one for one in find_blockers(session, relation, names, around) if one.id not in no_obstacle
-    )
+    refuse_findings(one for one in find_blockers(table, around) if one.id not in no_obstacle)
 
 
-def refuse_without_temporary(session: Session, relation: Relation, names: Names) -> None:
+def refuse_without_temporary(table: Table) -> None:
     """Raises LlamactlError (permission) where no temporary table can be created, as on a standby."""
-    around = inspect_table(session, relation, names)
+    around = inspect_table(table)
     impossible = "LL005" if around.rights.standby else "LL003"
-    refuse_findings(one for one in find_blockers(session, relation, names, around) if one.id == impossible)
+    refuse_findings(one for one in find_blockers(table, around) if one.id == impossible)
 
 
-def refuse_unwritable(session: Session, relation: Relation, names: Names) -> None:
+def refuse_unwritable(table: Table) -> None:
     """Raises LlamactlError (config) where no row can be read or updated: for what alters no table."""
-    found = find_blockers(session, relation, names, inspect_table(session, relation, names))
+    found = find_blockers(table, inspect_table(table))
     refuse_findings(finding for finding in found if finding.id in (*UNREADABLE, *TO_UPDATE))
 
 
-def inspect_table(session: Session, relation: Relation, names: Names) -> TableFacts:
+def inspect_table(table: Table) -> TableFacts:
     """Returns the table's surroundings. Reads catalogs only."""
-    enum = relation.enum
-    rights = session.row(
+    enum = table.relation.enum
+    rights = table.session.row(
         load_query("preflight/rights", Names()),
         Rights,
-        relation=relation.oid,
+        relation=table.relation.oid,
         enum_schema=enum.schema if enum else "",
         enum=enum.name if enum else "",
     )
-    attached = session.rows(
+    attached = table.session.rows(
         load_query("preflight/attached", Names()),
         Attached,
-        relation=relation.oid,
-        job=names.columns["job_id"],
-        parent=names.columns["parent_job_id"],
-        root=names.columns["root_job_id"],
-        index=names.index,
-        check=names.check,
+        relation=table.relation.oid,
+        job=table.names.columns["job_id"],
+        parent=table.names.columns["parent_job_id"],
+        root=table.names.columns["root_job_id"],
+        index=table.names.index,
+        check=table.names.check,
     )
     return TableFacts(rights, attached)
 
 
-def _rights(session: Session, relation: Relation, names: Names, around: TableFacts) -> Iterator[Finding]:
+def _rights(table: Table, around: TableFacts) -> Iterator[Finding]:
     rights = around.rights
-    user, table = ident(session.user), qualified(relation.schema, relation.name)
+    user, table_name = ident(table.session.user), qualified(table.relation.schema, table.relation.name)
     if not rights.owner:
-        remedy = _connect_as(relation.owner, rights.could_own)
-        yield make_finding("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
+        remedy = _connect_as(table.relation.owner, rights.could_own)
+        yield make_finding("LL001", 1, [table.shown], owner=ident(table.relation.owner), remedy=remedy)
     elif not rights.update:
-        remedy = f"{user} lacks UPDATE on it: GRANT UPDATE ON {table} TO {user};"
-        yield make_finding("LL001", 1, [names.quoted_table()], owner=ident(relation.owner), remedy=remedy)
-    yield from _label_rights(relation, rights, user)
+        remedy = f"{user} lacks UPDATE on it: GRANT UPDATE ON {table_name} TO {user};"
+        yield make_finding("LL001", 1, [table.shown], owner=ident(table.relation.owner), remedy=remedy)
+    yield from _label_rights(table.relation, rights, user)
     if not rights.temporary and not rights.standby:
-        yield make_finding("LL003", 1, [session.database], database=ident(session.database), user=user)
+        yield make_finding(
+            "LL003", 1, [table.session.database], database=ident(table.session.database), user=user
+        )
     if rights.standby:
-        yield make_finding("LL005", 1, [session.target], reason=_STANDBY)
-    elif session.read_only_default:
-        yield make_finding("LL005", 1, [session.target], reason=_READ_ONLY)
+        yield make_finding("LL005", 1, [table.session.target], reason=_STANDBY)
+    elif table.session.read_only_default:
+        yield make_finding("LL005", 1, [table.session.target], reason=_READ_ONLY)
     if not rights.create_index and not around.named("root index"):
-        schema = ident(relation.schema)
+        schema = ident(table.relation.schema)
         # Of the role that can make the index.
-        maker = user if rights.owner else ident(relation.owner)
+        maker = user if rights.owner else ident(table.relation.owner)
         yield make_finding("LL017", 1, [schema], schema=schema, user=maker)
     if rights.foreign_tablespace and not around.named("root index"):
         tablespace = ident(rights.foreign_tablespace)

@@ -17,6 +17,7 @@ from llamactl.table.guard_state import read_guard_state
 from llamactl.table.leftovers import find_leftovers
 from llamactl.table.locks import LockHolder, claimants, lock_holders
 from llamactl.table.sessions import snapshot_holders
+from llamactl.table.table import Table
 from llamactl.wording import duration, folded, size
 
 OLD_SNAPSHOT_SECONDS = 60
@@ -43,30 +44,28 @@ class Space:
     unowned: int | None
 
 
-def object_findings(
-    relation: Relation, names: Names, around: TableFacts, counts: Counts | None
-) -> Iterator[Finding]:
+def object_findings(table: Table, around: TableFacts, counts: Counts | None) -> Iterator[Finding]:
     """Yields what is there already, or is not, and matters whether rows are to be filled or not."""
-    table = qualified(relation.schema, relation.name)
+    table_name = qualified(table.relation.schema, table.relation.name)
     for subject, id_, column in (
         ("parent index", "LL108", "parent_job_id"),
         ("job index", "LL201", "job_id"),
     ):
         if not around.named(subject):
-            shown = ident(names.columns[column])
-            yield make_finding(id_, 1, [shown], table=table, column=shown)
-    job = relation.columns["job_id"]
-    if job.may_exceed_index and not around.named("job index") and not relation.root:
+            shown = ident(table.names.columns[column])
+            yield make_finding(id_, 1, [shown], table=table_name, column=shown)
+    job = table.relation.columns["job_id"]
+    if job.may_exceed_index and not around.named("job index") and not table.relation.root:
         yield make_finding("LL207", 1, [ident(job.name)], column=ident(job.name), type=job.type_name)
     yield from _some("LL112", around.named("policy"))
     if around.rights.beyond_owner:
         # Whether there is such code today does not matter: the owner can add some before the migration runs.
-        yield make_finding("LL128", 1, [relation.owner], owner=ident(relation.owner))
-    yield from _some("LL202", list(_absent(relation)))
-    if relation.root:
+        yield make_finding("LL128", 1, [table.relation.owner], owner=ident(table.relation.owner))
+    yield from _some("LL202", list(_absent(table.relation)))
+    if table.relation.root:
         held = counts.already_set + counts.conflicts if counts else None
         filled = f"{held} of {counts.total} rows hold a value" if counts else "The rows were not read"
-        yield make_finding("LL203", 1, [ident(relation.root.name)], filled=filled)
+        yield make_finding("LL203", 1, [ident(table.relation.root.name)], filled=filled)
     yield from _some("LL204", around.named("root index"))
 
 
@@ -79,59 +78,61 @@ def _absent(relation: Relation) -> Iterator[str]:
         yield f"{ours} (--column {ours}={theirs}?)" if theirs else ours
 
 
-def fill_findings(
-    session: Session, relation: Relation, names: Names, around: TableFacts, missing: int | None, total: int
-) -> Iterator[Finding]:
+def fill_findings(table: Table, around: TableFacts, missing: int | None, total: int) -> Iterator[Finding]:
     """Yields what filling so many rows of the total would meet; None: they were not read."""
-    if missing == 0 and relation.root:
+    if missing == 0 and table.relation.root:
         return
     share = 1.0 if missing is None or not total else missing / total
-    changed = (relation.bytes - relation.toast_bytes) * share
+    changed = (table.relation.bytes - table.relation.toast_bytes) * share
     disk, wal = int(changed * DISK_PER_BYTE), int(changed * WAL_PER_BYTE)
-    table = qualified(relation.schema, relation.name)
+    table_name = qualified(table.relation.schema, table.relation.name)
     rows = (
         "every row that gets a root" if missing is None else f"{missing:,} row{'' if missing == 1 else 's'}"
     )
     yield from _some("LL109", around.named("trigger"), rows=rows)
-    needed = subscriber_ddl(session, relation, names, around)
+    needed = subscriber_ddl(table, around)
     first = f"Run on each subscriber first: {needed}" if needed else "Its list of columns stays as it is."
     yield from _some("LL110", publications(around), needed=first)
     yield from _some("LL111", around.named("slot"), wal=size(wal))
     yield from _some("LL113", around.named("dependent"))
     if disk + wal >= MUCH_DISK:
         yield make_finding("LL117", 1, [], disk=size(disk), wal=size(wal))
-    yield from _some("LL120", around.named("unvalidated check"), table=table)
+    yield from _some("LL120", around.named("unvalidated check"), table=table_name)
     yield from _some("LL121", around.named("ddl trigger"))
 
 
-def guard(session: Session, relation: Relation, names: Names) -> Iterator[Finding]:
+def guard(table: Table) -> Iterator[Finding]:
     """Yields the guard's trigger where it calls another function than this version installs."""
-    found = read_guard_state(session, relation, names)
+    found = read_guard_state(table)
     if found.outdated:
         yield make_finding("LL126", 1, [f"llamactl.{ident(found.function or '')}"])
 
 
-def views(session: Session, relation: Relation) -> Iterator[Finding]:
+def views(table: Table) -> Iterator[Finding]:
     """Yields the views that a server crash left of a run of version 0.1; those of a live run go with it."""
-    found = [] if claimants(session, relation.oid) else find_leftovers(session, relation.oid)
+    found = (
+        []
+        if claimants(table.session, table.relation.oid)
+        else find_leftovers(table.session, table.relation.oid)
+    )
     statements = "; ".join(f"DROP VIEW {one.name}" for one in found)
     yield from _some("LL127", [one.name for one in found], statements=statements)
 
 
-def session_findings(session: Session, relation: Relation, around: TableFacts) -> Iterator[Finding]:
+def session_findings(table: Table, around: TableFacts) -> Iterator[Finding]:
     """Yields what other sessions do just now: old snapshots, locks on the table, prepared transactions."""
     if not around.rights.sees_others:
-        yield make_finding("LL119", 1, [session.user], remedy=_to_see_others(session, around))
+        yield make_finding("LL119", 1, [table.session.user], remedy=_to_see_others(table.session, around))
     old = [
         holder.sentence()
-        for holder in snapshot_holders(session)
+        for holder in snapshot_holders(table.session)
         if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     yield from _some("LL114", old)
-    lockers = [h.sentence() for h in lock_holders(session, relation.oid) if _in_the_way(h)]
+    lockers = [h.sentence() for h in lock_holders(table.session, table.relation.oid) if _in_the_way(h)]
     yield from _some("LL115", lockers)
     query = load_query("preflight/prepared", Names())
-    prepared = session.rows(query, PreparedTransaction, relation=relation.oid)
+    prepared = table.session.rows(query, PreparedTransaction, relation=table.relation.oid)
     yield from _some("LL122", [f"{p.gid} of {p.owner}, {duration(p.age_seconds)} old" for p in prepared])
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.findings.kinds import make_finding
 from llamactl.model import Counts, Finding, Relation, Skipped
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 
@@ -47,32 +46,26 @@ class CreatedTwice:
     sample: tuple[str, ...]
 
 
-def audit_log(
-    session: Session, settings: Settings, relation: Relation, names: Names, counts: Counts, missing: int
-) -> Iterator[Finding | Skipped]:
+def audit_log(table: Table, counts: Counts, missing: int) -> Iterator[Finding | Skipped]:
     """Yields the findings, in the transaction in which lineage is resolved.
 
     What needs a column that the table lacks, or that the role may not read, is skipped. `missing`: the rows
     that lack their computed root.
     """
     by = counts.orphans_by
-    yield from _unrooted(
-        session, settings, relation, names, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling)
-    )
-    if reason := _lacking(relation, ["metadata"], _ENTITY):
+    yield from _unrooted(table, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling))
+    if reason := _lacking(table.relation, ["metadata"], _ENTITY):
         yield Skipped("LL124", reason)
-    elif relation.columns["metadata"].bare_type != "jsonb":
+    elif table.relation.columns["metadata"].bare_type != "jsonb":
         yield Skipped("LL124", "metadata is not jsonb")
     else:
-        summaries = session.row(load_query("preflight/summaries", names), Summaries, sample=settings.sample)
+        summaries = table.row("preflight/summaries", Summaries, sample=table.settings.sample)
         if summaries.rows:
             yield make_finding("LL124", summaries.rows, summaries.sample)
-    if reason := _lacking(relation, ["category", "entity_id"], ["entity_type"]):
+    if reason := _lacking(table.relation, ["category", "entity_id"], ["entity_type"]):
         yield Skipped("LL125", reason)
     else:
-        twice = session.row(
-            load_query("preflight/created_twice", names), CreatedTwice, sample=settings.sample
-        )
+        twice = table.row("preflight/created_twice", CreatedTwice, sample=table.settings.sample)
         if twice.entities:
             yield make_finding("LL125", twice.entities, twice.sample)
 
@@ -89,33 +82,33 @@ def _lacking(relation: Relation, needed: Sequence[str], also: Sequence[str]) -> 
     return f"the role may not read {listed(hidden)}" if hidden else ""
 
 
-def _unrooted(
-    session: Session, settings: Settings, relation: Relation, names: Names, *, any_rows: bool
-) -> Iterator[Finding | Skipped]:
-    if relation.root is None:
+def _unrooted(table: Table, *, any_rows: bool) -> Iterator[Finding | Skipped]:
+    if table.relation.root is None:
         return  # nothing was written since the migration
-    if reason := _lacking(relation, ["created_at"], ()):
+    if reason := _lacking(table.relation, ["created_at"], ()):
         yield Skipped("LL123", reason)
         return
-    since = _migrated_since(session, relation)
+    since = _migrated_since(table)
     if since is None:
         yield Skipped("LL123", "no comment of the root column tells the day of the migration")
         return
     if not any_rows:
         return
-    query = load_query("preflight/unrooted", names)
-    found = session.row(query, Unrooted, since_epoch=since.timestamp(), sample=settings.sample)
+    query = load_query("preflight/unrooted", table.names)
+    found = table.session.row(query, Unrooted, since_epoch=since.timestamp(), sample=table.settings.sample)
     if found.rows:
         day, computable = f"{since:%Y-%m-%d}", found.computable
         yield make_finding("LL123", found.rows, found.sample, day=day, computable=computable)
 
 
-def _migrated_since(session: Session, relation: Relation) -> datetime | None:
+def _migrated_since(table: Table) -> datetime | None:
     """Returns the day of the migration, from the comment of the root column; None where it says none."""
-    if relation.root is None:
+    if table.relation.root is None:
         return None
     query = load_query("preflight/migrated", Names())
-    told = session.row(query, Migrated, relation=relation.oid, root_column=relation.root.name)
+    told = table.session.row(
+        query, Migrated, relation=table.relation.oid, root_column=table.relation.root.name
+    )
     try:
         return datetime.fromisoformat(told.since or "").replace(tzinfo=UTC)
     except ValueError:

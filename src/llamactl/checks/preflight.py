@@ -48,12 +48,10 @@ from llamactl.model import (
     Skipped,
     TableInfo,
 )
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import qualified
-from llamactl.table import catalog
 from llamactl.table.locks import reading
 from llamactl.table.shape import UNREADABLE
+from llamactl.table.table import Table
 
 _ORDER = tuple(Severity)
 
@@ -91,30 +89,27 @@ def run_preflight(session: Session, settings: Settings, *, note: Note) -> Prefli
 
     Raises LlamactlError: config where the table is not there, permission where it cannot be read, lock.
     """
-    relation = catalog.locate(session, settings)
-    names = catalog.names_for(relation, settings)
+    table = Table.seen(session, settings)
     with session.snapshot():
         session.read_only()
-        around = inspect_table(session, relation, names)
-        found = find_blockers(session, relation, names, around)
+        around = inspect_table(table)
+        found = find_blockers(table, around)
         sessions = [
-            *guard(session, relation, names),
-            *views(session, relation),
-            *batch_blockers(relation, around),
-            *name_blockers(session, relation, names),
-            *_of_rights(session, relation, around),
-            *session_findings(session, relation, around),
+            *guard(table),
+            *views(table),
+            *batch_blockers(table.relation, around),
+            *name_blockers(table),
+            *_of_rights(table, around),
+            *session_findings(table, around),
         ]
     read = None
     if not _unreadable(found, around):
-        note(f"Reading every row of {names.quoted_table()}, in one snapshot")
-        read = _read(session, settings, relation, names, around)
+        note(f"Reading every row of {table.shown}, in one snapshot")
+        read = _read(table, around)
     space, unlooked = unowned_space_findings(session, around)
     found += [
-        *object_findings(relation, names, around, read.counts if read else None),
-        *fill_findings(
-            session, relation, names, around, *((read.missing, read.counts.total) if read else (None, 0))
-        ),
+        *object_findings(table, around, read.counts if read else None),
+        *fill_findings(table, around, *((read.missing, read.counts.total) if read else (None, 0))),
         *space,
         *sessions,
         *(read.findings if read else ()),
@@ -125,7 +120,7 @@ def run_preflight(session: Session, settings: Settings, *, note: Note) -> Prefli
         counts=read.counts if read else None,
         cycles=read.cycles if read else (),
         cycles_total=read.cycles_total if read else None,
-        table=_table(relation, read),
+        table=_table(table.relation, read),
         skipped=_skipped(unlooked, read),
         root_not_logged=read.root_not_logged if read else None,
     )
@@ -137,10 +132,10 @@ _OF_THE_ROWS = (
 )
 
 
-def _of_rights(session: Session, relation: Relation, around: TableFacts) -> Iterator[Finding]:
+def _of_rights(table: Table, around: TableFacts) -> Iterator[Finding]:
     """What a role that may migrate lacks for the other roads."""
-    if around.rights.owner and not around.rights.standby and not session.read_only_default:
-        yield from right_blockers(session)
+    if around.rights.owner and not around.rights.standby and not table.session.read_only_default:
+        yield from right_blockers(table.session)
 
 
 def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, ...]:
@@ -157,33 +152,33 @@ def _unreadable(found: list[Finding], around: TableFacts) -> bool:
     )
 
 
-def _read(session: Session, settings: Settings, relation: Relation, names: Names, around: TableFacts) -> Read:
-    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
-        prepare_lineage(session, names)
-        session.read_only()
-        resolve_roots(session, names, settings)
-        counts, missing = count_rows(session, names)
-        integers = relation.columns["job_id"].kind is IdKind.INTEGER
+def _read(table: Table, around: TableFacts) -> Read:
+    with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
+        prepare_lineage(table)
+        table.session.read_only()
+        resolve_roots(table)
+        counts, missing = count_rows(table)
+        integers = table.relation.columns["job_id"].kind is IdKind.INTEGER
         cycles, total = (
-            find_cycles(session, names, settings.sample, integers=integers)
+            find_cycles(table, table.settings.sample, integers=integers)
             if counts.orphans_by.cyclic
             else ((), 0)
         )
-        needs = read_needs(session, names)
+        needs = read_needs(table)
         told = {
-            **_told(session, names, "preflight/jobs", depth=settings.depth_alert, sample=settings.sample),
-            **_told(session, names, "preflight/rows", sample=settings.sample),
+            **_told(table, "preflight/jobs", depth=table.settings.depth_alert, sample=table.settings.sample),
+            **_told(table, "preflight/rows", sample=table.settings.sample),
         }
         found = [
-            *_of_jobs(settings, counts, told, cycles, total),
+            *_of_jobs(table.settings, counts, told, cycles, total),
             *_of_rows(told),
-            *find_row_blockers(session, Shown(settings.sample), relation, names, needs),
-            *find_refusals(session, relation, names, needs, users_code=not around.rights.beyond_owner),
-            *_conflicts(session, settings, names, counts),
+            *find_row_blockers(table, Shown(table.settings.sample), needs),
+            *find_refusals(table, needs, users_code=not around.rights.beyond_owner),
+            *_conflicts(table, counts),
         ]
-        found += guard_blockers(session, relation, names, settings.sample)
-        audited = [*log_audit.audit_log(session, settings, relation, names, counts, missing)]
-        unlogged = count_roots_not_logged(session, names) if relation.root else None
+        found += guard_blockers(table, table.settings.sample)
+        audited = [*log_audit.audit_log(table, counts, missing)]
+        unlogged = count_roots_not_logged(table) if table.relation.root else None
     found += [one for one in audited if isinstance(one, Finding)]
     if unlogged:
         found.append(make_finding("LL206", unlogged))
@@ -193,8 +188,8 @@ def _read(session: Session, settings: Settings, relation: Relation, names: Names
     return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
 
 
-def _told(session: Session, names: Names, path: str, **values: int) -> dict[str, Told]:
-    return {told.subject: told for told in session.rows(load_query(path, names), Told, **values)}
+def _told(table: Table, path: str, **values: int) -> dict[str, Told]:
+    return {told.subject: told for told in table.rows(path, Told, **values)}
 
 
 def _of_jobs(
@@ -220,9 +215,9 @@ def _of_rows(told: dict[str, Told]) -> Iterator[Finding]:
             yield make_finding(id_, told[subject].number, told[subject].sample)
 
 
-def _conflicts(session: Session, settings: Settings, names: Names, counts: Counts) -> Iterator[Finding]:
+def _conflicts(table: Table, counts: Counts) -> Iterator[Finding]:
     if counts.conflicts:
-        rows = session.rows(load_query("preflight/conflicts", names), RowId, sample=settings.sample)
+        rows = table.rows("preflight/conflicts", RowId, sample=table.settings.sample)
         yield make_finding("LL118", counts.conflicts, [row.row_id for row in rows])
 
 

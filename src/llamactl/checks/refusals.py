@@ -16,6 +16,7 @@ from llamactl.model import Finding, LlamactlError, Relation
 from llamactl.sqlfiles.load import as_written, load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.table import Table
 
 _REFUSED = ("22", "23", "P0")
 """SQLSTATE classes of a value that is refused; P0 is what PL/pgSQL raises."""
@@ -54,9 +55,7 @@ class _Rows:
 
 
 def find_refusals(
-    session: Session,
-    relation: Relation,
-    names: Names,
+    table: Table,
     needs: Needs,
     *,
     overwrite: bool = False,
@@ -68,13 +67,13 @@ def find_refusals(
     """
     if not (needs.fill or needs.save_parents or overwrite):
         return
-    for constraint in _constraints(session, relation, names, needs, overwrite, users_code):
-        refused, why = _try(session, constraint)
+    for constraint in _constraints(table, needs, overwrite, users_code):
+        refused, why = _try(table.session, constraint)
         if not refused:
             continue
         if constraint.kind == "domain of the parent":
             yield not_nullable(
-                relation, needs.disregarded, f"of the domain {constraint.name}, which refuses NULL"
+                table.relation, needs.disregarded, f"of the domain {constraint.name}, which refuses NULL"
             )
             continue
         rows = f"{refused:,} row{'' if refused == 1 else 's'}"
@@ -102,27 +101,25 @@ def parents_column(relation: Relation, rows: int) -> Iterator[Finding]:
         yield not_nullable(relation, rows, "NOT NULL", f"{column} DROP NOT NULL;")
 
 
-def names_taken(session: Session, relation: Relation, names: Names) -> Sequence[Taken]:
+def names_taken(table: Table) -> Sequence[Taken]:
     """Returns what has a name that llamactl needs in its own schema, or for its trigger."""
     query = load_query("preflight/taken", Names())
-    return session.rows(query, Taken, relation=relation.oid, guard=names.guard)
+    return table.session.rows(query, Taken, relation=table.relation.oid, guard=table.names.guard)
 
 
-def _constraints(
-    session: Session, relation: Relation, names: Names, needs: Needs, overwrite: bool, users_code: bool
-) -> Sequence[Constraint]:
-    root, flag = relation.root, relation.columns.get("is_root_job")
-    return session.rows(
+def _constraints(table: Table, needs: Needs, overwrite: bool, users_code: bool) -> Sequence[Constraint]:
+    root, flag = table.relation.root, table.relation.columns.get("is_root_job")
+    return table.session.rows(
         load_query("preflight/refusals", Names()),
         Constraint,
-        relation=relation.oid,
-        key=relation.columns["id"].name,
-        job=names.columns["job_id"],
-        parent=names.columns["parent_job_id"],
+        relation=table.relation.oid,
+        key=table.relation.columns["id"].name,
+        job=table.names.columns["job_id"],
+        parent=table.names.columns["parent_job_id"],
         flag=flag.name if flag else "",
         root=root.name if root else "",
         stored_type=root.qualified_type if root else "",
-        clearing=needs.save_parents and not relation.columns["parent_job_id"].generated,
+        clearing=needs.save_parents and not table.relation.columns["parent_job_id"].generated,
         overwrite=overwrite,
         users_code=users_code,
     )

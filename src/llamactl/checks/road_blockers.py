@@ -13,13 +13,12 @@ from llamactl.checks.refusals import names_taken
 from llamactl.db.session import Session
 from llamactl.findings.kinds import make_finding
 from llamactl.model import Finding, Relation
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.grants import CREATE, RUNS, USE, WRITE, missing_grants
 from llamactl.table.guard_state import read_guard_state
 from llamactl.table.indexes import read_index_state
 from llamactl.table.runs import read_state_tables
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 
@@ -36,19 +35,19 @@ def batch_blockers(relation: Relation, around: TableFacts) -> Iterator[Finding]:
         yield make_finding("LL129", len(rules), rules, table=table)
 
 
-def guard_blockers(session: Session, relation: Relation, names: Names, sample: int) -> Iterator[Finding]:
+def guard_blockers(table: Table, sample: int) -> Iterator[Finding]:
     """Yields what rules out building the guard's index, where it is missing. May read every row."""
-    if read_guard_state(session, relation, names).index:
+    if read_guard_state(table).index:
         return
-    index = qualified(names.schema, names.job_index)
-    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
-    found = read_index_state(session, relation, names.job_index, columns)
+    index = qualified(table.names.schema, table.names.job_index)
+    columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
+    found = read_index_state(table, table.names.job_index, columns)
     if found.what is not None and not found.as_wanted:
         remedy = f"ALTER INDEX {index} RENAME TO ...;" if " INDEX " in found.what else f"Rename {found.what}."
         reason = f"{index} is {found.what}"
         yield make_finding("LL130", 1, [index], reason=reason, remedy=remedy)
-    if any(relation.columns[ours].may_exceed_index for ours in ("job_id", "parent_job_id")):
-        wide = session.row(load_query("preflight/wide_entries", names), _Counted, sample=sample)
+    if any(table.relation.columns[ours].may_exceed_index for ours in ("job_id", "parent_job_id")):
+        wide = table.row("preflight/wide_entries", _Counted, sample=sample)
         if wide.number:
             reason = (
                 f"the ids of {wide.number:,} row{'' if wide.number == 1 else 's'} are too long for an entry"
@@ -56,9 +55,9 @@ def guard_blockers(session: Session, relation: Relation, names: Names, sample: i
             yield make_finding("LL130", wide.number, wide.sample, reason=reason, remedy="Shorten them.")
 
 
-def name_blockers(session: Session, relation: Relation, names: Names) -> Iterator[Finding]:
+def name_blockers(table: Table) -> Iterator[Finding]:
     """Yields what has a name that llamactl needs in its own schema, or for its trigger."""
-    what = [one.what for one in names_taken(session, relation, names)]
+    what = [one.what for one in names_taken(table)]
     if what:
         yield make_finding("LL131", len(what), what, reason=listed(what))
 

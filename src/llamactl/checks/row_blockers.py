@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from llamactl.checks.refusals import names_taken, parents_column
-from llamactl.db.session import Session
 from llamactl.findings.kinds import make_finding
 from llamactl.lineage.needs import Needs
 from llamactl.lineage.resolve import Shown, find_misfits
-from llamactl.model import Finding, Relation
+from llamactl.model import Finding
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident
 from llamactl.table.grants import CREATE, PARENTS, USE, WRITE, missing_grants
+from llamactl.table.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +43,36 @@ class _Owner:
     owner: str
 
 
-def find_row_blockers(
-    session: Session, shown: Shown, relation: Relation, names: Names, needs: Needs
-) -> Iterator[Finding]:
+def find_row_blockers(table: Table, shown: Shown, needs: Needs) -> Iterator[Finding]:
     """Yields the error findings that the rows give cause for."""
     if needs.save_parents:
-        yield from _saving(session, relation, names, needs.disregarded)
-    job, parent = relation.columns["job_id"], relation.columns["parent_job_id"]
-    misfits = find_misfits(session, names, relation, shown)
+        yield from _saving(table, needs.disregarded)
+    job, parent = table.relation.columns["job_id"], table.relation.columns["parent_job_id"]
+    misfits = find_misfits(table, shown)
     if misfits.jobs:
         yield make_finding("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
     if job.may_exceed_index:
-        query = load_query("preflight/long_roots", names)
-        long = session.row(query, Counted, sample=shown.sample, longest=shown.longest)
+        query = load_query("preflight/long_roots", table.names)
+        long = table.session.row(query, Counted, sample=shown.sample, longest=shown.longest)
         if long.number:
             yield make_finding("LL025", long.number, long.sample)
     if not (job.bytewise and parent.bytewise):
         alike = (job.bare_type, job.collation) == (parent.bare_type, parent.collation)
-        query = load_query("preflight/spellings_across" if alike else "preflight/spellings", names)
-        spellings = session.row(query, Spellings, sample=shown.sample, longest=shown.longest)
+        query = load_query("preflight/spellings_across" if alike else "preflight/spellings", table.names)
+        spellings = table.session.row(query, Spellings, sample=shown.sample, longest=shown.longest)
         if spellings.ids:
             odd = parent if job.bytewise else job
             yield make_finding("LL014", spellings.ids, spellings.sample, type=odd.collation or odd.bare_type)
 
 
-def _saving(session: Session, relation: Relation, names: Names, rows: int) -> Iterator[Finding]:
+def _saving(table: Table, rows: int) -> Iterator[Finding]:
     """The parents that the root flag disregards are saved, and cleared."""
-    taken = names_taken(session, relation, names)
+    taken = names_taken(table)
     if where := [one.what for one in taken if one.parents]:
         yield make_finding("LL028", 1, where, rows=rows, what=where[0])
-    for one in session.rows(load_query("catalog/parents_owner", Names()), _Owner):
+    for one in table.session.rows(load_query("catalog/parents_owner", Names()), _Owner):
         remedy = f"Version 0.1 created that table: connect as its owner {ident(one.owner)}."
         yield make_finding("LL004", rows, (), rows=rows, grant=remedy)
-    if grant := missing_grants(session, (USE, CREATE), dict.fromkeys(PARENTS, WRITE)):
+    if grant := missing_grants(table.session, (USE, CREATE), dict.fromkeys(PARENTS, WRITE)):
         yield make_finding("LL004", rows, (), rows=rows, grant=grant)
-    yield from parents_column(relation, rows)
+    yield from parents_column(table.relation, rows)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Collection, Iterator
 
 from llamactl.checks.blockers import TableFacts, inspect_table
 from llamactl.db.session import Session
-from llamactl.model import Note, Relation
+from llamactl.model import Note
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.present import LABEL
 from llamactl.table.runs import read_state_tables
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 _STATE = ("online/create_state", "migrate/create_cleared_parent")
@@ -29,37 +30,40 @@ def publications(around: TableFacts) -> list[str]:
     return sorted({*around.named("publication"), *around.named("state publication")})
 
 
-def subscriber_ddl(session: Session, relation: Relation, names: Names, around: TableFacts) -> str:
+def subscriber_ddl(table: Table, around: TableFacts) -> str:
     """Returns the statements, on one line, that a subscriber runs beforehand; empty where it needs none.
 
     They do nothing where they were run before.
     """
-    return " ".join(_statements(session, relation, names, around))
+    return " ".join(_statements(table, around))
 
 
-def _statements(session: Session, relation: Relation, names: Names, around: TableFacts) -> Iterator[str]:
+def _statements(table: Table, around: TableFacts) -> Iterator[str]:
     # A list of columns does not grow by itself.
     if any(one.subject == "publication" and not one.detail for one in around.attached):
-        table, column = qualified(relation.schema, relation.name), ident(names.columns["root_job_id"])
-        yield f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column} {names.root_type};"
-    if around.named("publication") and relation.enum:
-        enum = qualified(relation.enum.schema, relation.enum.name)
+        table_name, column = (
+            qualified(table.relation.schema, table.relation.name),
+            ident(table.names.columns["root_job_id"]),
+        )
+        yield f"ALTER TABLE {table_name} ADD COLUMN IF NOT EXISTS {column} {table.names.root_type};"
+    if around.named("publication") and table.relation.enum:
+        enum = qualified(table.relation.enum.schema, table.relation.enum.name)
         yield f"ALTER TYPE {enum} ADD VALUE IF NOT EXISTS '{LABEL}';"
     if around.named("state publication"):
         yield "CREATE SCHEMA IF NOT EXISTS llamactl;"
-        upgrades = _UPGRADES if read_state_tables(session).outdated else ()
+        upgrades = _UPGRADES if read_state_tables(table.session).outdated else ()
         for path in (*_STATE, *upgrades):
             for statement in load_query(path, Names()).statements:
                 yield f"{' '.join(_COMMENT.sub('', statement.sql).split())};"
 
 
-def subscriber_warning(session: Session, relation: Relation, names: Names) -> str:
+def subscriber_warning(table: Table) -> str:
     """Returns what to do on the subscribers before rows are written; empty where there is nothing to do."""
-    around = inspect_table(session, relation, names)
-    lacks_label = relation.enum is not None and LABEL not in relation.enum.values
-    if not (relation.root is None or lacks_label or around.named("state publication")):
+    around = inspect_table(table)
+    lacks_label = table.relation.enum is not None and LABEL not in table.relation.enum.values
+    if not (table.relation.root is None or lacks_label or around.named("state publication")):
         return ""  # replication would have stopped before
-    needed = subscriber_ddl(session, relation, names, around)
+    needed = subscriber_ddl(table, around)
     if not needed:
         return ""
     return (
@@ -78,13 +82,16 @@ def ask_with_warning(
     session.ask(confirm, question)
 
 
-def after_undo(session: Session, relation: Relation, names: Names, steps: Collection[str]) -> str:
+def after_undo(table: Table, steps: Collection[str]) -> str:
     """Returns what to do on the subscribers after an undo of these steps; empty where there is nothing."""
-    around = inspect_table(session, relation, names)
+    around = inspect_table(table)
     dropped = []
     if "drop_column" in steps and around.named("publication"):
-        table, column = qualified(relation.schema, relation.name), ident(names.columns["root_job_id"])
-        dropped.append(f"ALTER TABLE {table} DROP COLUMN IF EXISTS {column};")
+        table_name, column = (
+            qualified(table.relation.schema, table.relation.name),
+            ident(table.names.columns["root_job_id"]),
+        )
+        dropped.append(f"ALTER TABLE {table_name} DROP COLUMN IF EXISTS {column};")
     if around.named("state publication"):
         tables = {"drop_runs": "llamactl.step, llamactl.run", "drop_parents": "llamactl.cleared_parent"}
         dropped += [f"DROP TABLE IF EXISTS {tables[step]};" for step in tables if step in steps]

@@ -18,13 +18,12 @@ from llamactl.lineage.needs import read_needs
 from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
 from llamactl.model import Check, CheckStatus, Note, Relation, VerifyReport
 from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
 from llamactl.table.guard_state import OUTDATED, REPLACE, read_guard_state
 from llamactl.table.locks import reading
 from llamactl.table.present import LABEL, Present, read_present
 from llamactl.table.runs import is_interrupted
 from llamactl.table.shape import refuse_unreadable
+from llamactl.table.table import Table
 
 RESUME = (
     "An online migration of this table was interrupted: rerun the same command, llamactl migrate --online, "
@@ -74,33 +73,33 @@ def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note:
     `grace_ms`: rows younger than this may still lack their root. Raises LlamactlError as every command that
     reads the log does.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    refuse_unreadable(relation)
-    names = catalog.names_for(relation, settings)
-    shape = _shape(session, relation, names)
-    if relation.root is None:
+    table = Table.open(session, settings)
+    refuse_unreadable(table.relation)
+    shape = _shape(table)
+    if table.relation.root is None:
         unmade = [_skipped(id_, "the table is not migrated yet") for id_ in _CHECKS if id_ != shape.id]
         return VerifyReport((shape, *unmade), None, notes=(NOT_MIGRATED,))
-    refuse_without_temporary(session, relation, names)
-    note(f"Comparing every row of {names.quoted_table()} with its computed root")
-    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
-        prepare_lineage(session, names)
+    refuse_without_temporary(table)
+    note(f"Comparing every row of {table.shown} with its computed root")
+    with reading(session, table.relation.oid, table.shown), session.snapshot():
+        prepare_lineage(table)
         session.read_only()
-        resolve_roots(session, names, settings)
-        counts, missing = count_rows(session, names)
-        faulty = _faulty(session, names, settings, grace_ms) if missing or counts.conflicts else {}
+        resolve_roots(table)
+        counts, missing = count_rows(table)
+        faulty = _faulty(table, grace_ms) if missing or counts.conflicts else {}
         rows = [_rows_check(id_, faulty.get(kind)) for id_, kind in _ROWS.items()]
-        broken = {one.check: one.jobs for one in session.rows(load_query("verify/local", names), Broken)}
-        jobs = [_jobs_check(session, names, settings, broken, id_, kind) for id_, kind in _JOBS.items()]
-        objects = _objects(session, relation, names)
-        unlogged = count_roots_not_logged(session, names)
+        broken = {
+            one.check: one.jobs for one in session.rows(load_query("verify/local", table.names), Broken)
+        }
+        jobs = [_jobs_check(table, broken, id_, kind) for id_, kind in _JOBS.items()]
+        objects = _objects(table)
+        unlogged = count_roots_not_logged(table)
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
-    outdated = read_guard_state(session, relation, names).outdated
+    outdated = read_guard_state(table).outdated
     notes = (f"{OUTDATED}; {REPLACE}",) if outdated else ()
     checks = [shape, *rows, *jobs, *objects]
     failed = any(check.ok is False and check.id in _MIGRATED for check in checks)
-    if failed and is_interrupted(session, relation, "migrate"):
+    if failed and is_interrupted(table, "migrate"):
         checks = [_resumed(check) for check in checks]
     return VerifyReport(tuple(checks), counts, waiting, unlogged, notes)
 
@@ -112,9 +111,9 @@ _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
 _JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
 
 
-def _faulty(session: Session, names: Names, settings: Settings, grace_ms: int) -> dict[str, FaultyRows]:
-    query = load_query("verify/rows", names)
-    rows = session.rows(query, FaultyRows, grace_seconds=grace_ms / 1000, sample=settings.sample)
+def _faulty(table: Table, grace_ms: int) -> dict[str, FaultyRows]:
+    query = load_query("verify/rows", table.names)
+    rows = table.session.rows(query, FaultyRows, grace_seconds=grace_ms / 1000, sample=table.settings.sample)
     return {row.kind: row for row in rows}
 
 
@@ -145,21 +144,19 @@ def _rows_check(id_: str, found: FaultyRows | None) -> Check:
     return _check(id_, found.rows if found else 0, found.lines() if found else ())
 
 
-def _jobs_check(
-    session: Session, names: Names, settings: Settings, broken: dict[str, int], id_: str, kind: str
-) -> Check:
+def _jobs_check(table: Table, broken: dict[str, int], id_: str, kind: str) -> Check:
     violations = broken.get(kind, 0)
     if not violations:
         return _check(id_, 0, ())
-    query = load_query("verify/local_sample", names)
-    sample = session.rows(query, Disagreement, check=kind, sample=settings.sample)
+    query = load_query("verify/local_sample", table.names)
+    sample = table.session.rows(query, Disagreement, check=kind, sample=table.settings.sample)
     return _check(id_, violations, [f"job {one.job} holds {one.held}, beside {one.beside}" for one in sample])
 
 
-def _shape(session: Session, relation: Relation, names: Names) -> Check:
+def _shape(table: Table) -> Check:
     """The root column is there, and of job_id's type."""
-    root, job = relation.root, relation.columns["job_id"]
-    column = f"{names.quoted_table()}.{names.columns['root_job_id']}"
+    root, job = table.relation.root, table.relation.columns["job_id"]
+    column = f"{table.shown}.{table.names.columns['root_job_id']}"
     if root is None:
         return _check("V01", 1, [f"{column} is not there: the table is not migrated yet"])
     if (root.type_name, root.collation) != (job.type_name, job.collation):
@@ -168,15 +165,15 @@ def _shape(session: Session, relation: Relation, names: Names) -> Check:
     return _check("V01", 0, ())
 
 
-def _objects(session: Session, relation: Relation, names: Names) -> list[Check]:
+def _objects(table: Table) -> list[Check]:
     """What stands beside the rows: index, enum value, comment, CHECK."""
-    present = read_present(session, relation, names)
-    column = names.columns["root_job_id"]
+    present = read_present(table)
+    column = table.names.columns["root_job_id"]
     return [
         _present("V08", present.index_present, f"no valid index on {column} alone"),
-        _label(relation),
+        _label(table.relation),
         _present("V10", present.comment_present, "no comment says what NULL means"),
-        _self_parents(session, relation, names, present),
+        _self_parents(table, present),
     ]
 
 
@@ -192,12 +189,12 @@ def _label(relation: Relation) -> Check:
     return _present("V09", LABEL in relation.enum.values, lacking)
 
 
-def _self_parents(session: Session, relation: Relation, names: Names, present: Present) -> Check:
+def _self_parents(table: Table, present: Present) -> Check:
     """The CHECK is asked for only where no row violates it."""
-    if inspect_table(session, relation, names).named("constraint name"):
-        return _check("V11", 1, [f"{names.check} is another constraint"])
+    if inspect_table(table).named("constraint name"):
+        return _check("V11", 1, [f"{table.names.check} is another constraint"])
     if present.check_present:
-        return _present("V11", present.check_enforced, f"the CHECK {names.check} is NOT ENFORCED")
-    if read_needs(session, names).check_broken:
+        return _present("V11", present.check_enforced, f"the CHECK {table.names.check} is NOT ENFORCED")
+    if read_needs(table).check_broken:
         return _skipped("V11", "there is none, as rows are their own parent: migrate leaves it out")
-    return _check("V11", 1, [f"no CHECK {names.check}, though no row violates it"])
+    return _check("V11", 1, [f"no CHECK {table.names.check}, though no row violates it"])

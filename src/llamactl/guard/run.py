@@ -30,12 +30,10 @@ from llamactl.model import (
     LlamactlError,
     Note,
     RefusedBy,
-    Relation,
 )
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import qualified
-from llamactl.table import catalog
 from llamactl.table.guard_state import (
     OUTDATED,
     REPLACE,
@@ -47,6 +45,7 @@ from llamactl.table.guard_state import (
 )
 from llamactl.table.indexes import build_index, drop_index, read_index_state
 from llamactl.table.locks import claim_table, refuse_replaced, with_lock_retries
+from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 OBSTACLES = ("LL001", "LL005", "LL006", "LL007", "LL008", "LL013", "LL018")
@@ -67,124 +66,124 @@ def manage_guard(
     `confirm` is asked once, before anything is changed; None: no need to ask. Raises LlamactlError: config
     where the table cannot have it, permission, lock, busy, interrupted.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    names = catalog.names_for(relation, settings)
-    before = read_guard_state(session, relation, names)
+    table = Table.open(session, settings)
+    before = read_guard_state(table)
     if action is not GuardAction.STATUS:
-        _refuse(session, relation, names, before, action)
-        if _changes_index(session, relation, names, before, action):
+        _refuse(table, before, action)
+        if _changes_index(table, before, action):
             session.require_own()
         if confirm:
-            session.ask(confirm, _question(session, names, before, action))
+            session.ask(confirm, _question(table, before, action))
     changed: list[str] = []
     if action is GuardAction.INSTALL:
-        if build_guard_index(session, relation, names, note):
+        if build_guard_index(table, note):
             changed.append("job index")
-        changed += create_guard(session, relation, names, settings, retries, note)
+        changed += create_guard(table, retries, note)
     elif action is GuardAction.REMOVE:
-        changed += remove_guard(session, relation, names, retries, note)
-    after = read_guard_state(session, relation, names)
+        changed += remove_guard(table, retries, note)
+    after = read_guard_state(table)
     if action is GuardAction.INSTALL and not after.installed:
         raise LlamactlError(
             ErrorCode.BUSY,
-            f"Another session took the guard off {names.quoted_table()} again",
+            f"Another session took the guard off {table.shown} again",
             "Ask who did, then run the same command again",
         )
     return _report(action, after, changed, session.blocking.seconds)
 
 
-def build_guard_index(session: Session, relation: Relation, names: Names, note: Note) -> bool:
+def build_guard_index(table: Table, note: Note) -> bool:
     """Builds the index that the guard needs, unless a usable one is there; returns whether it did."""
-    if read_guard_state(session, relation, names).index:
+    if read_guard_state(table).index:
         return False
-    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
-    shown = qualified(names.schema, names.job_index)
+    columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
+    shown = qualified(table.names.schema, table.names.job_index)
     note(f"Building the index {shown}, which the guard looks parents up with; the application goes on ...")
-    if not build_index(session, relation, names, "guard/create_job_index", names.job_index, columns, note):
+    if not build_index(table, "guard/create_job_index", table.names.job_index, columns, note):
         return False
-    session.autocommit_run(load_query("guard/mark_job_index", names))
+    table.session.autocommit_run(load_query("guard/mark_job_index", table.names))
     return True
 
 
-def index_left_unmarked(session: Session, relation: Relation, names: Names) -> bool:
+def index_left_unmarked(table: Table) -> bool:
     """Returns whether an index stands as build_index() makes it, of which nothing says that it did."""
-    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
-    found = read_index_state(session, relation, names.job_index, columns)
+    columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
+    found = read_index_state(table, table.names.job_index, columns)
     return found.as_wanted and found.valid and not found.ours
 
 
-def create_guard(
-    session: Session, relation: Relation, names: Names, settings: Settings, retries: int, note: Note
-) -> list[str]:
+def create_guard(table: Table, retries: int, note: Note) -> list[str]:
     """Makes the function, and the trigger unless it is there as wanted.
 
     Returns what was made, in words; the function is named where it takes the place of an outdated one.
     """
-    trusted = settings.trust_root_flag and "is_root_job" in relation.columns
+    trusted = table.settings.trust_root_flag and "is_root_job" in table.relation.columns
 
     def attempt() -> list[str]:
-        with session.transaction():
-            claim_table(session, relation.oid)
-            there = read_guard_state(session, relation, names)
+        with table.session.transaction():
+            claim_table(table.session, table.relation.oid)
+            there = read_guard_state(table)
             if not there.schema_present:
-                session.run(load_query("migrate/create_schema", names))
-            session.run(load_query("guard/create_function", names))
+                table.run("migrate/create_schema")
+            table.run("guard/create_function")
             made = ["function"] if there.current and not there.up_to_date else []
             if there.installed and there.trust_root_flag is trusted:
-                refuse_replaced(session, relation)
+                refuse_replaced(table)
                 return made
-            session.blocking.begin(Blocks.WRITES, "create_guard")
-            session.run(load_query("guard/create_trigger", names).literal(trust_root_flag=trusted))
-            refuse_replaced(session, relation)
+            table.session.blocking.begin(Blocks.WRITES, "create_guard")
+            table.session.run(
+                load_query("guard/create_trigger", table.names).literal(trust_root_flag=trusted)
+            )
+            refuse_replaced(table)
             if there.trigger and not there.current:
-                session.run(load_query("guard/drop_function", _as_made(names, guard=there.function)))
+                table.session.run(
+                    load_query("guard/drop_function", _as_made(table.names, guard=there.function))
+                )
             return [*made, "trigger"]
 
-    return with_lock_retries(session, [relation.oid], attempt, retries, note)
+    return with_lock_retries(table.session, [table.relation.oid], attempt, retries, note)
 
 
-def remove_guard(session: Session, relation: Relation, names: Names, retries: int, note: Note) -> list[str]:
+def remove_guard(table: Table, retries: int, note: Note) -> list[str]:
     """Takes off trigger, function, the guard's own index, and the schema if it is empty then.
 
     Returns what was taken off, in words.
     """
-    there = read_guard_state(session, relation, names)
+    there = read_guard_state(table)
     removed: list[str] = []
     if there.trigger or there.function:
         removed += with_lock_retries(
-            session, [relation.oid], lambda: _take_off(session, relation, names), retries, note
+            table.session, [table.relation.oid], lambda: _take_off(table), retries, note
         )
-    cut = _cut_index(session, relation, names)
+    cut = _cut_index(table)
     if there.index_ours or cut:
-        made = names if cut else _as_made(names, job_index=there.index)
+        made = table.names if cut else _as_made(table.names, job_index=there.index)
         note(f"Dropping the index {qualified(made.schema, made.job_index)}; the application goes on ...")
-        drop_index(session, relation, made, "guard/drop_job_index", note)
+        drop_index(replace(table, names=made), "guard/drop_job_index", note)
         removed.append("job index")
-    if read_guard_state(session, relation, names).schema_empty:
-        with session.transaction():
-            session.run(load_query("undo/drop_schema", names))
+    if read_guard_state(table).schema_empty:
+        with table.session.transaction():
+            table.run("undo/drop_schema")
         removed.append("schema")
     return removed
 
 
-def _cut_index(session: Session, relation: Relation, names: Names) -> bool:
+def _cut_index(table: Table) -> bool:
     """Returns whether an interrupted build left the guard's index INVALID."""
-    columns = [names.columns["job_id"], names.columns["parent_job_id"]]
-    return read_index_state(session, relation, names.job_index, columns).left_behind
+    columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
+    return read_index_state(table, table.names.job_index, columns).left_behind
 
 
-def _take_off(session: Session, relation: Relation, names: Names) -> list[str]:
+def _take_off(table: Table) -> list[str]:
     """One transaction."""
-    with session.transaction():
-        claim_table(session, relation.oid)
-        there = read_guard_state(session, relation, names)
+    with table.session.transaction():
+        claim_table(table.session, table.relation.oid)
+        there = read_guard_state(table)
         if there.trigger:
-            session.blocking.begin(Blocks.ALL, "remove_guard")
-            session.run(load_query("guard/drop_trigger", names))
-            refuse_replaced(session, relation)
+            table.session.blocking.begin(Blocks.ALL, "remove_guard")
+            table.run("guard/drop_trigger")
+            refuse_replaced(table)
         if there.function:
-            session.run(load_query("guard/drop_function", _as_made(names, guard=there.function)))
+            table.session.run(load_query("guard/drop_function", _as_made(table.names, guard=there.function)))
     return ["trigger"] if there.trigger else []
 
 
@@ -193,39 +192,35 @@ def _as_made(names: Names, **made: str | None) -> Names:
     return replace(names, made={**names.made, **{what: name for what, name in made.items() if name}})
 
 
-def _refuse(
-    session: Session, relation: Relation, names: Names, there: GuardState, action: GuardAction
-) -> None:
+def _refuse(table: Table, there: GuardState, action: GuardAction) -> None:
     """Raises LlamactlError for what makes the change impossible: config, or permission with the GRANT."""
     installing = action is GuardAction.INSTALL
     needed = {*OBSTACLES, *([] if there.index else ["LL017", "LL027"])} if installing else {"LL001", "LL005"}
-    found = find_blockers(session, relation, names, inspect_table(session, relation, names))
+    found = find_blockers(table, inspect_table(table))
     refuse_findings(finding for finding in found if finding.id in needed)
-    refuse_foreign_guard(session, there)
+    refuse_foreign_guard(table.session, there)
     if not installing:
         return
-    if relation.root is None:
+    if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{qualified(relation.schema, relation.name)} has no root column to fill; nothing was changed",
+            f"{table.shown} has no root column to fill; nothing was changed",
             "Run llamactl migrate first",
         )
-    refuse_unguardable(relation)
-    refuse_findings(name_blockers(session, relation, names))
-    refuse_findings(guard_blockers(session, relation, names, LISTED))
-    refuse_uncreatable_guard(session, there)
+    refuse_unguardable(table.relation)
+    refuse_findings(name_blockers(table))
+    refuse_findings(guard_blockers(table, LISTED))
+    refuse_uncreatable_guard(table.session, there)
 
 
-def _changes_index(
-    session: Session, relation: Relation, names: Names, there: GuardState, action: GuardAction
-) -> bool:
+def _changes_index(table: Table, there: GuardState, action: GuardAction) -> bool:
     if action is GuardAction.INSTALL:
         return not there.index
-    return bool(there.index_ours) or _cut_index(session, relation, names)
+    return bool(there.index_ours) or _cut_index(table)
 
 
-def _question(session: Session, names: Names, there: GuardState, action: GuardAction) -> str:
-    where = f"{names.quoted_table()} of database {session.database} on {session.host}"
+def _question(table: Table, there: GuardState, action: GuardAction) -> str:
+    where = f"{table.shown} of database {table.session.database} on {table.session.host}"
     if action is GuardAction.REMOVE:
         return f"Remove the guard of {where}? Readers and writers wait for a moment."
     index = "" if there.index else " An index is built first, beside the application."

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llamactl.db.session import Session
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
+from llamactl.table.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,6 @@ class Needs:
         return self.fill or self.save_parents
 
 
-def read_needs(session: Session, names: Names) -> Needs:
+def read_needs(table: Table) -> Needs:
     """Returns what the rows ask for, once lineage is resolved."""
-    return session.row(load_query("migrate/needs", names), Needs)
+    return table.row("migrate/needs", Needs)

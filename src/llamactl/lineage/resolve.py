@@ -17,12 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.lineage.components import strong_components
-from llamactl.model import Column, Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy, Relation
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
+from llamactl.model import Column, Counts, Cycle, DanglingPolicy, FilledBy, OrphansBy
 from llamactl.table.grants import naming_temporary
+from llamactl.table.table import Table
 
 # The planner's estimates for the temporary tables are guesses where few rows matter, and a nested loop
 # over the log would be one scan a row; the walk down, on the contrary, must be nothing else.
@@ -102,23 +100,23 @@ def lineage_parameters(settings: Settings) -> dict[str, object]:
     }
 
 
-def prepare_lineage(session: Session, names: Names) -> None:
+def prepare_lineage(table: Table) -> None:
     """Creates the temporary relations. They end with the transaction that must be open."""
-    with naming_temporary(session):
-        session.run(load_query(CREATE, names))
+    with naming_temporary(table.session):
+        table.run(CREATE)
 
 
-def resolve_roots(session: Session, names: Names, settings: Settings) -> None:
+def resolve_roots(table: Table) -> None:
     """Fills the temporary relations: afterwards `lineage` and `graded` hold every root (see create.sql)."""
     for path, planner in RESOLVE_FILES:
-        session.set_local(**planner)
-        values = lineage_parameters(settings) if path == "lineage/configure" else {}
-        session.run(load_query(path, names), **values)
+        table.session.set_local(**planner)
+        values = lineage_parameters(table.settings) if path == "lineage/configure" else {}
+        table.run(path, **values)
 
 
-def count_rows(session: Session, names: Names) -> tuple[Counts, int]:
+def count_rows(table: Table) -> tuple[Counts, int]:
     """The counts, and the number of rows that lack their computed root. Units: rows, jobs for `depths`."""
-    row = session.row(load_query("lineage/counts", names), CountRow)
+    row = table.row("lineage/counts", CountRow)
     depths = {
         str(depth) if depth < 20 else "20+": jobs for depth, jobs in enumerate(row.jobs_by_depth) if jobs
     }
@@ -141,26 +139,21 @@ def count_rows(session: Session, names: Names) -> tuple[Counts, int]:
     ), row.missing
 
 
-def find_cycles(
-    session: Session, names: Names, sample: int, *, integers: bool = False
-) -> tuple[tuple[Cycle, ...], int]:
+def find_cycles(table: Table, sample: int, *, integers: bool = False) -> tuple[tuple[Cycle, ...], int]:
     """The first `sample` cycles, smallest id first, with their first `sample` jobs; and how many in all.
 
     `integers`: the ids are, and are ordered as such.
     """
-    session.run(load_query("lineage/cyclic", names), integers=integers)
+    table.run("lineage/cyclic", integers=integers)
     children, parents = array("i"), array("i")
-    for child, parent in session.tuples(load_query("lineage/cyclic_edges", names)):
+    for child, parent in table.tuples("lineage/cyclic_edges"):
         children.append(child)
         parents.append(parent)
     # Numbers follow the ids' order, so the components come sorted as the ids would.
     found = sorted(strong_components(children, parents), key=lambda members: members[0])
     shown = [(members[:sample], len(members)) for members in found[:sample]]
     wanted = [number for members, _ in shown for number in members]
-    ids = {
-        row.number: row.job
-        for row in session.rows(load_query("lineage/cyclic_jobs", names), NumberedJob, numbers=wanted)
-    }
+    ids = {row.number: row.job for row in table.rows("lineage/cyclic_jobs", NumberedJob, numbers=wanted)}
     listed = tuple(Cycle(tuple(ids[number] for number in members), size) for members, size in shown)
     return listed, len(found)
 
@@ -174,11 +167,11 @@ def integer_limits(column: Column) -> dict[str, object]:
     }
 
 
-def find_misfits(session: Session, names: Names, relation: Relation, shown: Shown) -> Misfits:
+def find_misfits(table: Table, shown: Shown) -> Misfits:
     """Dangling parents that would be filled in but are no value of job_id's type."""
-    job = relation.columns["job_id"]
-    return session.row(
-        load_query("lineage/misfits", names),
+    job = table.relation.columns["job_id"]
+    return table.row(
+        "lineage/misfits",
         Misfits,
         **integer_limits(job),
         sample=shown.sample,
@@ -186,9 +179,9 @@ def find_misfits(session: Session, names: Names, relation: Relation, shown: Show
     )
 
 
-def count_roots_not_logged(session: Session, names: Names) -> int:
+def count_roots_not_logged(table: Table) -> int:
     """Returns how many rows hold a root that is no job of the log, by the stored values alone.
 
     The root column must be there, the temporary relations need not.
     """
-    return session.row(load_query("verify/unlogged_roots", names), _Rows).rows
+    return table.row("verify/unlogged_roots", _Rows).rows

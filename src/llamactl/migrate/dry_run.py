@@ -10,7 +10,6 @@ from llamactl.checks.blockers import inspect_table
 from llamactl.checks.refusals import find_refusals
 from llamactl.checks.row_blockers import find_row_blockers
 from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.findings.refusal import RIGHTS, refuse_findings
 from llamactl.lineage.needs import Needs, read_needs
 from llamactl.lineage.resolve import Shown, count_rows, prepare_lineage, resolve_roots
@@ -22,12 +21,11 @@ from llamactl.model import (
     DanglingPolicy,
     MigrationReport,
     Note,
-    Relation,
     Step,
 )
-from llamactl.sqlfiles.names import Names
 from llamactl.table.locks import reading
 from llamactl.table.present import Present, read_present
+from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 BRIEFLY = Shown(LISTED, 200)
@@ -56,33 +54,26 @@ class Projection:
 
 
 def project_migration(
-    session: Session,
-    settings: Settings,
-    relation: Relation,
-    names: Names,
+    table: Table,
     options: MigrateOptions,
     note: Note,
 ) -> MigrationReport:
     """Returns the report of a dry run: one snapshot, READ ONLY, no lock that anybody would wait for."""
-    note(
-        f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
-    )
-    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
-        prepare_lineage(session, names)
-        session.read_only()
-        projection = project_rows(session, settings, relation, names, writing=False)
-        present = read_present(session, relation, names)
-    taken, skipped = choose_steps(relation, present, names, projection, options)
-    steps = estimated(relation, names, settings, present, projection, taken, online=False)
-    found = build_report(True, settings, options, projection, steps, skipped, taken)
+    note(f"Reading {table.shown} to work out its lineage; nothing is changed, nobody is kept waiting")
+    with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
+        prepare_lineage(table)
+        table.session.read_only()
+        projection = project_rows(table, writing=False)
+        present = read_present(table)
+    taken, skipped = choose_steps(table, present, projection, options)
+    steps = estimated(table, present, projection, taken, online=False)
+    found = build_report(True, table.settings, options, projection, steps, skipped, taken)
     idle = all(step.name in HOUSEKEEPING for step in taken)
     return replace(found, blocked_estimate_seconds=estimates.blocked_seconds(() if idle else steps))
 
 
 def estimated(
-    relation: Relation,
-    names: Names,
-    settings: Settings,
+    table: Table,
     present: Present,
     projection: Projection,
     taken: Sequence[PlannedStep],
@@ -91,7 +82,7 @@ def estimated(
 ) -> tuple[Step, ...]:
     """Returns the steps as they are reported before a run."""
     work = estimates.workload(
-        relation,
+        table.relation,
         projection.counts.total,
         projection.missing,
         projection.needs.disregarded,
@@ -99,16 +90,13 @@ def estimated(
         projection.seconds,
     )
     return tuple(
-        step.shown(names, settings, estimate_seconds=estimates.estimate(step.name, work, online=online))
+        step.shown(table, estimate_seconds=estimates.estimate(step.name, work, online=online))
         for step in taken
     )
 
 
 def project_rows(
-    session: Session,
-    settings: Settings,
-    relation: Relation,
-    names: Names,
+    table: Table,
     *,
     writing: bool,
     overwrite: bool = False,
@@ -119,23 +107,21 @@ def project_rows(
     `overwrite`: roots that differ are to be overwritten too.
     """
     begun = time.monotonic()
-    resolve_roots(session, names, settings)
-    counts, missing = count_rows(session, names)
-    needs = read_needs(session, names)
-    found = find_row_blockers(session, BRIEFLY, relation, names, needs)
+    resolve_roots(table)
+    counts, missing = count_rows(table)
+    needs = read_needs(table)
+    found = find_row_blockers(table, BRIEFLY, needs)
     refuse_findings(one for one in found if writing or one.id not in RIGHTS)
-    users_code = writing or not inspect_table(session, relation, names).rights.beyond_owner
-    refuse_findings(
-        find_refusals(session, relation, names, needs, overwrite=overwrite, users_code=users_code)
-    )
+    users_code = writing or not inspect_table(table).rights.beyond_owner
+    refuse_findings(find_refusals(table, needs, overwrite=overwrite, users_code=users_code))
     return Projection(counts, missing, needs, round(time.monotonic() - begun, 3))
 
 
 def choose_steps(
-    relation: Relation, present: Present, names: Names, projection: Projection, options: MigrateOptions
+    table: Table, present: Present, projection: Projection, options: MigrateOptions
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
     """Returns the steps that are taken, and the names of the others."""
-    steps = plan_steps(relation, present, names, options.check)
+    steps = plan_steps(table, present, options.check)
     taken = [step for step in steps if step.taken(projection.needs)]
     return taken, tuple(step.name for step in steps if step not in taken)
 

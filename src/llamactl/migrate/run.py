@@ -33,11 +33,7 @@ from llamactl.model import (
     LlamactlError,
     MigrationReport,
     Note,
-    Relation,
 )
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
 from llamactl.table.leftovers import drop_leftovers, find_leftovers
 from llamactl.table.locks import (
     claim_table,
@@ -48,6 +44,7 @@ from llamactl.table.locks import (
 )
 from llamactl.table.present import MAINTENANCE_MEMORY, read_present
 from llamactl.table.runs import end_runs
+from llamactl.table.table import Table
 from llamactl.wording import about
 
 
@@ -86,31 +83,29 @@ def migrate_table(
     table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
     """
     options = MigrateOptions(check, retries, expect_filled, expect_orphans)
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    names = catalog.names_for(relation, settings)
-    refuse_blockers(session, relation, names, check=check, writing=not dry_run)
-    if dry_run or confirm or relation.root is not None:
+    table = Table.open(session, settings)
+    refuse_blockers(table, check=check, writing=not dry_run)
+    if dry_run or confirm or table.relation.root is not None:
         # Who is asked is told what it takes. A table that was migrated before may need nothing.
-        report = project_migration(session, settings, relation, names, options, note)
+        report = project_migration(table, options, note)
         nothing = all(step.name in HOUSEKEEPING for step in report.steps)
         if dry_run or report.unmet:
-            told = [] if nothing else filter(None, [subscriber_warning(session, relation, names)])
+            told = [] if nothing else filter(None, [subscriber_warning(table)])
             notes = (*report.notes, *told)
             return replace(report, dry_run=dry_run, notes=notes, blocked_seconds=None if dry_run else 0.0)
         if nothing:
             skipped = tuple(step.name for step in report.steps) + report.skipped
             return replace(report, dry_run=False, steps=(), skipped=skipped, blocked_seconds=0.0)
-    warned = subscriber_warning(session, relation, names)
+    warned = subscriber_warning(table)
     if confirm:
-        ask_with_warning(session, confirm, _question(session, names, report), warned, note)
+        ask_with_warning(session, confirm, _question(table, report), warned, note)
     elif warned:
         note(warned)
     try:
         report = with_lock_retries(
             session,
-            [relation.oid],
-            lambda: _attempt(session, settings, relation, names, options, note),
+            [table.relation.oid],
+            lambda: _attempt(table, options, note),
             retries,
             note,
         )
@@ -120,23 +115,20 @@ def migrate_table(
 
 
 def _attempt(
-    session: Session,
-    settings: Settings,
-    relation: Relation,
-    names: Names,
+    table: Table,
     options: MigrateOptions,
     note: Note,
 ) -> MigrationReport:
     """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
-    with session.transaction():
-        claim_table(session, relation.oid)
-        session.announce("lock")
-        seconds = {"lock": timed(lambda: session.run(load_query("migrate/lock", names)))}
-        session.blocking.begin()
-        refuse_replaced(session, relation)
-        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+    with table.session.transaction():
+        claim_table(table.session, table.relation.oid)
+        table.session.announce("lock")
+        seconds = {"lock": timed(lambda: table.run("migrate/lock"))}
+        table.session.blocking.begin()
+        refuse_replaced(table)
+        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: everybody else waits until this is done")
         with while_held():
-            return _under_lock(session, settings, options, seconds, note)
+            return _under_lock(table.session, table.settings, options, seconds, note)
 
 
 def _under_lock(
@@ -148,18 +140,16 @@ def _under_lock(
 ) -> MigrationReport:
     # The table may have changed between the first look and the lock.
     with looking_again():
-        relation = catalog.locate(session, settings)
-        catalog.refuse_unsupported(relation)
-        names = catalog.names_for(relation, settings)
-        refuse_blockers(session, relation, names, check=options.check)
-    drop_leftovers(session, find_leftovers(session, relation.oid))
+        table = Table.open(session, settings)
+        refuse_blockers(table, check=options.check)
+    drop_leftovers(session, find_leftovers(session, table.relation.oid))
     session.set_local(maintenance_work_mem=MAINTENANCE_MEMORY)
     session.announce("resolve")
-    prepare_lineage(session, names)
-    projected = project_rows(session, settings, relation, names, writing=True)
+    prepare_lineage(table)
+    projected = project_rows(table, writing=True)
     seconds["resolve"] = projected.seconds
-    present = read_present(session, relation, names)
-    taken, skipped = choose_steps(relation, present, names, projected, options)
+    present = read_present(table)
+    taken, skipped = choose_steps(table, present, projected, options)
     report = build_report(False, settings, options, projected, (), skipped, taken)
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
@@ -168,23 +158,23 @@ def _under_lock(
     for step in taken:
         if step.name not in seconds:
             session.announce(step.name)
-            seconds[step.name] = timed(partial(_take, session, names, step, projected))
-    end_runs(session, relation)
-    return replace(report, steps=tuple(s.shown(names, settings, seconds=seconds.get(s.name)) for s in taken))
+            seconds[step.name] = timed(partial(_take, table, step, projected))
+    end_runs(table)
+    return replace(report, steps=tuple(s.shown(table, seconds=seconds.get(s.name)) for s in taken))
 
 
-def _take(session: Session, names: Names, step: PlannedStep, projected: Projection) -> None:
+def _take(table: Table, step: PlannedStep, projected: Projection) -> None:
     if step.name == "prove":
-        _prove(session, names, projected)
+        _prove(table, projected)
         return
-    for path, rows in step.run(session, names).items():
+    for path, rows in step.run(table).items():
         if path in ("migrate/save_parents", "migrate/clear_parents") and rows != projected.needs.disregarded:
             raise _meddled(f"{path.partition('/')[2]} reached {rows} rows, not {projected.needs.disregarded}")
 
 
-def _prove(session: Session, names: Names, projected: Projection) -> None:
+def _prove(table: Table, projected: Projection) -> None:
     """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
-    found = session.row(load_query("migrate/prove", names), Proof)
+    found = table.row("migrate/prove", Proof)
     if found.unfilled:
         raise _meddled(f"after the fill {found.unfilled} rows lack their root")
     if found.differing != projected.counts.conflicts:
@@ -203,9 +193,9 @@ def _meddled(what: str) -> LlamactlError:
     )
 
 
-def _question(session: Session, names: Names, projected: MigrationReport) -> str:
+def _question(table: Table, projected: MigrationReport) -> str:
     return (
-        f"Migrate {names.quoted_table()} of database {session.database} on {session.host}, "
+        f"Migrate {table.shown} of database {table.session.database} on {table.session.host}, "
         f"{projected.counts.total:,} rows? "
         f"Nobody can read or write it for {about(projected.blocked_estimate_seconds)}."
     )

@@ -23,11 +23,12 @@ from llamactl.lineage.resolve import (
     lineage_parameters,
 )
 from llamactl.migrate.steps import PlannedStep, plan_steps
-from llamactl.model import CheckPolicy, ErrorCode, LlamactlError, Relation
+from llamactl.model import CheckPolicy, ErrorCode, LlamactlError
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog
 from llamactl.table.present import MAINTENANCE_MEMORY, read_present
+from llamactl.table.table import Table
 
 _PIN = "\n".join(
     [
@@ -43,32 +44,30 @@ _FOLLOW_USER = "\n".join(
 
 def build_script(session: Session, settings: Settings) -> str:
     """Returns the script. Reads the catalogs only. Raises LlamactlError as migrate does before its lock."""
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    names = catalog.names_for(relation, settings)
-    refuse_blockers(session, relation, names, writing=False)
-    if not (relation.columns["job_id"].bytewise and relation.columns["parent_job_id"].bytewise):
+    table = Table.open(session, settings)
+    refuse_blockers(table, writing=False)
+    if not (table.relation.columns["job_id"].bytewise and table.relation.columns["parent_job_id"].bytewise):
         raise LlamactlError(
             ErrorCode.CONFIG,
             "The type of the id columns takes different bytes for equal, which only migrate can check",
             "llamactl migrate does it, or change the columns to text",
         )
-    present = read_present(session, relation, names)
-    steps = plan_steps(relation, present, names, CheckPolicy.AUTO)
-    lines = [*_head(session, settings, relation, names), *_body(steps, names), _FOLLOW_USER, "COMMIT;", ""]
+    present = read_present(table)
+    steps = plan_steps(table, present, CheckPolicy.AUTO)
+    lines = [*_head(table), *_body(steps, table.names), _FOLLOW_USER, "COMMIT;", ""]
     return "\n".join(lines)
 
 
-def _head(session: Session, settings: Settings, relation: Relation, names: Names) -> Iterator[str]:
-    shown = names.quoted_table().replace("\n", "\\n").replace("\r", "\\r")  # a comment ends with its line
+def _head(table: Table) -> Iterator[str]:
+    shown = table.shown.replace("\n", "\\n").replace("\r", "\\r")  # a comment ends with its line
     yield f"-- The migration of {shown}, as llamactl runs it. To run it: psql -X -f FILE"
     yield "-- What follows the fill in migrate, the proof, is left to: llamactl verify"
-    if warned := subscriber_warning(session, relation, names):
+    if warned := subscriber_warning(table):
         yield "-- " + warned.replace("\n", "\\n").replace("\r", "\\r")
     yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
     yield r"\set ON_ERROR_STOP on"
     yield r"\set AUTOCOMMIT on"
-    for name, value in _variables(settings, relation, names).items():
+    for name, value in _variables(table).items():
         yield rf"\set {name} {_psql_literal(value)}"
     yield "BEGIN;"
     yield "-- Names are the server's own, except while the role's triggers and the like may run."
@@ -81,8 +80,8 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
         "work_mem": "64MB",
         "row_security": "off",
         "client_min_messages": "error",  # a trigger's NOTICE a row would fill the connection
-        "lock_timeout": f"{settings.lock_timeout_ms}ms",
-        "statement_timeout": f"{settings.statement_timeout_ms}ms",
+        "lock_timeout": f"{table.settings.lock_timeout_ms}ms",
+        "statement_timeout": f"{table.settings.statement_timeout_ms}ms",
         "maintenance_work_mem": MAINTENANCE_MEMORY,
         "llamactl.filling": "on",  # the guard keeps still
     }
@@ -91,18 +90,18 @@ def _head(session: Session, settings: Settings, relation: Relation, names: Names
     yield from (_limit(name, most) for name, most in SERVER.items())
 
 
-def _variables(settings: Settings, relation: Relation, names: Names) -> dict[str, str]:
+def _variables(table: Table) -> dict[str, str]:
     """What the files take as psql variables."""
-    limits = integer_limits(relation.columns["job_id"])
-    switches = {**lineage_parameters(settings), "padded": limits["padded"]}
+    limits = integer_limits(table.relation.columns["job_id"])
+    switches = {**lineage_parameters(table.settings), "padded": limits["padded"]}
     return {
         **{name: str(value).lower() for name, value in switches.items()},
-        "root_type": names.root_type,
-        "root_cast": names.root_cast,
-        **{name: str(value) for name, value in catalog.identity(relation).items()},
+        "root_type": table.names.root_type,
+        "root_cast": table.names.root_cast,
+        **{name: str(value) for name, value in catalog.identity(table.relation).items()},
         "max_length": str(limits["max_length"] or ""),
         "bound": str(limits["bound"] or ""),
-        "sample": str(settings.sample),
+        "sample": str(table.settings.sample),
     }
 
 

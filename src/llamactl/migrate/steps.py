@@ -9,15 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.lineage.needs import Needs
 from llamactl.lineage.resolve import CREATE, RESOLVE_FILES, lineage_parameters
-from llamactl.model import Blocks, CheckPolicy, Estimate, Relation, Step
+from llamactl.model import Blocks, CheckPolicy, Estimate, Step
 from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog
 from llamactl.table.present import LABEL, Present
+from llamactl.table.table import Table
 
 USERS_INDEX = "drop_users_index"
 """What an online run records the dropping of the index on the root column as, where that was the user's."""
@@ -43,27 +41,26 @@ class PlannedStep:
     def taken(self, needs: Needs) -> bool:
         return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
 
-    def run(self, session: Session, names: Names) -> dict[str, int]:
+    def run(self, table: Table) -> dict[str, int]:
         """Runs its files; returns the row count of each."""
         rows: dict[str, int] = {}
         for path in self.paths:
-            query = load_query(path, names)
+            query = load_query(path, table.names)
             wanted = {name for statement in query.statements for name in statement.parameters}
             given = {name: value for name, value in self.parameters.items() if name in wanted}
-            rows[path] = session.run(query, **given)
+            rows[path] = table.session.run(query, **given)
         return rows
 
     def shown(
         self,
-        names: Names,
-        settings: Settings,
+        table: Table,
         estimate_seconds: Estimate | None = None,
         seconds: float | None = None,
     ) -> Step:
         """Returns the step as it is reported, its statements with their values."""
-        values = {**lineage_parameters(settings), **self.parameters}
+        values = {**lineage_parameters(table.settings), **self.parameters}
         statements = [
-            text.written(values) for path in self.paths for text in load_query(path, names).statements
+            text.written(values) for path in self.paths for text in load_query(path, table.names).statements
         ]
         return Step(self.name, "\n".join(statements), self.lock, self.blocks, estimate_seconds, seconds)
 
@@ -75,7 +72,7 @@ def timed(action: Callable[[], object]) -> float:
     return round(time.monotonic() - begun, 3)
 
 
-def plan_steps(relation: Relation, present: Present, names: Names, check: CheckPolicy) -> list[PlannedStep]:
+def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here."""
     missing_check = not present.check_present
     # An index of the user's that is built anew stays the user's.
@@ -98,7 +95,7 @@ def plan_steps(relation: Relation, present: Present, names: Names, check: CheckP
             ["migrate/create_cleared_parent", "migrate/upgrade_parents", "migrate/save_parents"],
             "AccessShareLock",
             "save_parents",
-            catalog.identity(relation),
+            catalog.identity(table.relation),
         ),
         PlannedStep(
             "clear_parents",
@@ -106,7 +103,7 @@ def plan_steps(relation: Relation, present: Present, names: Names, check: CheckP
             "RowExclusiveLock",
             "save_parents",
         ),
-        PlannedStep("add_column", ["migrate/add_column"], "AccessExclusiveLock", relation.root is None),
+        PlannedStep("add_column", ["migrate/add_column"], "AccessExclusiveLock", table.relation.root is None),
         PlannedStep(
             "drop_index",
             ["migrate/drop_index"],
@@ -143,14 +140,14 @@ def plan_steps(relation: Relation, present: Present, names: Names, check: CheckP
             "add_label",
             ["migrate/add_label"],
             "",
-            relation.enum is not None and LABEL not in relation.enum.values,
+            table.relation.enum is not None and LABEL not in table.relation.enum.values,
         ),
         PlannedStep(
             "comment",
             ["migrate/comment"],
             "ShareUpdateExclusiveLock",
             # The step add_column gives its own.
-            relation.root is not None and not present.comment_present,
+            table.relation.root is not None and not present.comment_present,
         ),
         PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
     ]

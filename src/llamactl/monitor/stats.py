@@ -21,11 +21,10 @@ from llamactl.db.session import Session
 from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
 from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
 from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import qualified
-from llamactl.table import catalog
 from llamactl.table.locks import reading
 from llamactl.table.shape import refuse_unreadable
+from llamactl.table.table import Table
 
 GROWTH_DAYS = 30
 LARGEST = 5
@@ -84,57 +83,53 @@ def read_stats(session: Session, settings: Settings, *, since_ms: int, note: Not
 
     `note` gets a line before what takes long. Raises LlamactlError as every command that reads the log does.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    refuse_unreadable(relation)
-    names = catalog.names_for(relation, settings)
-    note(f"Reading every row of {names.quoted_table()}, in one snapshot")
-    with reading(session, relation.oid, names.quoted_table()):
-        unresolved = _unresolved(session, relation, names)
+    table = Table.open(session, settings)
+    refuse_unreadable(table.relation)
+    note(f"Reading every row of {table.shown}, in one snapshot")
+    with reading(session, table.relation.oid, table.shown):
+        unresolved = _unresolved(table)
         with session.snapshot():
             if not unresolved:
-                prepare_lineage(session, names)
+                prepare_lineage(table)
             session.read_only()
-            query = load_query("stats/rows", names)
+            query = load_query("stats/rows", table.names)
             rows = session.row(query, Rows, days=GROWTH_DAYS, largest=LARGEST, since_seconds=since_ms / 1000)
             if unresolved:
                 depth, roots = _depth(settings, None, {"reason": unresolved}), None
-                unrooted = _stored(session, relation, names, settings, rows.since)
+                unrooted = _stored(table, rows.since)
             else:
-                depth, unrooted, roots = _resolved(session, relation, names, settings, rows.since)
-            unlogged = count_roots_not_logged(session, names) if relation.root else None
+                depth, unrooted, roots = _resolved(table, rows.since)
+            unlogged = count_roots_not_logged(table) if table.relation.root else None
         if rows.largest_roots:
             note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
-        timeline = _timeline(session, relation, names, settings, rows)
-    size = _size(relation, settings, rows, roots or _held(relation, rows))
-    return StatsReport((depth, size, timeline, unrooted), _table(relation, rows), unlogged)
+        timeline = _timeline(table, rows)
+    size = _size(table, rows, roots or _held(table.relation, rows))
+    return StatsReport((depth, size, timeline, unrooted), _table(table.relation, rows), unlogged)
 
 
-def _unresolved(session: Session, relation: Relation, names: Names) -> str:
+def _unresolved(table: Table) -> str:
     """Why lineage cannot be computed here; empty where it can."""
-    rights = inspect_table(session, relation, names).rights
+    rights = inspect_table(table).rights
     if rights.standby:
         return "a standby has no temporary tables: ask the primary"
     if not rights.temporary:
-        return f"{session.user} may make no temporary tables in {session.database}"
+        return f"{table.session.user} may make no temporary tables in {table.session.database}"
     return ""
 
 
-def _resolved(
-    session: Session, relation: Relation, names: Names, settings: Settings, since: str
-) -> tuple[Monitor, Monitor, Roots]:
+def _resolved(table: Table, since: str) -> tuple[Monitor, Monitor, Roots]:
     """Returns the monitors that lineage decides, and how many roots there are."""
-    resolve_roots(session, names, settings)
-    counts, _ = count_rows(session, names)
-    roots = session.row(load_query("stats/roots", names), Roots, days=GROWTH_DAYS)
+    resolve_roots(table)
+    counts, _ = count_rows(table)
+    roots = table.row("stats/roots", Roots, days=GROWTH_DAYS)
     # Without times every row counts as recent.
-    moment = since if "created_at" in relation.columns else None
-    recent = session.row(
-        load_query("stats/recent", names),
+    moment = since if "created_at" in table.relation.columns else None
+    recent = table.row(
+        "stats/recent",
         Recent,
         since=moment,
-        depth=settings.depth_alert,
-        sample=settings.sample,
+        depth=table.settings.depth_alert,
+        sample=table.settings.sample,
     )
     depth = {
         "since": moment,
@@ -146,19 +141,19 @@ def _resolved(
     without = {"cyclic": recent.cyclic_rows, "ambiguous": recent.ambiguous_rows}
     detail = {"since": since, "sample": recent.missing_sample, "without_root": without}
     return (
-        _depth(settings, recent.max_depth, depth),
-        _unrooted(relation, settings, recent.missing_rows, detail),
+        _depth(table.settings, recent.max_depth, depth),
+        _unrooted(table, recent.missing_rows, detail),
         roots,
     )
 
 
-def _stored(session: Session, relation: Relation, names: Names, settings: Settings, since: str) -> Monitor:
+def _stored(table: Table, since: str) -> Monitor:
     """The rows without a root by the stored values alone: those that rightly have none count as well."""
-    if relation.root is None or "created_at" not in relation.columns:
-        return _unrooted(relation, settings, 0, {})
-    query = load_query("stats/unrooted", names)
-    found = session.row(query, Unrooted, since=since, sample=settings.sample)
-    return _unrooted(relation, settings, found.rows, {"since": since, "sample": found.sample})
+    if table.relation.root is None or "created_at" not in table.relation.columns:
+        return _unrooted(table, 0, {})
+    query = load_query("stats/unrooted", table.names)
+    found = table.session.row(query, Unrooted, since=since, sample=table.settings.sample)
+    return _unrooted(table, found.rows, {"since": since, "sample": found.sample})
 
 
 def _depth(settings: Settings, value: int | None, detail: dict[str, Any]) -> Monitor:
@@ -173,24 +168,24 @@ def _held(relation: Relation, rows: Rows) -> Roots | None:
     return Roots(rows.roots, rows.recent_roots) if relation.root else None
 
 
-def _size(relation: Relation, settings: Settings, rows: Rows, roots: Roots | None) -> Monitor:
+def _size(table: Table, rows: Rows, roots: Roots | None) -> Monitor:
     """The growth is what a row takes today, times the rows that come in a day, whatever is deleted."""
-    limit = settings.table_bytes_alert
+    limit = table.settings.table_bytes_alert
     a_day = None if rows.days is None else rows.recent_rows / rows.days
-    growth = a_day * relation.bytes / rows.rows if a_day else 0
+    growth = a_day * table.relation.bytes / rows.rows if a_day else 0
     detail = {
         "rows": rows.rows,
         "roots": roots.roots if roots else None,
         "rows_per_root": _ratio(rows.rows, roots),
-        "bytes_per_root": _ratio(relation.bytes, roots),
+        "bytes_per_root": _ratio(table.relation.bytes, roots),
         "days": _rounded(rows.days),
         "rows_per_day": _rounded(a_day),
         "roots_per_day": _rounded(roots.recent_roots / rows.days) if roots and rows.days else None,
         "bytes_per_day": None if a_day is None else round(growth),
-        "days_until_threshold": _rounded(max(limit - relation.bytes, 0) / growth) if growth else None,
+        "days_until_threshold": _rounded(max(limit - table.relation.bytes, 0) / growth) if growth else None,
     }
-    ok = relation.bytes <= limit
-    return Monitor("size", "Table, indexes and TOAST", ok, relation.bytes, limit, "bytes", detail)
+    ok = table.relation.bytes <= limit
+    return Monitor("size", "Table, indexes and TOAST", ok, table.relation.bytes, limit, "bytes", detail)
 
 
 def _ratio(of: int, roots: Roots | None) -> float | None:
@@ -201,12 +196,12 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _timeline(session: Session, relation: Relation, names: Names, settings: Settings, rows: Rows) -> Monitor:
+def _timeline(table: Table, rows: Rows) -> Monitor:
     """Needs SELECT on all columns: without it the timeline is unknown, and nothing else."""
-    limit, value = settings.timeline_ms_alert, None
-    detail: dict[str, Any] = {"reason": "no row holds a root" if relation.root else NOT_MIGRATED}
+    limit, value = table.settings.timeline_ms_alert, None
+    detail: dict[str, Any] = {"reason": "no row holds a root" if table.relation.root else NOT_MIGRATED}
     try:
-        if roots := _timed(session, relation, names, rows):
+        if roots := _timed(table, rows):
             value, detail = max(root["median_ms"] for root in roots), {"roots": roots}
     except LlamactlError as exc:
         if exc.code is not ErrorCode.PERMISSION:
@@ -216,37 +211,37 @@ def _timeline(session: Session, relation: Relation, names: Names, settings: Sett
     return Monitor("timeline", "Slowest timeline of the largest roots", ok, value, limit, "ms", detail)
 
 
-def _timed(session: Session, relation: Relation, names: Names, rows: Rows) -> list[dict[str, Any]]:
-    most = max(MOST_BYTES * rows.rows // max(relation.bytes, 1), 1)
+def _timed(table: Table, rows: Rows) -> list[dict[str, Any]]:
+    most = max(MOST_BYTES * rows.rows // max(table.relation.bytes, 1), 1)
     return [
         {
             "root_job_id": root,
             "rows": count,
             "rows_read": min(count, most),
-            "median_ms": _median_ms(session, names, root, most),
+            "median_ms": _median_ms(table, root, most),
         }
         for root, count in zip(rows.largest_roots, rows.largest_rows, strict=True)
     ]
 
 
-def _median_ms(session: Session, names: Names, root: str, most: int) -> float:
+def _median_ms(table: Table, root: str, most: int) -> float:
     """From sending the query until all its rows are here."""
-    query = load_query("stats/timeline", names)
+    query = load_query("stats/timeline", table.names)
     taken = []
-    with session.snapshot():
-        session.read_only()
+    with table.session.snapshot():
+        table.session.read_only()
         for _ in range(RUNS):
             begun = time.perf_counter()
-            session.run(query, root=root, most=most)
+            table.session.run(query, root=root, most=most)
             taken.append((time.perf_counter() - begun) * 1000)
     return round(statistics.median(taken), 2)
 
 
-def _unrooted(relation: Relation, settings: Settings, rows: int, detail: dict[str, Any]) -> Monitor:
-    limit, value = settings.unrooted_rows_alert, rows
+def _unrooted(table: Table, rows: int, detail: dict[str, Any]) -> Monitor:
+    limit, value = table.settings.unrooted_rows_alert, rows
     title = "Recent rows whose root is missing"
-    if relation.root is None or "created_at" not in relation.columns:
-        reason = NOT_MIGRATED if relation.root is None else NO_TIMES
+    if table.relation.root is None or "created_at" not in table.relation.columns:
+        reason = NOT_MIGRATED if table.relation.root is None else NO_TIMES
         return Monitor("unrooted", title, None, None, limit, "rows", {"reason": reason})
     return Monitor("unrooted", title, value <= limit, value, limit, "rows", detail)
 

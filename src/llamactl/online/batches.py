@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from llamactl.db.session import Session
-from llamactl.model import LlamactlError, Note, Progress, Relation
+from llamactl.model import LlamactlError, Note, Progress
 from llamactl.online.record import Run
 from llamactl.sqlfiles.load import Query, load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.table.locks import blocking_sessions, refuse_replaced, with_lock_retries
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 BATCH_SECONDS = 0.1
@@ -43,9 +42,7 @@ FEW_ROWS_A_PAGE = 2
 class Work:
     """What every part of a run needs."""
 
-    session: Session
-    relation: Relation
-    names: Names
+    table: Table
     run: Run
     retries: int
     note: Note
@@ -145,12 +142,12 @@ def write_batches(work: Work, task: str, pending: Pending, values: Mapping[str, 
     """
     # A crash that takes the last batches back loses nothing: what is done is told by the rows themselves, and
     # the commits of the steps that follow make all of it last.
-    with work.session.settings(synchronous_commit="off"):
+    with work.table.session.settings(synchronous_commit="off"):
         return _all_windows(work, task, pending, values)
 
 
 def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
-    files = [load_query(path, work.names) for path in FILES[task]]
+    files = [load_query(path, work.table.names) for path in FILES[task]]
     page, size, written, filenode = 0, _Size(), 0, pending.filenode
     while (window := _next_window(work, task, page)).first is not None:
         if window.filenode != filenode:
@@ -177,15 +174,15 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
 
 def _moved(work: Work, task: str, last: int) -> bool:
     """Whether the rows of the last pages are elsewhere, of a table that has another file."""
-    query = load_query("online/in_place", work.names)
+    query = load_query("online/in_place", work.table.names)
     pages = {"first_page": max(last - FIRST_PAGES, 0), "end_page": last + 1}
-    with work.session.transaction(temporary=True):
-        return work.session.row(query, _Moved, task=task, **pages).moved
+    with work.table.session.transaction(temporary=True):
+        return work.table.session.row(query, _Moved, task=task, **pages).moved
 
 
 def _next_window(work: Work, task: str, page: int) -> _Window:
-    query = load_query("online/window", work.names)
-    return work.session.row(query, _Window, task=task, page=page, relation=work.relation.oid)
+    query = load_query("online/window", work.table.names)
+    return work.table.session.row(query, _Window, task=task, page=page, relation=work.table.relation.oid)
 
 
 def _batch(
@@ -199,31 +196,31 @@ def _batch(
 
     def attempt() -> int:
         try:
-            with work.session.transaction():
+            with work.table.session.transaction():
                 given = {**values, "first_page": first, "end_page": first + size.pages}
                 for query in files:
                     wanted = {name for statement in query.statements for name in statement.parameters}
                     part = {name: value for name, value in given.items() if name in wanted}
-                    rows = work.session.run(query, **part)
-                refuse_replaced(work.session, work.relation)
+                    rows = work.table.session.run(query, **part)
+                refuse_replaced(work.table)
                 work.run.checkpoint(rows)
         except LlamactlError:
             size.halve()
             raise
         return rows
 
-    rows = with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
+    rows = with_lock_retries(work.table.session, [work.table.relation.oid], attempt, work.retries, work.note)
     work.progress(work.run.advance(rows))
     return rows
 
 
 def _give_way(work: Work) -> None:
     """Waits while a session waits for a lock on the table: a batch would keep it waiting."""
-    query = load_query("online/waiting", work.names)
+    query = load_query("online/waiting", work.table.names)
     wait_seconds = 0.02
-    while work.session.row(query, _Waiting, relation=work.relation.oid).waiting:
+    while work.table.session.row(query, _Waiting, relation=work.table.relation.oid).waiting:
         if wait_seconds > 0.1:
-            others = blocking_sessions(work.session, work.relation.oid)
+            others = blocking_sessions(work.table.session, work.table.relation.oid)
             work.run.wait_for(f"sessions that wait for the table: {listed(others)}")
         time.sleep(wait_seconds)
         wait_seconds = min(wait_seconds * 2, 1.0)

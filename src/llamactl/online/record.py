@@ -21,6 +21,7 @@ from llamactl.table.grants import CREATE, RUNS, USE, WRITE, missing_grants
 from llamactl.table.leftovers import drop_leftovers, find_leftovers
 from llamactl.table.locks import LockHolder, another_run, claimants
 from llamactl.table.runs import interrupted_runs, read_state_tables, recorded_runs, recorded_steps
+from llamactl.table.table import Table
 
 RATE_WINDOW_SECONDS = 60
 DEAD_CLIENT_SECONDS = 60
@@ -87,26 +88,26 @@ def filling(session: Session) -> Iterator[None]:
         yield
 
 
-def claim_session(session: Session, relation: Relation, note: Note) -> None:
+def claim_session(table: Table, note: Note) -> None:
     """Claims the table for as long as the session lasts. Tried, never waited for.
 
     Only what is left on the server of a client that was killed on this machine is waited for. Raises
     LlamactlError (busy) that names who holds the claim.
     """
-    session.row(load_query("online/client", _NO_NAMES), _Told, host=_host_number(), client=os.getpid())
+    table.session.row(load_query("online/client", _NO_NAMES), _Told, host=_host_number(), client=os.getpid())
     deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
     query = load_query("online/claim", _NO_NAMES)
-    while not session.row(query, _Claimed, relation=relation.oid).claimed:
-        holders = claimants(session, relation.oid)
-        if time.monotonic() > deadline or not all(_is_dead(session, holder) for holder in holders):
+    while not table.session.row(query, _Claimed, relation=table.relation.oid).claimed:
+        holders = claimants(table.session, table.relation.oid)
+        if time.monotonic() > deadline or not all(_is_dead(table.session, holder) for holder in holders):
             raise another_run(holders)
         if not told:
             note("Waiting for what the server still does for a run that was killed")
             told = True
         time.sleep(0.1)
-    if left := find_leftovers(session, relation.oid):
-        with session.transaction(temporary=True):
-            drop_leftovers(session, left)
+    if left := find_leftovers(table.session, table.relation.oid):
+        with table.session.transaction(temporary=True):
+            drop_leftovers(table.session, left)
 
 
 def _is_dead(session: Session, holder: LockHolder) -> bool:
@@ -128,15 +129,15 @@ def _host_number() -> int:
     return zlib.crc32(socket.gethostname().encode()) >> 1
 
 
-def interrupted_steps(session: Session, relation: Relation, command: str) -> frozenset[str]:
+def interrupted_steps(table: Table, command: str) -> frozenset[str]:
     """Returns the steps at which runs of the command were cut, '' where before the first; none: no run was.
 
     To be asked by who holds the claim: so none of them still lives.
     """
-    if not read_state_tables(session).present:
+    if not read_state_tables(table.session).present:
         return frozenset()
-    found = recorded_runs(session, relation.oid, relation.schema, relation.name)
-    return recorded_steps(session, interrupted_runs(found, command))
+    found = recorded_runs(table.session, table.relation.oid, table.relation.schema, table.relation.name)
+    return recorded_steps(table.session, interrupted_runs(found, command))
 
 
 @dataclass(slots=True)

@@ -20,13 +20,12 @@ from llamactl.checks.subscribers import ask_with_warning, subscriber_warning
 from llamactl.config.settings import Settings
 from llamactl.db.session import Session
 from llamactl.findings.refusal import refuse_findings
-from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation, RepairReport
+from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairReport
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, write_rounds
-from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
-from llamactl.table import catalog
+from llamactl.table.table import Table
 
 
 def repair_roots(
@@ -47,77 +46,72 @@ def repair_roots(
     not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
     """
     session.require_own()
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    names = catalog.names_for(relation, settings)
-    if relation.root is None:
+    table = Table.open(session, settings)
+    if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{names.quoted_table()} has no column {names.columns['root_job_id']}; nothing was changed",
+            f"{table.shown} has no column {table.names.columns['root_job_id']}; nothing was changed",
             "The table is not migrated yet: llamactl migrate",
         )
-    refuse_without_temporary(session, relation, names)
-    refuse_unwritable(session, relation, names)
-    around = inspect_table(session, relation, names)
-    refuse_findings(batch_blockers(relation, around))
-    refuse_findings(name_blockers(session, relation, names))
+    refuse_without_temporary(table)
+    refuse_unwritable(table)
+    around = inspect_table(table)
+    refuse_findings(batch_blockers(table.relation, around))
+    refuse_findings(name_blockers(table))
     if not dry_run:
-        refuse_forbidden(session, update=_grant_to_update(session, relation, "root_job_id"))
-    rules = Rules(overwrite, grace_ms, keyed=triggered(session, relation, names))
-    note(f"Reading {names.quoted_table()} to work out its lineage; the application goes on")
+        refuse_forbidden(session, update=_grant_to_update(table, "root_job_id"))
+    rules = Rules(overwrite, grace_ms, keyed=triggered(table))
+    note(f"Reading {table.shown} to work out its lineage; the application goes on")
     if dry_run or confirm:
-        seen = resolve_round(session, settings, relation, names, rules, retries, note, dry_run=True)
-        warned = subscriber_warning(session, relation, names) if seen.pending.any_rows else ""
+        seen = resolve_round(table, rules, retries, note, dry_run=True)
+        warned = subscriber_warning(table) if seen.pending.any_rows else ""
         if dry_run:
             report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
             return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
-            ask_with_warning(session, confirm, _question(session, names, seen), warned, note)
+            ask_with_warning(session, confirm, _question(table, seen), warned, note)
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
-    claim_session(session, relation, note)
+    claim_session(table, note)
     session.announce("resolve")
-    first = resolve_round(session, settings, relation, names, rules, retries, note)
-    if first.pending.clear_rows and (lacks := _grant_to_update(session, relation, "parent_job_id")):
+    first = resolve_round(table, rules, retries, note)
+    if first.pending.clear_rows and (lacks := _grant_to_update(table, "parent_job_id")):
         refuse_forbidden(session, update=lacks)
     if not first.pending.any_rows:
-        if interrupted_steps(session, relation, "repair"):
-            Run.begin(session, relation, "repair").end()  # what was cut is complete
+        if interrupted_steps(table, "repair"):
+            Run.begin(session, table.relation, "repair").end()  # what was cut is complete
         return _report(dry_run, overwrite, first, first, written=0, cleared=0)
-    if not confirm and (warned := subscriber_warning(session, relation, names)):
+    if not confirm and (warned := subscriber_warning(table)):
         note(warned)
-    return _write(session, settings, relation, names, rules, first, retries, note, progress)
+    return _write(table, rules, first, retries, note, progress)
 
 
-def _grant_to_update(session: Session, relation: Relation, column: str) -> str:
+def _grant_to_update(table: Table, column: str) -> str:
     """Returns the GRANT that the role lacks to write the column; empty where it lacks none."""
-    found = relation.columns[column]
-    table = qualified(relation.schema, relation.name)
-    grant = f"GRANT UPDATE ({ident(found.name)}) ON {table} TO {ident(session.user)};"
+    found = table.relation.columns[column]
+    table_name = qualified(table.relation.schema, table.relation.name)
+    grant = f"GRANT UPDATE ({ident(found.name)}) ON {table_name} TO {ident(table.session.user)};"
     return "" if found.updatable else grant
 
 
 def _write(
-    session: Session,
-    settings: Settings,
-    relation: Relation,
-    names: Names,
+    table: Table,
     rules: Rules,
     first: Round,
     retries: int,
     note: Note,
     progress: Callable[[Progress], None],
 ) -> RepairReport:
-    with filling(session):
-        recorded = Run.begin(session, relation, "repair")
-        work = Work(session, relation, names, recorded, retries, note, progress)
-        written = write_rounds(work, settings, rules, first)
+    with filling(table.session):
+        recorded = Run.begin(table.session, table.relation, "repair")
+        work = Work(table, recorded, retries, note, progress)
+        written = write_rounds(work, table.settings, rules, first)
         recorded.end()
     return _report(
         False, rules.overwrite, first, written.last, written=written.filled, cleared=written.cleared
     )
 
 
-def _question(session: Session, names: Names, first: Round) -> str:
+def _question(table: Table, first: Round) -> str:
     wrong = first.pending.fill_rows - first.pending.bare_rows
     what = [
         f"fill {first.pending.bare_rows:,} rows" if first.pending.bare_rows else "",
@@ -127,7 +121,7 @@ def _question(session: Session, names: Names, first: Round) -> str:
         else "",
     ]
     return (
-        f"In {names.quoted_table()} of database {session.database} on {session.host}: "
+        f"In {table.shown} of database {table.session.database} on {table.session.host}: "
         f"{', '.join(filter(None, what))}? The application goes on."
     )
 

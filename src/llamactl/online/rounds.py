@@ -20,16 +20,14 @@ from dataclasses import dataclass, field, replace
 
 from llamactl.checks.blockers import inspect_table
 from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.lineage.resolve import prepare_lineage
 from llamactl.migrate.dry_run import Projection, project_rows
-from llamactl.model import ErrorCode, LlamactlError, Note, Relation
+from llamactl.model import ErrorCode, LlamactlError, Note
 from llamactl.online.batches import PASSES, Done, Pending, Work, write_batches
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog
 from llamactl.table.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
 from llamactl.table.sessions import snapshot_holders
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 OLD_SNAPSHOT_SECONDS = 10
@@ -124,10 +122,7 @@ class _Stall:
 
 
 def resolve_round(
-    session: Session,
-    settings: Settings,
-    relation: Relation,
-    names: Names,
+    table: Table,
     rules: Rules,
     retries: int,
     note: Note,
@@ -142,30 +137,30 @@ def resolve_round(
 
     def attempt() -> Round:
         transaction = (
-            session.snapshot() if dry_run else session.transaction(one_snapshot=True, temporary=True)
+            table.session.snapshot()
+            if dry_run
+            else table.session.transaction(one_snapshot=True, temporary=True)
         )
         with transaction:
-            prepare_lineage(session, names)
-            session.run(load_query("online/create_round", names))
+            prepare_lineage(table)
+            table.run("online/create_round")
             if dry_run:
-                session.read_only()
-            projected = project_rows(
-                session, settings, relation, names, writing=not dry_run, overwrite=rules.overwrite
-            )
+                table.session.read_only()
+            projected = project_rows(table, writing=not dry_run, overwrite=rules.overwrite)
             if _asks(projected, rules):
-                _note_rows(session, names, rules)
+                _note_rows(table, rules)
                 if not dry_run:
-                    session.run(load_query("online/index_pending", names))
-            refuse_replaced(session, relation)
-            pending = session.row(load_query("online/pending", names), Pending, relation=relation.oid)
+                    table.run("online/index_pending")
+            refuse_replaced(table)
+            pending = table.row("online/pending", Pending, relation=table.relation.oid)
         return Round(projected, pending)
 
-    return with_lock_retries(session, [relation.oid], attempt, retries, note)
+    return with_lock_retries(table.session, [table.relation.oid], attempt, retries, note)
 
 
-def triggered(session: Session, relation: Relation, names: Names) -> bool:
+def triggered(table: Table) -> bool:
     """Whether the table has triggers or rules that may change what is written."""
-    return bool(inspect_table(session, relation, names).named("trigger"))
+    return bool(inspect_table(table).named("trigger"))
 
 
 def told(last: Round) -> list[str]:
@@ -185,10 +180,10 @@ def told(last: Round) -> list[str]:
     return notes
 
 
-def _note_rows(session: Session, names: Names, rules: Rules) -> None:
+def _note_rows(table: Table, rules: Rules) -> None:
     age = {"old_seconds": rules.old_seconds}
-    session.run(load_query("online/fill_pending", names), **rules.values, **age)
-    session.run(load_query("online/clear_pending", names), **age)
+    table.run("online/fill_pending", **rules.values, **age)
+    table.run("online/clear_pending", **age)
 
 
 def _asks(projected: Projection, rules: Rules) -> bool:
@@ -220,9 +215,7 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
         cleared, unnoted = cleared + clearing.rows, unnoted + (0 if rules.keyed else filling.rows)
         name, rules, written = "last_pass", rules.again(), clearing.rows + filling.rows
         with work.run.step("last_pass"):
-            current = resolve_round(
-                work.session, settings, work.relation, work.names, rules, work.retries, work.note
-            )
+            current = resolve_round(work.table, rules, work.retries, work.note)
         if clearing.rewritten or filling.rewritten:
             rewrites = 0 if written else rewrites + 1
             _refuse_rewrites(work, rewrites)
@@ -238,10 +231,10 @@ def _clear(work: Work, current: Round) -> Done:
     if not current.pending.clear_rows:
         return Done(0, False)
     with work.run.step("clear_parents"):
-        with work.session.transaction():
+        with work.table.session.transaction():
             for path in ("migrate/create_cleared_parent", "migrate/upgrade_parents"):
-                work.session.run(load_query(path, work.names))
-        values = {**catalog.identity(work.relation), "relation": work.relation.oid}
+                work.table.run(path)
+        values = {**catalog.identity(work.table.relation), "relation": work.table.relation.oid}
         return write_batches(work, "clear", current.pending, values)
 
 
@@ -251,7 +244,7 @@ def _refuse_rewrites(work: Work, rewrites: int) -> None:
         raise LlamactlError(
             ErrorCode.BUSY,
             f"The table was rewritten {rewrites} times in a row meanwhile (VACUUM FULL, CLUSTER), so that no "
-            f"row was where it had been found; {work.session.outcome()}",
+            f"row was where it had been found; {work.table.session.outcome()}",
             "Let the sessions that rewrite it end, then run the same command again",
         )
 
@@ -262,16 +255,16 @@ def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
     Returns False where others change rows as fast as they are written: the next repair is for these.
     """
     untried = pending.rows - pending.retried
-    found = lock_holders(work.session, work.relation.oid) if untried else []
+    found = lock_holders(work.table.session, work.table.relation.oid) if untried else []
     holders = [holder for holder in found if _may_hold_rows(holder, stall)]
     named = listed([holder.sentence() for holder in holders])
     if stall.rounds <= work.retries:
         if holders or stall.in_vain:
             reason = f"locked rows: {named}" if holders else "rows that could not be written"
             work.run.wait_for(f"{untried if holders else pending.rows} {reason}")
-            work.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
+            work.table.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
         return True
-    stays = work.session.outcome()
+    stays = work.table.session.outcome()
     if holders:
         raise LlamactlError(
             ErrorCode.LOCK,
@@ -290,7 +283,7 @@ def _may_hold_rows(holder: LockHolder, stall: _Stall) -> bool:
 def _warn_of_old_snapshots(work: Work) -> None:
     old = [
         holder.sentence()
-        for holder in snapshot_holders(work.session)
+        for holder in snapshot_holders(work.table.session)
         if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     if old:

@@ -36,15 +36,12 @@ from llamactl.model import (
     MigrationReport,
     Note,
     Progress,
-    Relation,
 )
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, write_rounds
 from llamactl.online.steps import plan_online_steps
 from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
 from llamactl.table.guard_state import (
     OUTDATED,
     read_guard_state,
@@ -55,6 +52,7 @@ from llamactl.table.guard_state import (
 from llamactl.table.indexes import IndexState, build_index, drop_index, read_index_state, tell_who_holds
 from llamactl.table.locks import looking_again, reading, refuse_replaced, with_lock_retries
 from llamactl.table.present import read_present
+from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 HOUSEKEEPING = frozenset({"claim", "resolve", "create_state", "last_pass"})
@@ -77,14 +75,6 @@ class OnlineOptions:
         return MigrateOptions(self.check, self.retries, self.expect_filled, self.expect_orphans)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The table, and the names that it goes by."""
-
-    relation: Relation
-    names: Names
-
-
 def migrate_online(
     session: Session,
     settings: Settings,
@@ -101,33 +91,31 @@ def migrate_online(
     then stays, and the same call goes on from there.
     """
     session.require_own()
-    table = _look(session, settings)
+    table = Table.open(session, settings)
     # What a cut build left is dropped; another index of the name is not ours to drop.
-    passed = ("LL010",) if _index(session, table).as_wanted else ()
-    refuse_blockers(
-        session, table.relation, table.names, check=options.check, writing=not dry_run, passed=passed
-    )
+    passed = ("LL010",) if _index(table).as_wanted else ()
+    refuse_blockers(table, check=options.check, writing=not dry_run, passed=passed)
     refuse_unguardable(table.relation)
-    _refuse_by_road(session, table)
-    if read_guard_state(session, table.relation, table.names).outdated:
+    _refuse_by_road(table)
+    if read_guard_state(table).outdated:
         note(f"{OUTDATED}; migrate --online replaces it")
     if dry_run:
-        return _dry_run(session, settings, table, options, note)
-    _refuse_forbidden(session, table, options)
-    warned = subscriber_warning(session, table.relation, table.names)
+        return _dry_run(table, options, note)
+    _refuse_forbidden(table, options)
+    warned = subscriber_warning(table)
     if confirm:
-        ask_with_warning(session, confirm, _question(session, table), warned, note)
-    claim_session(session, table.relation, note)
+        ask_with_warning(session, confirm, _question(table), warned, note)
+    claim_session(table, note)
     session.announce("resolve")
-    note(f"Reading {table.names.quoted_table()} to work out its lineage; the application goes on")
+    note(f"Reading {table.shown} to work out its lineage; the application goes on")
     rules = Rules(
         overwrite=False,
         grace_ms=options.grace_ms,
-        keyed=triggered(session, table.relation, table.names),
+        keyed=triggered(table),
     )
-    first = resolve_round(session, settings, table.relation, table.names, rules, options.retries, note)
-    cut = interrupted_steps(session, table.relation, "migrate")
-    taken, skipped = _choose(session, table, options, first.projected, cut)
+    first = resolve_round(table, rules, options.retries, note)
+    cut = interrupted_steps(table, "migrate")
+    taken, skipped = _choose(table, options, first.projected, cut)
     report = build_report(False, settings, options.common, first.projected, (), skipped, taken)
     if report.unmet:
         return replace(report, notes=())
@@ -136,54 +124,45 @@ def migrate_online(
     if warned and not confirm:
         note(warned)
     with filling(session):
-        return _carry_out(session, settings, table, options, rules, first, taken, report, note, progress)
+        return _carry_out(table, options, rules, first, taken, report, note, progress)
 
 
-def _look(session: Session, settings: Settings) -> Table:
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    return Table(relation, catalog.names_for(relation, settings))
-
-
-def _refuse_by_road(session: Session, table: Table) -> None:
+def _refuse_by_road(table: Table) -> None:
     """Raises LlamactlError (config) for what rules out this road, and not every migration."""
-    relation, names = table.relation, table.names
-    refuse_findings(batch_blockers(relation, inspect_table(session, relation, names)))
-    refuse_findings(name_blockers(session, relation, names))
-    refuse_findings(guard_blockers(session, relation, names, LISTED))
+    refuse_findings(batch_blockers(table.relation, inspect_table(table)))
+    refuse_findings(name_blockers(table))
+    refuse_findings(guard_blockers(table, LISTED))
 
 
-def _refuse_forbidden(session: Session, table: Table, options: OnlineOptions) -> None:
+def _refuse_forbidden(table: Table, options: OnlineOptions) -> None:
     """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
-    there = read_guard_state(session, table.relation, table.names)
-    refuse_forbidden(session, creating=not there.guarding)
+    there = read_guard_state(table)
+    refuse_forbidden(table.session, creating=not there.guarding)
     if options.keep_guard and there.guarding:
         return
-    refuse_foreign_guard(session, there)
+    refuse_foreign_guard(table.session, there)
     if not there.guarding:
-        refuse_uncreatable_guard(session, there)
+        refuse_uncreatable_guard(table.session, there)
 
 
-def _index(session: Session, table: Table) -> IndexState:
+def _index(table: Table) -> IndexState:
     """What has the name of the index on the root column."""
     names = table.names
-    return read_index_state(session, table.relation, names.index, [names.columns["root_job_id"]])
+    return read_index_state(table, names.index, [names.columns["root_job_id"]])
 
 
 def _choose(
-    session: Session,
     table: Table,
     options: OnlineOptions,
     projected: Projection,
     cut: frozenset[str] = frozenset(),
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
     """Returns the steps that are taken, and the names of the others. `cut`: where former runs were."""
-    relation, names = table.relation, table.names
-    around = inspect_table(session, relation, names)
-    standing, index = read_guard_state(session, relation, names), _index(session, table)
+    around = inspect_table(table)
+    standing, index = read_guard_state(table), _index(table)
     planned = plan_online_steps(
-        relation,
-        read_present(session, relation, names),
+        table.relation,
+        read_present(table),
         options.check,
         job_index=bool(around.named("job index")),
         guarded=standing.guarding,
@@ -197,40 +176,33 @@ def _choose(
     return taken, tuple(step.name for step in planned if step not in taken)
 
 
-def _dry_run(
-    session: Session, settings: Settings, table: Table, options: OnlineOptions, note: Note
-) -> MigrationReport:
-    relation, names = table.relation, table.names
-    note(
-        f"Reading {names.quoted_table()} to work out its lineage; nothing is changed, nobody is kept waiting"
-    )
-    with reading(session, relation.oid, names.quoted_table()), session.snapshot():
-        prepare_lineage(session, names)
-        session.read_only()
-        projected = project_rows(session, settings, relation, names, writing=False)
-        present = read_present(session, relation, names)
-        taken, skipped = _choose(session, table, options, projected)
-    shown = estimated(relation, names, settings, present, projected, taken, online=True)
-    report = build_report(True, settings, options.common, projected, shown, skipped, taken)
+def _dry_run(table: Table, options: OnlineOptions, note: Note) -> MigrationReport:
+    note(f"Reading {table.shown} to work out its lineage; nothing is changed, nobody is kept waiting")
+    with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
+        prepare_lineage(table)
+        table.session.read_only()
+        projected = project_rows(table, writing=False)
+        present = read_present(table)
+        taken, skipped = _choose(table, options, projected)
+    shown = estimated(table, present, projected, taken, online=True)
+    report = build_report(True, table.settings, options.common, projected, shown, skipped, taken)
     if all(step.name in HOUSEKEEPING for step in taken):
         return replace(report, blocked_estimate_seconds=estimates.blocked_seconds(()))
-    told = filter(None, [subscriber_warning(session, relation, names)])
+    told = filter(None, [subscriber_warning(table)])
     return replace(
         report, notes=(*report.notes, *told), blocked_estimate_seconds=estimates.blocked_seconds(shown)
     )
 
 
-def _question(session: Session, table: Table) -> str:
+def _question(table: Table) -> str:
     return (
-        f"Migrate {table.names.quoted_table()} of database {session.database} on {session.host} online, "
+        f"Migrate {table.shown} of database {table.session.database} on {table.session.host} online, "
         f"about {rows_of(table.relation):,} rows? It goes on being read and written; "
         "a few changes of its shape keep others waiting for a moment each."
     )
 
 
 def _carry_out(
-    session: Session,
-    settings: Settings,
     table: Table,
     options: OnlineOptions,
     rules: Rules,
@@ -240,36 +212,35 @@ def _carry_out(
     note: Note,
     progress: Callable[[Progress], None],
 ) -> MigrationReport:
-    relation, names = table.relation, table.names
-    run = Run.begin(session, relation, "migrate", {"resolve": round(first.projected.seconds, 3)})
-    work = Work(session, relation, names, run, options.retries, note, progress)
+    run = Run.begin(table.session, table.relation, "migrate", {"resolve": round(first.projected.seconds, 3)})
+    work = Work(table, run, options.retries, note, progress)
     last, notes = first, []
     for step in taken:
         match step.name:
             case "claim" | "create_state" | "resolve" | "clear_parents" | "fill":
                 pass  # done by now, or with the step that follows or came before
             case "last_pass":
-                last = write_rounds(work, settings, rules, first).last
+                last = write_rounds(work, table.settings, rules, first).last
             case "remove_guard":
-                _refuse_unguarded(session, table, first)
+                _refuse_unguarded(table, first)
                 with run.step(step.name):
-                    _take(work, settings, step)
+                    _take(work, step)
             case "validate_check":
                 with run.step(step.name):
                     notes += _validate_check(work)
             case _:
-                with run.step(_recorded(session, table, step)):
-                    _take(work, settings, step)
-    _refuse_undone(session, settings, table, options, first, dropped_check=bool(notes))
+                with run.step(_recorded(table, step)):
+                    _take(work, step)
+    _refuse_undone(table, options, first, dropped_check=bool(notes))
     run.end()
     if USERS_INDEX in run.seconds:
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
-    shown = tuple(step.shown(names, settings, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
+    shown = tuple(step.shown(table, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     notes += told(last)
-    notes += _notes(first, last, options, read_guard_state(session, relation, names).enabled)
+    notes += _notes(first, last, options, read_guard_state(table).enabled)
     return replace(
         report,
-        blocked_seconds=session.blocking.seconds,
+        blocked_seconds=table.session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
         unfilled=last.pending.unfilled,
@@ -277,30 +248,22 @@ def _carry_out(
     )
 
 
-def _refuse_unguarded(session: Session, table: Table, first: Round) -> None:
+def _refuse_unguarded(table: Table, first: Round) -> None:
     """Raises LlamactlError (busy) where the run's guard is gone: rows that came since lack their root."""
-    refuse_replaced(session, table.relation)
-    if first.projected.needs.fill and not read_guard_state(session, table.relation, table.names).installed:
+    refuse_replaced(table)
+    if first.projected.needs.fill and not read_guard_state(table).installed:
         raise _undone("the guard's trigger")
 
 
-def _refuse_undone(
-    session: Session,
-    settings: Settings,
-    before: Table,
-    options: OnlineOptions,
-    first: Round,
-    *,
-    dropped_check: bool,
-) -> None:
+def _refuse_undone(before: Table, options: OnlineOptions, first: Round, *, dropped_check: bool) -> None:
     """Raises LlamactlError (busy) where at the end the table lacks what the run made or found there."""
-    refuse_replaced(session, before.relation)
+    refuse_replaced(before)
     with looking_again():
-        table = _look(session, settings)
-        refuse_blockers(session, table.relation, table.names, check=options.check, passed=("LL010",))
-    present, needs = read_present(session, table.relation, table.names), first.projected.needs
+        table = Table.open(before.session, before.settings)
+        refuse_blockers(table, check=options.check, passed=("LL010",))
+    present, needs = read_present(table), first.projected.needs
     check = needs.check_holds if options.check is CheckPolicy.AUTO else options.check is CheckPolicy.NOT_VALID
-    standing = read_guard_state(session, table.relation, table.names)
+    standing = read_guard_state(table)
     for what, there in (
         ("the root column", table.relation.root is not None),
         ("the index on the root column", present.index_present),
@@ -319,42 +282,37 @@ def _undone(what: str) -> LlamactlError:
     )
 
 
-def _recorded(session: Session, table: Table, step: PlannedStep) -> str:
+def _recorded(table: Table, step: PlannedStep) -> str:
     """The name under which the step is recorded."""
     if step.name == "drop_index":
-        index = _index(session, table)
+        index = _index(table)
         if index.valid and not index.ours:
             return USERS_INDEX
     return step.name
 
 
-def _take(work: Work, settings: Settings, step: PlannedStep) -> None:
-    session, relation, names, retries, note = (
-        work.session,
-        work.relation,
-        work.names,
-        work.retries,
-        work.note,
-    )
+def _take(work: Work, step: PlannedStep) -> None:
+    table, retries, note = work.table, work.retries, work.note
+    names, session = table.names, table.session
     match step.name:
         case "drop_index":
-            drop_index(session, relation, names, "online/drop_index", note)
+            drop_index(table, "online/drop_index", note)
         case "create_index":
             columns = [names.columns["root_job_id"]]
-            build_index(session, relation, names, "online/create_index", names.index, columns, note)
+            build_index(table, "online/create_index", names.index, columns, note)
             if "migrate/mark_index" in step.paths:
                 change(work, "migrate/mark_index")
         case "create_job_index":
-            build_guard_index(session, relation, names, note)
-            if index_left_unmarked(session, relation, names):
+            build_guard_index(table, note)
+            if index_left_unmarked(table):
                 session.autocommit_run(load_query("guard/mark_job_index", names))
         case "create_guard":
-            create_guard(session, relation, names, settings, retries, note)
+            create_guard(table, retries, note)
         case "remove_guard":
-            remove_guard(session, relation, names, retries, note)
+            remove_guard(table, retries, note)
         case "comment" | "analyze":
             # Whoever waits for this lock is in no reader's or writer's way; a VACUUM may hold it for hours.
-            tell_who_holds(session, relation, note)
+            tell_who_holds(table, note)
             with session.settings(lock_timeout="0"):
                 change(work, *step.paths)
         case _:
@@ -368,23 +326,23 @@ def change(work: Work, *paths: str, blocking: str = "") -> None:
     """
 
     def attempt() -> None:
-        with work.session.transaction():
+        with work.table.session.transaction():
             if blocking:
-                work.session.blocking.begin(step=blocking)
+                work.table.session.blocking.begin(step=blocking)
             for path in paths:
-                work.session.run(load_query(path, work.names))
-            refuse_replaced(work.session, work.relation)
+                work.table.run(path)
+            refuse_replaced(work.table)
 
-    with_lock_retries(work.session, [work.relation.oid], attempt, work.retries, work.note)
+    with_lock_retries(work.table.session, [work.table.relation.oid], attempt, work.retries, work.note)
 
 
 def _validate_check(work: Work) -> list[str]:
     """Proves the CHECK for the rows from before, without keeping anybody out. Returns notes."""
-    with work.session.settings(lock_timeout="0", statement_timeout="0"):
+    with work.table.session.settings(lock_timeout="0", statement_timeout="0"):
         try:
-            with work.session.transaction():
-                work.session.run(load_query("online/validate_check", work.names))
-                refuse_replaced(work.session, work.relation)
+            with work.table.session.transaction():
+                work.table.run("online/validate_check")
+                refuse_replaced(work.table)
         except LlamactlError as exc:
             if not isinstance(exc.__cause__, CHECK_ERROR):
                 raise

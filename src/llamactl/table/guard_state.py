@@ -11,6 +11,7 @@ from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.grants import CREATE, USE, missing_grants
+from llamactl.table.table import Table
 
 OUTDATED = (
     "The guard on the table is outdated: its function differs from the one that this version of llamactl "
@@ -59,16 +60,16 @@ class GuardState:
         return self.trigger and not (self.current and self.up_to_date)
 
 
-def read_guard_state(session: Session, relation: Relation, names: Names) -> GuardState:
+def read_guard_state(table: Table) -> GuardState:
     """Returns what of the guard is there. Reads catalogs only."""
-    return session.row(
+    return table.session.row(
         load_query("guard/look", Names()),
         GuardState,
-        relation=relation.oid,
-        job=names.columns["job_id"],
-        guard=names.guard,
-        body=_body(names),
-        check=names.check,
+        relation=table.relation.oid,
+        job=table.names.columns["job_id"],
+        guard=table.names.guard,
+        body=_body(table.names),
+        check=table.names.check,
     )
 
 

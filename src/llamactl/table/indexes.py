@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llamactl.db.session import Session
 from llamactl.model import ErrorCode, LlamactlError, Note, Relation
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
@@ -20,6 +19,7 @@ from llamactl.sqlfiles.quoting import qualified
 from llamactl.table.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
 from llamactl.table.present import MAINTENANCE_MEMORY
 from llamactl.table.sessions import SnapshotHolder, snapshot_holders
+from llamactl.table.table import Table
 from llamactl.wording import listed
 
 LONG_SECONDS = 5
@@ -51,16 +51,16 @@ class IndexState:
         return self.as_wanted and not self.valid and self.builder is None
 
 
-def read_index_state(session: Session, relation: Relation, index: str, columns: Sequence[str]) -> IndexState:
+def read_index_state(table: Table, index: str, columns: Sequence[str]) -> IndexState:
     """Returns what has the index's name, against an index on these columns. Reads catalogs only."""
     query = load_query("catalog/index", Names())
-    return session.row(query, IndexState, relation=relation.oid, index=index, columns=list(columns))
+    return table.session.row(
+        query, IndexState, relation=table.relation.oid, index=index, columns=list(columns)
+    )
 
 
 def build_index(
-    session: Session,
-    relation: Relation,
-    names: Names,
+    table: Table,
     path: str,
     index: str,
     columns: Sequence[str],
@@ -71,36 +71,42 @@ def build_index(
     Raises LlamactlError: busy where somebody else builds it, config where something else has its name, and
     what the server says, with what is left of the index.
     """
-    session.require_own()
+    table.session.require_own()
 
     def attempt() -> bool:
-        refuse_replaced(session, relation)  # CONCURRENTLY runs outside a transaction: at least just before
-        found = read_index_state(session, relation, index, columns)
+        refuse_replaced(table)  # CONCURRENTLY runs outside a transaction: at least just before
+        found = read_index_state(table, index, columns)
         if found.as_wanted and found.valid:
             return False
-        _refuse(relation, index, found)
+        _refuse(table.relation, index, found)
         if found.left_behind:
-            note(f"{qualified(relation.schema, index)} is INVALID, left by a build that was cut: dropped")
-            session.autocommit_run(load_query(_dropping(path), names))
-        tell_who_holds(session, relation, note)
-        _create(session, relation, names, path, index, columns, note)
+            note(
+                f"{qualified(table.relation.schema, index)} is INVALID, left by a build that was cut: dropped"
+            )
+            table.session.autocommit_run(load_query(_dropping(path), table.names))
+        tell_who_holds(table, note)
+        _create(table, path, index, columns, note)
         return True
 
-    with session.settings(lock_timeout="0", statement_timeout="0", maintenance_work_mem=MAINTENANCE_MEMORY):
-        return with_lock_retries(session, [relation.oid], attempt, _RETRIES, note)
+    with table.session.settings(
+        lock_timeout="0", statement_timeout="0", maintenance_work_mem=MAINTENANCE_MEMORY
+    ):
+        return with_lock_retries(table.session, [table.relation.oid], attempt, _RETRIES, note)
 
 
-def drop_index(session: Session, relation: Relation, names: Names, path: str, note: Note) -> None:
+def drop_index(table: Table, path: str, note: Note) -> None:
     """Drops an index by the file. Raises LlamactlError (busy) while somebody builds one on the table."""
-    session.require_own()
-    refuse_replaced(session, relation)
-    builder = read_index_state(session, relation, "", ()).builder
+    table.session.require_own()
+    refuse_replaced(table)
+    builder = read_index_state(table, "", ()).builder
     if builder is not None:
-        raise _busy(relation, builder)
-    tell_who_holds(session, relation, note)
-    with session.settings(lock_timeout="0", statement_timeout="0"):
-        query = load_query(path, names)
-        with_lock_retries(session, [relation.oid], lambda: session.autocommit_run(query), _RETRIES, note)
+        raise _busy(table.relation, builder)
+    tell_who_holds(table, note)
+    with table.session.settings(lock_timeout="0", statement_timeout="0"):
+        query = load_query(path, table.names)
+        with_lock_retries(
+            table.session, [table.relation.oid], lambda: table.session.autocommit_run(query), _RETRIES, note
+        )
 
 
 def _refuse(relation: Relation, index: str, found: IndexState) -> None:
@@ -127,33 +133,29 @@ def _busy(relation: Relation, builder: int) -> LlamactlError:
 
 
 def _create(
-    session: Session,
-    relation: Relation,
-    names: Names,
+    table: Table,
     path: str,
     index: str,
     columns: Sequence[str],
     note: Note,
 ) -> None:
     try:
-        session.autocommit_run(load_query(path, names))
+        table.session.autocommit_run(load_query(path, table.names))
     except KeyboardInterrupt:
-        note(_clear_away(session, relation, names, path, index, columns))
+        note(_clear_away(table, path, index, columns))
         raise
     except LlamactlError as exc:
-        left = _clear_away(session, relation, names, path, index, columns)
+        left = _clear_away(table, path, index, columns)
         raise LlamactlError(exc.code, f"{exc.message}; {left}", exc.hint) from exc.__cause__
 
 
-def _clear_away(
-    session: Session, relation: Relation, names: Names, path: str, index: str, columns: Sequence[str]
-) -> str:
+def _clear_away(table: Table, path: str, index: str, columns: Sequence[str]) -> str:
     """Drops what a failed build left. Returns what is left, as a sentence."""
-    shown = qualified(relation.schema, index)
+    shown = qualified(table.relation.schema, index)
     try:
-        if read_index_state(session, relation, index, columns).left_behind:
-            with session.settings(statement_timeout=_CLEARING):
-                session.autocommit_run(load_query(_dropping(path), names))
+        if read_index_state(table, index, columns).left_behind:
+            with table.session.settings(statement_timeout=_CLEARING):
+                table.session.autocommit_run(load_query(_dropping(path), table.names))
     except (LlamactlError, KeyboardInterrupt):
         return f"the index {shown} may be left behind, INVALID: the next run drops it"
     return f"the index {shown} is not there"
@@ -163,12 +165,12 @@ def _dropping(path: str) -> str:
     return path.replace("/create_", "/drop_")
 
 
-def tell_who_holds(session: Session, relation: Relation, note: Note) -> None:
+def tell_who_holds(table: Table, note: Note) -> None:
     """Names who has been in a transaction for long that the server will wait for."""
     holders: dict[int | None, LockHolder | SnapshotHolder] = {
-        holder.pid: holder for holder in snapshot_holders(session)
+        holder.pid: holder for holder in snapshot_holders(table.session)
     }
-    holders |= {holder.pid: holder for holder in lock_holders(session, relation.oid)}
+    holders |= {holder.pid: holder for holder in lock_holders(table.session, table.relation.oid)}
     old = [holder.sentence() for holder in holders.values() if (holder.age_seconds or 0) >= LONG_SECONDS]
     if old:
         note(f"This waits until these transactions have ended: {listed(old)}")

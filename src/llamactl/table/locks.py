@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llamactl.db.errors import LOCK_ERRORS
 from llamactl.db.session import Session
@@ -16,6 +16,9 @@ from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.redaction import redacted
 from llamactl.wording import duration, listed
+
+if TYPE_CHECKING:
+    from llamactl.table.table import Table
 
 T = TypeVar("T")
 
@@ -145,7 +148,7 @@ def refuse_claimed(session: Session, oid: int) -> None:
         raise another_run(holders)
 
 
-def refuse_replaced(session: Session, relation: Relation) -> None:
+def refuse_replaced(table: Table) -> None:
     """Raises LlamactlError (busy) where another table has the name of the one that was looked at, or
     where a column that lineage needs has another name or type by now.
 
@@ -153,16 +156,20 @@ def refuse_replaced(session: Session, relation: Relation) -> None:
     pass to another table any more.
     """
     query = load_query("catalog/named", _NO_NAMES)
-    wanted = [_typed(relation.columns[ours]) for ours in READ_FOR_LINEAGE if ours in relation.columns]
-    found = session.rows(query, _Named, schema=relation.schema, table=relation.name, wanted=wanted)
-    shown = qualified(relation.schema, relation.name)
-    if [one.oid for one in found] == [relation.oid]:
-        _refuse_altered(relation, shown, found[0].columns)
+    wanted = [
+        _typed(table.relation.columns[ours]) for ours in READ_FOR_LINEAGE if ours in table.relation.columns
+    ]
+    found = table.session.rows(
+        query, _Named, schema=table.relation.schema, table=table.relation.name, wanted=wanted
+    )
+    shown = qualified(table.relation.schema, table.relation.name)
+    if [one.oid for one in found] == [table.relation.oid]:
+        _refuse_altered(table.relation, shown, found[0].columns)
         return
     now = f"another table has its name (oid {found[0].oid})" if found else "nothing has its name"
     raise LlamactlError(
         ErrorCode.BUSY,
-        f"{shown} (oid {relation.oid}) was renamed or dropped by another session: {now}; rolled back",
+        f"{shown} (oid {table.relation.oid}) was renamed or dropped by another session: {now}; rolled back",
         "See what has the name now (llamactl preflight), then run the same command again",
     )
 

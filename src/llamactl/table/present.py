@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llamactl.db.session import Session
-from llamactl.model import Relation
-from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
+from llamactl.table.table import Table
 
 LABEL = "LINKED"
 
@@ -32,13 +29,13 @@ class Present:
     """Of the table's indexes, for estimates."""
 
 
-def read_present(session: Session, relation: Relation, names: Names) -> Present:
+def read_present(table: Table) -> Present:
     """Returns what of the migration is there already. Reads catalogs only."""
-    return session.row(
-        load_query("migrate/present", names),
+    return table.row(
+        "migrate/present",
         Present,
-        relation=relation.oid,
-        root_column=names.columns["root_job_id"],
-        check=names.check,
-        index=names.index,
+        relation=table.relation.oid,
+        root_column=table.names.columns["root_job_id"],
+        check=table.names.check,
+        index=table.names.index,
     )

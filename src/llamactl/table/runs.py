@@ -8,9 +8,9 @@ from datetime import datetime
 from itertools import takewhile
 
 from llamactl.db.session import Session
-from llamactl.model import Relation
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
+from llamactl.table.table import Table
 
 _NO_NAMES = Names()
 
@@ -76,12 +76,15 @@ def interrupted_runs(found: Sequence[Recorded], command: str) -> list[int]:
     return [run.id for run in takewhile(lambda run: run.ended_at is None, mine)]
 
 
-def is_interrupted(session: Session, relation: Relation, command: str) -> bool:
+def is_interrupted(table: Table, command: str) -> bool:
     """Returns whether the table's last run of the command did not end; False where the role cannot know."""
-    if not read_state_tables(session).readable:
+    if not read_state_tables(table.session).readable:
         return False
     return bool(
-        interrupted_runs(recorded_runs(session, relation.oid, relation.schema, relation.name), command)
+        interrupted_runs(
+            recorded_runs(table.session, table.relation.oid, table.relation.schema, table.relation.name),
+            command,
+        )
     )
 
 
@@ -91,15 +94,15 @@ def recorded_steps(session: Session, ids: Sequence[int]) -> frozenset[str]:
     return frozenset(step.name for step in found)
 
 
-def end_runs(session: Session, relation: Relation) -> None:
+def end_runs(table: Table) -> None:
     """Ends the table's runs that were cut, in the open transaction: what they were at is done.
 
     A role that may not record runs leaves them: what is recorded is no reason to fail.
     """
-    there = read_state_tables(session)
+    there = read_state_tables(table.session)
     if not (there.present and there.recordable):
         return
-    found = recorded_runs(session, relation.oid, relation.schema, relation.name)
+    found = recorded_runs(table.session, table.relation.oid, table.relation.schema, table.relation.name)
     open_runs = [run.id for run in found if run.same_table and run.ended_at is None]
     if open_runs:
-        session.run(load_query("online/end_runs", _NO_NAMES), runs=open_runs)
+        table.session.run(load_query("online/end_runs", _NO_NAMES), runs=open_runs)

@@ -31,6 +31,7 @@ from llamactl.model.ids import array_literal
 from llamactl.sqlfiles.load import load_query
 from llamactl.table import catalog
 from llamactl.table.shape import refuse_unreadable
+from llamactl.table.table import Table
 from llamactl.timeline.asked import Asked, resolve_subject
 from llamactl.timeline.cursor import encode_cursor
 from llamactl.timeline.filters import FLAGS, Filters
@@ -47,36 +48,35 @@ def read_timeline(session: Session, settings: Settings, subject: Subject, filter
     Raises LlamactlError: not_found where no row belongs to it; usage where its id or a filter cannot be; and
     as every command that reads the log does.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    refuse_unreadable(relation)
-    catalog.require_whole_rows(session, relation)
-    asked = resolve_subject(session, relation, subject)
+    table = Table.open(session, settings)
+    refuse_unreadable(table.relation)
+    catalog.require_whole_rows(session, table.relation)
+    asked = resolve_subject(table, subject)
     with session.snapshot():
         session.read_only()
-        log = Log.open(session, settings, relation)
-        asked, roots = _walked(log, asked, relation, settings)
-        shown = filters.params(relation, asked.subject)
+        log = Log.open(table)
+        asked, roots = _walked(log, asked, table)
+        shown = filters.params(table.relation, asked.subject)
         head, found = _query(log, asked, {**shown, **_tracked(log, roots)})
         if not head.total:
             raise _not_found(asked.subject)
-        library = Library.open(session, relation)
+        library = Library.open(session, table.relation)
         rows = Spool(titled(found, roots, library))
         name = library.title(asked.subject)
     return _timeline(
         Subject(asked.subject.kind, asked.subject.id, name),
         head,
         rows,
-        (*_slow(log, asked), *log.notes(), *_order(relation), *library.notes),
+        (*_slow(log, asked), *log.notes(), *_order(table.relation), *library.notes),
     )
 
 
-def _walked(log: Log, asked: Asked, relation: Relation, settings: Settings) -> tuple[Asked, dict[str, str]]:
+def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, dict[str, str]]:
     """Every job that shares its root with one of what was asked for -> that root.
 
     The id of a root comes back as the log writes it.
     """
-    fill = settings.dangling is DanglingPolicy.FILL
+    fill = table.settings.dangling is DanglingPolicy.FILL
     if asked.subject.kind is SubjectKind.ROOT:
         found = log.look_up(asked.subject.id)
         if found is not None:
@@ -86,7 +86,7 @@ def _walked(log: Log, asked: Asked, relation: Relation, settings: Settings) -> t
             if roots.get(id_) == id_:
                 return replace(asked, subject=replace(asked.subject, id=id_)), roots
         return asked, {}
-    _, carrying = _query(log, asked, {**Filters().params(relation, asked.subject), **_tracked(log, {})})
+    _, carrying = _query(log, asked, {**Filters().params(table.relation, asked.subject), **_tracked(log, {})})
     jobs: dict[str, str | None] = {}
     for row in carrying:
         job = tie(row)
@@ -114,9 +114,9 @@ def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Ite
     walked = bool(params["ties"])
     if not asked.unindexed(log) and (not walked or not log.thorough or (log.job_index and log.parent_index)):
         # Not knowing how many rows there will be, the planner could well read all.
-        log.session.set_local(enable_seqscan="off")
-    query = load_query("timeline/rows", log.names)
-    found = log.session.tuples(
+        log.table.session.set_local(enable_seqscan="off")
+    query = load_query("timeline/rows", log.table.names)
+    found = log.table.session.tuples(
         query, trust_root_flag=log.trust_root_flag, known=list(KNOWN_STATUSES), **asked.params, **params
     )
     head, first = parted(next(found))
@@ -145,7 +145,7 @@ def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> T
 def _slow(log: Log, asked: Asked) -> Iterator[str]:
     """Which indexes would help."""
     for columns in asked.unindexed(log):
-        table = log.names.quoted_table()
+        table = log.table.names.quoted_table()
         yield (
             f"No index finds a row by {columns}, so the whole table was read: "
             f"CREATE INDEX CONCURRENTLY ON {table} ({columns});"

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llamactl.db.session import Session
-from llamactl.model import Column, ErrorCode, LlamactlError, Relation, Subject, SubjectKind
+from llamactl.model import Column, ErrorCode, LlamactlError, Subject, SubjectKind
 from llamactl.model.ids import array_literal, as_stored
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table import catalog
+from llamactl.table.table import Table
 from llamactl.tree.log import Log
 
 Columns = tuple[Column, ...]
@@ -38,27 +38,27 @@ class Asked:
         ]
 
 
-def resolve_subject(session: Session, relation: Relation, subject: Subject) -> Asked:
+def resolve_subject(table: Table, subject: Subject) -> Asked:
     """Raises LlamactlError: config where no column holds such ids, usage where none can hold this one."""
     params: dict[str, Any] = dict.fromkeys(("entity", "album", "artist", "track")) | {"types": "{}"}
     params["of_root"] = subject.kind is SubjectKind.ROOT
     if subject.kind is SubjectKind.ROOT:
-        columns = [relation.columns[name] for name in ROOTS if name in relation.columns]
+        columns = [table.relation.columns[name] for name in ROOTS if name in table.relation.columns]
         held = next(filter(None, (as_stored(column, subject.id) for column in columns)), None)
         _as_logged(subject, held, columns[:1])
         return Asked(subject, params, ())
-    own = relation.columns.get(f"{subject.kind}_id")
-    type_, entity = relation.columns.get("entity_type"), relation.columns.get("entity_id")
+    own = table.relation.columns.get(f"{subject.kind}_id")
+    type_, entity = table.relation.columns.get("entity_type"), table.relation.columns.get("entity_id")
     if own is None and (type_ is None or entity is None):
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"No column of {qualified(relation.schema, relation.name)} holds {subject.kind} ids",
+            f"No column of {qualified(table.relation.schema, table.relation.name)} holds {subject.kind} ids",
             f"It needs {subject.kind}_id, or entity_type and entity_id: --column ours=theirs names them",
         )
     searched: list[Columns] = []
     held_by: dict[str, str | None] = {}
     if type_ is not None and entity is not None:
-        params["types"] = array_literal(type_, _words(session, relation, type_, subject.kind))
+        params["types"] = array_literal(type_, _words(table, type_, subject.kind))
         params["entity"] = held_by[entity.name] = as_stored(entity, subject.id)
         searched.append((type_, entity))
     if own is not None:
@@ -80,9 +80,9 @@ def _as_logged(subject: Subject, held: str | None, columns: Sequence[Column]) ->
     )
 
 
-def _words(session: Session, relation: Relation, column: Column, kind: SubjectKind) -> list[str]:
+def _words(table: Table, column: Column, kind: SubjectKind) -> list[str]:
     """The words for the kind that entity_type may hold: of an enum only those that it has."""
-    enum = catalog.enum_of(session, relation.oid, column.name)
+    enum = catalog.enum_of(table.session, table.relation.oid, column.name)
     values = enum.values if enum else (kind.upper(), kind.lower(), kind.title())
     return [value for value in values if value.lower() == kind]
 

@@ -22,6 +22,7 @@ from llamactl.db.session import Session
 from llamactl.model import DanglingPolicy, Tree
 from llamactl.table import catalog
 from llamactl.table.shape import refuse_unreadable
+from llamactl.table.table import Table
 from llamactl.tree.cuts import View
 from llamactl.tree.graph import NONE, Graph, topmost
 from llamactl.tree.layout import draw
@@ -47,13 +48,12 @@ def read_tree(
     those above them. A job that has no root is shown at the top that the first-named parents lead to. Raises
     LlamactlError: not_found where the log does not know the job, and as all that read the log do.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
-    refuse_unreadable(relation)
-    catalog.require_whole_rows(session, relation)
+    table = Table.open(session, settings)
+    refuse_unreadable(table.relation)
+    catalog.require_whole_rows(session, table.relation)
     with session.snapshot():
         session.read_only()
-        log = Log.open(session, settings, relation)
+        log = Log.open(table)
         asked, known = log.find(job)
         top, graph = _read(log, asked, known, up)
         logged = log.logged(graph.parents_outside() - {top})

@@ -11,14 +11,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from llamactl.config.settings import Settings
-from llamactl.db.session import Session
-from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow, Relation
+from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow
 from llamactl.model.ids import array_literal, as_stored, exact
 from llamactl.sqlfiles.load import load_query
-from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident
-from llamactl.table import catalog
+from llamactl.table.table import Table
 from llamactl.tree.graph import Entry
 
 # Not knowing how far a walk goes, the planner would read the table again at each level.
@@ -62,8 +59,7 @@ class _Index:
 class Log:
     """The table in one snapshot; open() makes it."""
 
-    session: Session
-    names: Names
+    table: Table
     job: Column
     parent: Column
     trust_root_flag: bool
@@ -84,8 +80,9 @@ class Log:
     """Why the whole table was read, by column."""
 
     @classmethod
-    def open(cls, session: Session, settings: Settings, relation: Relation) -> Log:
+    def open(cls, table: Table) -> Log:
         """Raises LlamactlError (config) where the id columns are of kinds that cannot be compared."""
+        relation = table.relation
         job, parent, root = relation.columns["job_id"], relation.columns["parent_job_id"], relation.root
         if job.kind is not parent.kind or job.kind is IdKind.OTHER:
             raise LlamactlError(
@@ -93,17 +90,15 @@ class Log:
                 f"{job.name} is {job.type_name}, {parent.name} {parent.type_name}: they cannot be compared",
                 "Both must be strings, both integers, or both uuid; --column ours=theirs names other columns",
             )
-        names = catalog.names_for(relation, settings)
-        found = session.rows(load_query("tree/indexes", names), _Index, relation=relation.oid)
+        found = table.rows("tree/indexes", _Index, relation=relation.oid)
         led = {(index.name, index.next) for index in found}
         first = {index.name for index in found}
         small = relation.bytes - relation.index_bytes - relation.toast_bytes < SMALL
         return cls(
-            session=session,
-            names=names,
+            table=table,
             job=job,
             parent=parent,
-            trust_root_flag=settings.trust_root_flag,
+            trust_root_flag=table.settings.trust_root_flag,
             comparable=_alike(job, parent),
             job_index=job.name in first,
             parent_index=parent.name in first,
@@ -138,8 +133,8 @@ class Log:
 
         Without `own` its rows are not looked at where others store it as their root.
         """
-        known = self.session.row(
-            load_query("tree/asked", self.names),
+        known = self.table.row(
+            "tree/asked",
             Known,
             job=exact(self.job, job),
             parent=exact(self.parent, job),
@@ -173,7 +168,7 @@ class Log:
         if self.thorough or any(walked for _, walked in found):
             self.thorough = True
             return self.rows({*tops, *(job for job, _ in found if job is not None)}, tops)
-        name, table = ident(self.job.name), self.names.quoted_table()
+        name, table = ident(self.job.name), self.table.names.quoted_table()
         self.read_whole.setdefault(
             self.job.name,
             f"No index leads with {name}: rows of these jobs that store another root, or none, and name no "
@@ -196,8 +191,8 @@ class Log:
         if jobs and not (self.small and roots):
             self._needs(self.job, self.job_index)
             self._needs(self.parent, self.parent_index)
-        found = self.session.tuples(
-            load_query("tree/rows", self.names),
+        found = self.table.tuples(
+            "tree/rows",
             roots=array_literal(self.root, roots) if self.root else "{}",
             jobs=array_literal(self.job, jobs),
             parents=array_literal(self.parent, jobs),
@@ -213,9 +208,9 @@ class Log:
         if not jobs:
             return set()
         self._needs(self.job, self.job_index)
-        query = load_query("tree/logged", self.names)
+        query = load_query("tree/logged", self.table.names)
         return {
-            job for (job,) in self.session.tuples(query, jobs=array_literal(self.job, jobs))
+            job for (job,) in self.table.session.tuples(query, jobs=array_literal(self.job, jobs))
         }.intersection(jobs)
 
     def notes(self) -> list[str]:
@@ -223,10 +218,10 @@ class Log:
         return list(self.read_whole.values())
 
     def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
-        self.session.set_local(**PROBING)
-        query = load_query(path, self.names)
-        yield from self.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
-        self.session.set_local(**AS_BEFORE)
+        self.table.session.set_local(**PROBING)
+        query = load_query(path, self.table.names)
+        yield from self.table.session.tuples(query, trust_root_flag=self.trust_root_flag, **params)
+        self.table.session.set_local(**AS_BEFORE)
 
     def _reach(self, jobs: Collection[str], *, upward: bool, roots: str = "{}") -> set[str]:
         column, index = (self.job, self.job_index) if upward else (self.parent, self.parent_index)
@@ -236,15 +231,15 @@ class Log:
                 f"{ident(self.job.name)} and {ident(self.parent.name)} differ in type or collation, "
                 "so that no index serves the walk: the whole table was read"
             )
-        query = load_query("tree/reach", self.names)
-        found = self.session.tuples(
+        query = load_query("tree/reach", self.table.names)
+        found = self.table.session.tuples(
             query, jobs=[*jobs], upward=upward, roots=roots, trust_root_flag=self.trust_root_flag
         )
         return {*jobs, *(reached for (reached,) in found)}
 
     def _needs(self, column: Column, index: bool) -> None:
         if not index:
-            name, table = ident(column.name), self.names.quoted_table()
+            name, table = ident(column.name), self.table.names.quoted_table()
             self.read_whole[column.name] = (
                 f"No index leads with {name}, so the whole table was read: "
                 f"CREATE INDEX CONCURRENTLY ON {table} ({name});"

@@ -9,7 +9,7 @@ from llamactl.db.session import Session
 from llamactl.model import WholeRow
 from llamactl.model.ids import array_literal
 from llamactl.sqlfiles.load import load_query
-from llamactl.table import catalog
+from llamactl.table.table import Table
 
 LONGEST = 10_000
 """Characters of one value that are read."""
@@ -19,12 +19,11 @@ class Details:
     """Reads whole rows by their ids, in the snapshot that is open."""
 
     def __init__(self, session: Session, settings: Settings) -> None:
-        relation = catalog.locate(session, settings)
-        names = catalog.names_for(relation, settings)
+        table = Table.open(session, settings)
         self._session = session
-        self._id = relation.columns["id"]
-        self._query = load_query("report/rows", names)
-        self.source = f"{names.quoted_table()} of database {session.database}"
+        self._id = table.relation.columns["id"]
+        self._query = load_query("report/rows", table.names)
+        self.source = f"{table.shown} of database {session.database}"
         """Where they are, for a person."""
 
     def __call__(self, ids: Sequence[str]) -> Iterator[WholeRow]:

@@ -33,7 +33,6 @@ from llamactl.model import (
     UndoReport,
 )
 from llamactl.sqlfiles.quoting import ident
-from llamactl.table import catalog
 from llamactl.table.leftovers import drop_leftovers
 from llamactl.table.locks import (
     claim_table,
@@ -44,6 +43,7 @@ from llamactl.table.locks import (
     with_lock_retries,
 )
 from llamactl.table.present import read_present
+from llamactl.table.table import Table
 from llamactl.undo.notes import undo_notes, undo_warnings
 from llamactl.undo.saved_parents import match_saved_parents, prepare_saved_parents
 from llamactl.undo.steps import (
@@ -76,34 +76,32 @@ def undo_migration(
     `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where it
     cannot be undone, permission, lock, busy, interrupted. All of these leave the table as it was.
     """
-    relation = catalog.locate(session, settings)
-    catalog.refuse_unsupported(relation)
+    table = Table.open(session, settings)
     if not dry_run:
-        refuse_claimed(session, relation.oid)
-    names = catalog.names_for(relation, settings)
+        refuse_claimed(session, table.relation.oid)
     with session.snapshot():
-        state = read_state_tables(session, names)
+        state = read_state_tables(table)
         if state.parents:
-            refuse_without_temporary(session, relation, names)
+            refuse_without_temporary(table)
             prepare_saved_parents(session)
         session.read_only()
         begun = time.monotonic()
-        standing = read_standing(session, settings, relation)
+        standing = read_standing(table)
         looked = time.monotonic() - begun
-    _refuse(session, standing, writing=not dry_run)
-    projected = _projected(session, settings, standing, looked)
-    told = after_undo(session, relation, standing.names, {step.name for step in projected.steps})
+    _refuse(standing, writing=not dry_run)
+    projected = _projected(standing, looked)
+    told = after_undo(standing.table, {step.name for step in projected.steps})
     if dry_run:
         return _with(projected, told)
     if not projected.steps:
         return _with(replace(_report(False, standing, ()), blocked_seconds=0.0), told)
     if confirm:
-        session.ask(confirm, _question(session, standing, projected) + (f" {told}" if told else ""))
-    tables = (*standing.state.tables, relation.oid)
+        session.ask(confirm, _question(standing, projected) + (f" {told}" if told else ""))
+    tables = (*standing.state.tables, table.relation.oid)
     report = with_lock_retries(
         session,
         tables,
-        lambda: _attempt(session, settings, standing, note),
+        lambda: _attempt(standing, note),
         retries,
         note,
     )
@@ -114,24 +112,23 @@ def _with(report: UndoReport, told: str) -> UndoReport:
     return replace(report, notes=(*report.notes, told)) if told else report
 
 
-def _attempt(session: Session, settings: Settings, before: Standing, note: Note) -> UndoReport:
+def _attempt(before: Standing, note: Note) -> UndoReport:
     """One transaction. Raises LlamactlError, which rolls it back. `before`: what the first look found."""
-    relation, names = before.relation, before.names
+    table = before.table
+    session = table.session
     with session.transaction():
-        claim_table(session, relation.oid)
-        state = read_state_tables(session, names)
+        claim_table(session, table.relation.oid)
+        state = read_state_tables(table)
         # It may be gone, with the parents to put back.
         _refuse_changed_state(before.state.tables, state.tables)
         if state.parents:
             prepare_saved_parents(session)
-        seconds = {
-            step.name: timed(partial(step.run, session, names)) for step in plan_locks(state) if step.when
-        }
+        seconds = {step.name: timed(partial(step.run, table)) for step in plan_locks(state) if step.when}
         session.blocking.begin()
-        refuse_replaced(session, relation)
-        note(f"Holding ACCESS EXCLUSIVE on {names.quoted_table()}: everybody else waits until this is done")
+        refuse_replaced(table)
+        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: everybody else waits until this is done")
         with while_held():
-            return _under_lock(session, settings, state.tables, seconds)
+            return _under_lock(session, table.settings, state.tables, seconds)
 
 
 def _under_lock(
@@ -139,17 +136,15 @@ def _under_lock(
 ) -> UndoReport:
     # All of it may have changed between the first look and the locks.
     with looking_again():
-        relation = catalog.locate(session, settings)
-        catalog.refuse_unsupported(relation)
-        standing = read_standing(session, settings, relation)
-        _refuse(session, standing, writing=True)
+        standing = read_standing(Table.open(session, settings))
+        _refuse(standing, writing=True)
     _refuse_changed_state(locked, standing.state.tables)
     taken, _ = _choose(standing)
     for step in taken:
         if step.name not in LOCKS:
             session.announce(step.name)
-            seconds[step.name] = timed(partial(_take, session, standing, step))
-    shown = tuple(step.shown(standing.names, settings, seconds=seconds.get(step.name)) for step in taken)
+            seconds[step.name] = timed(partial(_take, standing, step))
+    shown = tuple(step.shown(standing.table, seconds=seconds.get(step.name)) for step in taken)
     return _report(False, standing, shown)
 
 
@@ -162,16 +157,16 @@ def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None
         )
 
 
-def _take(session: Session, standing: Standing, step: PlannedStep) -> None:
+def _take(standing: Standing, step: PlannedStep) -> None:
     """Raises LlamactlError where afterwards not all rows have their parent back."""
     if step.name == "drop_leftovers":
-        drop_leftovers(session, standing.leftovers)
+        drop_leftovers(standing.table.session, standing.leftovers)
         return
-    step.run(session, standing.names)
+    step.run(standing.table)
     if step.name != "restore_parents":
         return
     wanted = standing.cleared.restored
-    now = match_saved_parents(session, standing.relation, standing.names)
+    now = match_saved_parents(standing.table)
     back = now.back - standing.cleared.back
     if back != wanted:
         raise LlamactlError(
@@ -190,9 +185,9 @@ def _choose(standing: Standing) -> tuple[list[PlannedStep], tuple[str, ...]]:
     return taken, tuple(step.name for step in steps if step not in taken)
 
 
-def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
+def _refuse(standing: Standing, *, writing: bool) -> None:
     """Raises LlamactlError for what makes it impossible. Unless `writing`, rights to write may lack."""
-    relation, names = standing.relation, standing.names
+    names = standing.names
     if standing.marked.added_column is not None and standing.marked.blockers:
         raise LlamactlError(
             ErrorCode.CONFIG,
@@ -204,24 +199,24 @@ def _refuse(session: Session, standing: Standing, *, writing: bool) -> None:
     if not taken:
         return
     passed_on = {*(ALTERING if writing else ()), *(UPDATING if standing.cleared.restored else ())}
-    found = find_blockers(session, relation, names, inspect_table(session, relation, names))
+    found = find_blockers(standing.table, inspect_table(standing.table))
     refuse_findings(finding for finding in found if finding.id in passed_on)
     if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{session.user} is not the owner of {listed(standing.state.unowned)}; nothing was changed",
+            f"{standing.table.session.user} is not the owner of {listed(standing.state.unowned)};"
+            " nothing was changed",
             f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
         )
 
 
-def _projected(session: Session, settings: Settings, standing: Standing, looked: float) -> UndoReport:
+def _projected(standing: Standing, looked: float) -> UndoReport:
     """Returns the report of a dry run. `looked`: the seconds that the look at the saved parents took."""
     relation, restored = standing.relation, standing.cleared.restored
-    indexes = read_present(session, relation, standing.names).index_count
+    indexes = read_present(standing.table).index_count
     shown = tuple(
         step.shown(
-            standing.names,
-            settings,
+            standing.table,
             estimate_seconds=estimate_undo(step.name, relation, restored, indexes, looked),
         )
         for step in _choose(standing)[0]
@@ -229,8 +224,8 @@ def _projected(session: Session, settings: Settings, standing: Standing, looked:
     return replace(_report(True, standing, shown), blocked_estimate_seconds=blocked_seconds(shown))
 
 
-def _question(session: Session, standing: Standing, projected: UndoReport) -> str:
-    names, cleared = standing.names, standing.cleared
+def _question(standing: Standing, projected: UndoReport) -> str:
+    names, cleared, session = standing.names, standing.cleared, standing.table.session
     text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
     if standing.marked.added_column is not None:
         text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."

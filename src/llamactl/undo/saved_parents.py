@@ -10,6 +10,7 @@ from llamactl.model import IdKind, Relation
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog
+from llamactl.table.table import Table
 
 _NO_NAMES = Names()
 
@@ -45,12 +46,12 @@ def prepare_saved_parents(session: Session) -> None:
     session.run(load_query("undo/create_matched", _NO_NAMES))
 
 
-def match_saved_parents(session: Session, relation: Relation, names: Names) -> Cleared:
+def match_saved_parents(table: Table) -> Cleared:
     """Returns what becomes of the parents that were cleared. Comes after prepare()."""
-    values = match_parameters(relation)
-    session.run(load_query("undo/match_parents", names), **values)
-    table = {name: values[name] for name in ("relation", "schema", "table")}
-    return session.row(load_query("undo/parents", names), Cleared, **table)
+    values = match_parameters(table.relation)
+    table.run("undo/match_parents", **values)
+    table_name = {name: values[name] for name in ("relation", "schema", "table")}
+    return table.row("undo/parents", Cleared, **table_name)
 
 
 def match_parameters(relation: Relation) -> dict[str, object]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl.config.settings import Settings
-from llamactl.db.session import Session
 from llamactl.migrate.steps import USERS_INDEX, PlannedStep
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
 from llamactl.table.grants import PARENTS, READ, RUNS, USE, missing_grants
 from llamactl.table.leftovers import Leftover, find_leftovers
 from llamactl.table.runs import interrupted_runs, recorded_runs, recorded_steps
+from llamactl.table.table import Table
 from llamactl.undo.saved_parents import Cleared, match_parameters, match_saved_parents
 
 _NO_NAMES = Names()
@@ -77,9 +75,8 @@ class _Others:
 class Standing:
     """All that is there of llamactl's."""
 
-    relation: Relation
-    names: Names
-    """As things are called, whatever the table was called when they were made."""
+    table: Table
+    """Its names are those that things have, whatever the table was called when they were made."""
     marked: Marked
     state: State
     cleared: Cleared
@@ -87,6 +84,14 @@ class Standing:
     cut: frozenset[str]
     """The steps at which online migrations were cut."""
     leftovers: tuple[Leftover, ...] = ()
+
+    @property
+    def relation(self) -> Relation:
+        return self.table.relation
+
+    @property
+    def names(self) -> Names:
+        return self.table.names
 
     @property
     def kept_leftovers(self) -> tuple[Leftover, ...]:
@@ -128,18 +133,18 @@ class Standing:
         return self.state.schema_ours and not left
 
 
-def read_standing(session: Session, settings: Settings, relation: Relation) -> Standing:
+def read_standing(table: Table) -> Standing:
     """Returns what is there. Reads the saved parents' rows, the rest from the catalogs.
 
     Where parents are saved, it comes after saved_parents.prepare(). Raises LlamactlError (permission) where
     the role may not read the saved state.
     """
-    names = catalog.names_for(relation, settings)
-    left = find_leftovers(session, relation.oid)
-    marked = session.row(
-        load_query("undo/look", names),
+    names = table.names
+    left = find_leftovers(table.session, table.relation.oid)
+    marked = table.row(
+        "undo/look",
         Marked,
-        relation=relation.oid,
+        relation=table.relation.oid,
         root_column=names.columns["root_job_id"],
         parent=names.columns["parent_job_id"],
         index=names.index,
@@ -147,29 +152,29 @@ def read_standing(session: Session, settings: Settings, relation: Relation) -> S
         guard=names.guard,
         leftovers=[one.oid for one in left],
     )
-    names = _as_made(names, marked)
-    state = read_state_tables(session, names)
+    table = replace(table, names=_as_made(names, marked))
+    state = read_state_tables(table)
     if not state.readable:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{session.user} may not read what is kept in the schema llamactl; nothing was changed",
-            missing_grants(session, (USE,), dict.fromkeys((*PARENTS, *RUNS), READ)),
+            f"{table.session.user} may not read what is kept in the schema llamactl; nothing was changed",
+            missing_grants(table.session, (USE,), dict.fromkeys((*PARENTS, *RUNS), READ)),
         )
     cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
     if state.parents:
-        cleared = match_saved_parents(session, relation, names)
+        cleared = match_saved_parents(table)
     if state.runs:
-        found = recorded_runs(session, relation.oid, relation.schema, relation.name)
+        found = recorded_runs(table.session, table.relation.oid, table.relation.schema, table.relation.name)
         forgotten = [run.id for run in found]
-        others = session.row(load_query("undo/other_runs", names), _Others, runs=forgotten)
+        others = table.row("undo/other_runs", _Others, runs=forgotten)
         kept = Runs(tuple(forgotten), others.others)
-        cut = recorded_steps(session, interrupted_runs(found, "migrate"))
-    return Standing(relation, names, marked, state, cleared, kept, cut, left)
+        cut = recorded_steps(table.session, interrupted_runs(found, "migrate"))
+    return Standing(table, marked, state, cleared, kept, cut, left)
 
 
-def read_state_tables(session: Session, names: Names) -> State:
+def read_state_tables(table: Table) -> State:
     """Returns what is there of the saved state. Reads catalogs only."""
-    return session.row(load_query("undo/state", _NO_NAMES), State, function=names.guard)
+    return table.session.row(load_query("undo/state", _NO_NAMES), State, function=table.names.guard)
 
 
 def _as_made(names: Names, marked: Marked) -> Names:

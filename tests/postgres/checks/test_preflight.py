@@ -26,10 +26,11 @@ from llamactl.model import (
     PreflightReport,
     Severity,
 )
-from llamactl.table.catalog import locate, names_for
+from llamactl.table.catalog import locate
 from llamactl.table.locks import lock_holders
 from llamactl.table.sessions import snapshot_holders
 from llamactl.table.shape import UNREADABLE
+from llamactl.table.table import Table
 from roles import Role, new_role
 from servers import Server, private_server
 from sessions import refused, session, settings_for, with_options
@@ -207,8 +208,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
     assert report.findings[0].hint.startswith("It is a standby: point llamactl at the primary.")
     assert (report.counts, report.table.rows) == (None, None)
     with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The server is read-only"):
-        relation = locate(opened, settings_for(own_database))
-        refuse_blockers(opened, relation, names_for(relation, settings_for(own_database)), writing=False)
+        refuse_blockers(Table.open(opened, settings_for(own_database)), writing=False)
 
 
 # Shapes ------------------------------------------------------------------------------------------------
@@ -301,8 +301,7 @@ def test_other_kinds(database: str, connection: Connection, statement: str, kind
     assert report.findings[0].hint.startswith(f"public.llama_logs is {kind}; ")
     assert report.counts is None
     with session(database) as opened, refused(ErrorCode.CONFIG, "This kind of relation is not supported"):
-        relation = locate(opened, settings_for(database))
-        refuse_blockers(opened, relation, names_for(relation, settings_for(database)))
+        refuse_blockers(Table.seen(opened, settings_for(database)))
 
 
 # Names and rules in the way ----------------------------------------------------------------------------
@@ -351,11 +350,10 @@ def test_the_checks_name_is_taken(database: str, connection: Connection) -> None
     connection.execute(f"ALTER TABLE \"LlamaLog\" ADD CONSTRAINT {check} CHECK (job_id <> '')")
     assert found(database)["LL012"].hint.startswith(f"{check} is CHECK (")
     with session(database) as opened:
-        relation = locate(opened, settings_for(database))
-        names = names_for(relation, settings_for(database))
-        refuse_blockers(opened, relation, names, check=CheckPolicy.NO)
+        table = Table.open(opened, settings_for(database))
+        refuse_blockers(table, check=CheckPolicy.NO)
         with refused(ErrorCode.CONFIG, "Another constraint has the name"):
-            refuse_blockers(opened, relation, names)
+            refuse_blockers(table)
     connection.execute(f'ALTER TABLE "LlamaLog" DROP CONSTRAINT {check}')
     connection.execute(f'ALTER TABLE "LlamaLog" ADD CONSTRAINT {check} CHECK (parent_job_id <> job_id)')
     assert found(database) == {}

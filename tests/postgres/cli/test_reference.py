@@ -29,9 +29,9 @@ from llamactl.model import (
     MarkKind,
 )
 from llamactl.online.steps import plan_online_steps
-from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names
-from llamactl.table import catalog
+from llamactl.sqlfiles.names import DEFAULT_COLUMNS
 from llamactl.table.present import read_present
+from llamactl.table.table import Table
 from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
 from sessions import session, settings_for
 from transcripts import catalogue
@@ -103,21 +103,20 @@ def test_error_codes() -> None:
 
 def test_steps_and_their_locks(database: str) -> None:
     with session(database) as opened:
-        relation = catalog.locate(opened, settings_for(database))
-        present = read_present(opened, relation, Names())
-    planned = [
-        (step.name, step.lock or "-") for step in plan_steps(relation, present, Names(), CheckPolicy.AUTO)
-    ]
+        table = Table.open(opened, settings_for(database))
+        planned = [
+            (step.name, step.lock or "-") for step in plan_steps(table, read_present(table), CheckPolicy.AUTO)
+        ]
     listed = [(row[0].strip("`"), row[2]) for row in only("steps").cells()]
     assert listed == planned
 
 
 def test_online_steps_and_their_locks(database: str) -> None:
     with session(database) as opened:
-        relation = catalog.locate(opened, settings_for(database))
-        present = read_present(opened, relation, Names())
+        table = Table.open(opened, settings_for(database))
+        present = read_present(table)
     found = plan_online_steps(
-        relation,
+        table.relation,
         present,
         CheckPolicy.AUTO,
         job_index=False,

@@ -21,6 +21,7 @@ from llamactl.lineage.resolve import count_rows, find_cycles, prepare_lineage, r
 from llamactl.model import Counts, Cycle, FilledBy, OrphansBy
 from llamactl.sqlfiles.load import parse_query
 from llamactl.sqlfiles.names import Names
+from llamactl.table.table import Table
 
 pytestmark = [pytest.mark.slow, pytest.mark.timed]
 
@@ -252,12 +253,13 @@ def check(session: Session, settings: Settings, shape: Shape, n: int) -> float:
         WHERE lineage.root IS DISTINCT FROM (SELECT {shape.root} FROM (SELECT entry.job) AS own);
     """
     with session.snapshot():
-        prepare_lineage(session, NAMES)
+        table = Table.open(session, settings)
+        prepare_lineage(table)
         session.read_only()
         start = time.perf_counter()
-        resolve_roots(session, NAMES, settings)
-        counts, _ = count_rows(session, NAMES)
-        cycles, total = find_cycles(session, NAMES, SAMPLE)
+        resolve_roots(table)
+        counts, _ = count_rows(table)
+        cycles, total = find_cycles(table, SAMPLE)
         seconds = time.perf_counter() - start
         assert counts == shape.counts(n)
         assert (list(cycles), total) == shape.cycles(n)

@@ -245,7 +245,7 @@ import sys
 from pathlib import Path
 from llamactl.db.session import open_session
 from llamactl.online.record import claim_session
-from llamactl.table import catalog
+from llamactl.table.table import Table
 from llamactl.config.dsn import read_dsn
 from llamactl.config.settings import Settings
 from llamactl.sqlfiles.load import parse_query
@@ -253,7 +253,7 @@ from llamactl.sqlfiles.names import Names
 
 settings = Settings(read_dsn(sys.argv[1], "--dsn", Path()))
 with open_session(settings, "migrate") as session:
-    claim_session(session, catalog.locate(session, settings), print)
+    claim_session(Table.open(session, settings), print)
     session.run(parse_query("test", "SELECT pg_sleep(60);", Names()))
 """
 

@@ -32,8 +32,8 @@ from llamactl.sqlfiles.load import (
     sql_directory,
 )
 from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
 from llamactl.table.present import read_present
+from llamactl.table.table import Table
 from llamactl.undo.saved_parents import prepare_saved_parents
 from llamactl.undo.steps import plan_undo_steps, read_standing
 from odd_names import ODD_NAMES, rename
@@ -151,8 +151,8 @@ class Log:
         self.look()
 
     def look(self) -> None:
-        self.relation = catalog.locate(self.session, self.settings)
-        self.names = catalog.names_for(self.relation, self.settings)
+        self.table = Table.open(self.session, self.settings)
+        self.relation, self.names = self.table.relation, self.table.names
 
     def change(self, statement: str) -> None:
         """Runs a statement that is written against the default names."""
@@ -161,8 +161,7 @@ class Log:
     def steps(self) -> list[PlannedStep]:
         """Those that are taken where the rows ask for all of them."""
         self.look()
-        present = read_present(self.session, self.relation, self.names)
-        steps = plan_steps(self.relation, present, self.names, CheckPolicy.AUTO)
+        steps = plan_steps(self.table, read_present(self.table), CheckPolicy.AUTO)
         return [step for step in steps if step.taken(ALL_NEEDED)]
 
     def stages(self) -> Iterator[tuple[str, list[str]]]:
@@ -437,7 +436,7 @@ def test_locks(filled: str) -> None:
             if stage == "undo":
                 with opened.snapshot():
                     prepare_saved_parents(opened)
-                    standing = read_standing(opened, log.settings, log.relation)
+                    standing = read_standing(log.table)
                 planned += [(stage, step) for step in plan_undo_steps(standing) if {*step.paths} <= {*files}]
             with session(filled) as own:
                 for path in files:

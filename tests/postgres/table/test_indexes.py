@@ -17,10 +17,10 @@ import pytest
 from cutting import wait_until
 from guarding import Connection, make_many, with_column
 from llamactl.db.session import Session
-from llamactl.model import ErrorCode, LlamactlError, Relation
+from llamactl.model import ErrorCode, LlamactlError
 from llamactl.sqlfiles.load import Query
-from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog, indexes
+from llamactl.table.table import Table
 from roles import new_role
 from sessions import refused, session, settings_for
 
@@ -35,22 +35,21 @@ BUILDING = "SELECT FROM pg_stat_activity WHERE query ~ 'INDEX CONCURRENTLY' AND 
 class Log:
     """A session of llamactl's on a log, and what it notes."""
 
-    def __init__(self, opened: Session, relation: Relation) -> None:
-        self.session, self.relation = opened, relation
+    def __init__(self, table: Table) -> None:
+        self.table, self.session, self.relation = table, table.session, table.relation
         self.noted: list[str] = []
 
     def build(self) -> bool:
-        arguments = (self.session, self.relation, Names(), PATH, INDEX, COLUMNS, self.noted.append)
-        return indexes.build_index(*arguments)
+        return indexes.build_index(self.table, PATH, INDEX, COLUMNS, self.noted.append)
 
     def look(self) -> indexes.IndexState:
-        return indexes.read_index_state(self.session, self.relation, INDEX, COLUMNS)
+        return indexes.read_index_state(self.table, INDEX, COLUMNS)
 
 
 @contextmanager
 def opened_on(dsn: str) -> Iterator[Log]:
     with session(dsn, lock_timeout_ms=300) as opened:
-        yield Log(opened, catalog.locate(opened, settings_for(dsn)))
+        yield Log(Table.open(opened, settings_for(dsn)))
 
 
 @pytest.fixture
@@ -173,7 +172,7 @@ def test_somebody_else_builds_it(log: Log, database: str, role: str) -> None:
                 with opened_on(reader.conninfo) as other, refused(ErrorCode.BUSY, f"pid {pid}"):
                     other.build()
         with refused(ErrorCode.BUSY, f"pid {pid} builds"):
-            indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+            indexes.drop_index(log.table, "guard/drop_job_index", log.noted.append)
     assert log.look().valid
     assert not log.build()
 
@@ -285,7 +284,7 @@ def test_a_deadlock_is_tried_again(log: Log, monkeypatch: pytest.MonkeyPatch) ->
 def test_dropped(log: Log, connection: Connection) -> None:
     log.build()
     for _ in range(2):
-        indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+        indexes.drop_index(log.table, "guard/drop_job_index", log.noted.append)
     assert log.look().what is None
 
 
@@ -296,4 +295,4 @@ def test_behind_a_pooler(log: Log) -> None:
     with refused(ErrorCode.CONFIG, "pooler"):
         log.build()
     with refused(ErrorCode.CONFIG, "pooler"):
-        indexes.drop_index(log.session, log.relation, Names(), "guard/drop_job_index", log.noted.append)
+        indexes.drop_index(log.table, "guard/drop_job_index", log.noted.append)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from llamactl.checks.blockers import inspect_table
-from llamactl.table import catalog
 from llamactl.table.sessions import snapshot_holders
+from llamactl.table.table import Table
 from roles import new_role
 from sessions import session, settings_for
 
@@ -25,8 +25,7 @@ def attached(conninfo: str, **values: Any) -> dict[str, list[str]]:
     """Returns the names by subject, but for the indexes that are always there."""
     settings = settings_for(conninfo, **values)
     with session(conninfo, **values) as opened:
-        relation = catalog.locate(opened, settings)
-        around = inspect_table(opened, relation, catalog.names_for(relation, settings))
+        around = inspect_table(Table.open(opened, settings))
     found: dict[str, list[str]] = {}
     for one in around.attached:
         if one.subject not in ALWAYS:

@@ -25,7 +25,7 @@ from llamactl.db.session import open_session
 from llamactl.model import DanglingPolicy, ErrorCode, LlamactlError, MarkKind, Node, Tree
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
+from llamactl.table.table import Table
 from llamactl.tree import read_tree
 from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
@@ -311,11 +311,11 @@ def test_an_index_that_cannot_serve_is_none(
     connection.execute('CREATE INDEX ON "LlamaLog" (job_id COLLATE "C")')
     settings = settings_for(database, tmp_path)
     with open_session(settings, "tree") as session:
-        log = Log.open(session, settings, catalog.locate(session, settings))
+        log = Log.open(Table.open(session, settings))
         assert (log.job_index, log.parent_index) == (False, False)
         connection.execute('CREATE INDEX ON "LlamaLog" (parent_job_id) WHERE parent_job_id IS NOT NULL')
         connection.execute('CREATE INDEX ON "LlamaLog" USING hash (job_id)')
-        log = Log.open(session, settings, catalog.locate(session, settings))
+        log = Log.open(Table.open(session, settings))
         assert (log.job_index, log.parent_index) == (True, True)
 
 

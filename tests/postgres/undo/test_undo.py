@@ -18,7 +18,7 @@ from llamactl.render import undo_text
 from llamactl.render.console import Screen
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
+from llamactl.table.table import Table
 from llamactl.undo.run import undo_migration
 from llamactl.undo.saved_parents import prepare_saved_parents
 from llamactl.undo.steps import plan_undo_steps, read_standing
@@ -539,10 +539,10 @@ def test_what_a_person_sees(name: str, screen: Screen) -> None:
 
 def test_the_documented_steps_are_those_of_the_code(log: Log) -> None:
     with session(log.dsn) as opened:
-        relation = catalog.locate(opened, settings_for(log.dsn))
+        table = Table.open(opened, settings_for(log.dsn))
         with opened.snapshot():
             prepare_saved_parents(opened)
-            steps = plan_undo_steps(read_standing(opened, settings_for(log.dsn), relation))
+            steps = plan_undo_steps(read_standing(table))
     (table,) = [
         block for block in blocks(CHECKOUT / "docs" / "undo.md") if block.lines[0].startswith("| step |")
     ]
