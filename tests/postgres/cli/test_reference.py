@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -186,26 +185,29 @@ def test_lines_for_a_shell() -> None:
                 assert (CHECKOUT / script).exists(), block.where
 
 
-def rooms() -> list[str]:
-    """What the table of rooms names, the folder of one name carried over to the next."""
-    page, folder = text_of(DOCS / "development.md"), ""
-    section = page.partition("## The rooms")[2].partition("\n## ")[0]
-    found: list[str] = []
-    for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE):
-        for name in re.findall(r"`([^`]+)`", row):
-            if "/" in name:
-                folder = name.rpartition("/")[0]
-            found.append(name if "/" in name else f"{folder}/{name}")
-    return found
+def section(title: str) -> str:
+    return text_of(DOCS / "development.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_every_module_has_its_room() -> None:
+def packages() -> list[str]:
+    """What the table of packages names."""
+    rows = re.findall(r"^\| (`.*?) \|", section("The packages"), re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def test_every_package_is_in_the_table() -> None:
     package = CHECKOUT / "src" / "llamactl"
-    modules = [path.relative_to(CHECKOUT).as_posix() for path in package.glob("*.py") if path.name[0] != "_"]
-    for module in modules:
-        assert any(fnmatch(module, room) for room in rooms()), f"{module}: docs/development.md"
+    folders = {f"{path.parent.relative_to(CHECKOUT)}/" for path in package.glob("*/__init__.py")}
+    assert folders - set(packages()) == set()
 
 
-def test_every_room_is_there() -> None:
-    for room in rooms():
-        assert list(CHECKOUT.glob(room)), room
+def test_what_the_table_of_packages_names_exists() -> None:
+    assert [name for name in packages() if not (CHECKOUT / name).exists()] == []
+
+
+def test_where_to_change_what() -> None:
+    rows = re.findall(r"^\| (?!change|-)(.+?) \| (.+?) \|$", section("Where do I change ...?"), re.MULTILINE)
+    assert len(rows) >= 10
+    for change, where in rows:
+        (path,) = re.findall(r"`([^`]+)`", where)
+        assert (CHECKOUT / path).is_file(), change
