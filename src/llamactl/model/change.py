@@ -69,7 +69,7 @@ class MigrationReport:
     blocked_estimate_seconds: Estimate | None = None
     """How long they would be, in a dry run."""
     unfilled: int = 0
-    """Rows that do not hold their root although it was written to them."""
+    """Rows that lack their root although it was written to them, or hold a wrong one that came meanwhile."""
     uncleared: int = 0
     """Rows that still have the parent that was to be cleared."""
 
@@ -185,7 +185,7 @@ class RepairReport:
     cleared: int
     """Rows whose disregarded parent was cleared."""
     unfilled: int = 0
-    """Rows that do not hold their root although it was written to them."""
+    """Rows that lack their root although it was written to them, or hold a wrong one that came meanwhile."""
     uncleared: int = 0
     """Rows that still have the parent that was to be cleared."""
     conflicts_left: int = 0

@@ -23,7 +23,7 @@ from llamactl.findings.refusal import refuse_findings
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairReport
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
-from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, write_rounds
+from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.table import Table
 
@@ -129,10 +129,11 @@ def _question(table: Table, first: Round) -> str:
 def _report(
     dry_run: bool, overwrite: bool, first: Round, last: Round, *, written: int, cleared: int
 ) -> RepairReport:
-    notes, conflicts = told(last), last.projected.counts.conflicts
-    if (others := conflicts - last.altered) > 0 and not overwrite:
+    notes, conflicts = told(first, last), last.projected.counts.conflicts
+    unfilled = last.pending.unfilled + spoiled(first, last)
+    if (others := min(conflicts - last.altered, first.projected.counts.conflicts)) > 0 and not overwrite:
         notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")
-    if last is not first and last.pending.any_rows and not (last.pending.unfilled or last.pending.uncleared):
+    if last is not first and last.pending.any_rows and not (unfilled or last.pending.uncleared):
         notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
     if last.waiting:
         notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
@@ -145,7 +146,7 @@ def _report(
         waiting=last.waiting,
         written=written,
         cleared=cleared,
-        unfilled=last.pending.unfilled,
+        unfilled=unfilled,
         uncleared=last.pending.uncleared,
         conflicts_left=conflicts,
         notes=tuple(notes),

@@ -163,9 +163,19 @@ def triggered(table: Table) -> bool:
     return bool(inspect_table(table).named("trigger"))
 
 
-def told(last: Round) -> list[str]:
-    """Returns notes on the rows that do not hold what was written to them."""
+def spoiled(first: Round, last: Round) -> int:
+    """Returns how many more rows hold a wrong root than before: ids or roots were changed meanwhile."""
+    return max(last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered, 0)
+
+
+def told(first: Round, last: Round) -> list[str]:
+    """Returns notes on the rows that do not hold what was written to them, or what is right by now."""
     pending, notes = last.pending, []
+    if rows := spoiled(first, last):
+        notes.append(
+            f"{rows} rows hold a wrong root that did not before: a trigger (see preflight, LL109) or another "
+            "session changed ids or roots meanwhile; `llamactl repair --overwrite` corrects them"
+        )
     why = "a trigger on the table changes or suppresses its writes: see preflight (LL109)"
     if pending.unfilled:
         notes.append(

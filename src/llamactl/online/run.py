@@ -39,7 +39,7 @@ from llamactl.model import (
 )
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
-from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, write_rounds
+from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
 from llamactl.online.steps import plan_online_steps
 from llamactl.sqlfiles.load import load_query
 from llamactl.table.guard_state import (
@@ -236,14 +236,14 @@ def _carry_out(
     if USERS_INDEX in run.seconds:
         run.seconds["drop_index"] = run.seconds[USERS_INDEX]
     shown = tuple(step.shown(table, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
-    notes += told(last)
-    notes += _notes(first, last, options, read_guard_state(table).enabled)
+    notes += told(first, last)
+    notes += _notes(last, options, read_guard_state(table).enabled)
     return replace(
         report,
         blocked_seconds=table.session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
-        unfilled=last.pending.unfilled,
+        unfilled=last.pending.unfilled + spoiled(first, last),
         uncleared=last.pending.uncleared,
     )
 
@@ -352,14 +352,8 @@ def _validate_check(work: Work) -> list[str]:
     return ["The self-parent CHECK is left out: a row violates it"]
 
 
-def _notes(first: Round, last: Round, options: OnlineOptions, guarded: bool) -> list[str]:
+def _notes(last: Round, options: OnlineOptions, guarded: bool) -> list[str]:
     notes = []
-    came = last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered
-    if came > 0:
-        notes.append(
-            f"{came} rows hold another root than the computed one that did not before: parents were changed "
-            "meanwhile; `llamactl repair --overwrite` corrects them"
-        )
     if (left := last.pending.bare_rows) and not last.pending.unfilled:
         notes.append(f"{left} rows that came meanwhile lack their root: `llamactl repair` fills them")
     if (left := last.pending.clear_rows) and not last.pending.uncleared:

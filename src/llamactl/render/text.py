@@ -201,9 +201,9 @@ def _repaired(report: RepairReport) -> str:
 
 
 def _undone(report: MigrationReport | RepairReport) -> str:
-    """What the rows lack although it was written to them."""
+    """What the rows lack at the end."""
     parts = (
-        (report.unfilled, "without the root that was written"),
+        (report.unfilled, "without their root"),
         (report.uncleared, "with the parent that was to be cleared"),
     )
     return ", ".join(f"{plural(rows, 'row')} {what}" for rows, what in parts if rows)

@@ -153,6 +153,27 @@ def test_one_transaction_is_rolled_back(name: str, log: Connection, database: st
     assert saved(log) == []
 
 
+@pytest.mark.parametrize("changed", ["parent_job_id = 'j0'", "job_id = 'new'", "root_job_id = 'new'"])
+def test_a_trigger_that_changes_other_rows_once_all_are_filled(
+    changed: str, log: Connection, database: str
+) -> None:
+    """They were right when they were written, and are not written again: `mid`, and `low` below it."""
+    trigger(
+        log,
+        f"""IF NOT EXISTS (SELECT FROM "LlamaLog" WHERE "root_job_id" IS NULL) AND pg_trigger_depth() = 1 THEN
+          UPDATE "LlamaLog" SET {changed} WHERE "job_id" = 'mid'; END IF; RETURN NULL;""",
+        "AFTER UPDATE",
+    )
+    done = online(database)
+    found, (wrong, uncleared) = json.loads(done.out), state(log)
+    assert (done.code, found["unfilled"], found["uncleared"]) == (1, wrong, 0), done.err
+    assert (wrong, uncleared) == (1 if "parent" not in changed else 2, 0)
+    assert "LL109" in done.err
+    log.execute('DROP TRIGGER meddle ON "LlamaLog"')
+    assert repair(database, "--overwrite").code == 0
+    assert state(log) == (0, 0)
+
+
 def test_a_trigger_that_moves_the_row_on(log: Connection, database: str) -> None:
     """Each written row gets one more version, which holds what was written: no parent is lost."""
     trigger(
