@@ -100,10 +100,11 @@ def every_version() -> list[Any]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep out the PG* variables of whoever runs the tests: LLAMACTL_TEST_DSN then holds what they gave it.
-    And an ignored Ctrl-C, which a shell passes on to what it runs in the background.
+    And ignored signals, which a shell passes on to what it runs in the background, and nohup to all.
     """
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     if dsn := os.environ.get("LLAMACTL_TEST_DSN"):
         os.environ["LLAMACTL_TEST_DSN"] = complete(dsn)
     for name in [name for name in os.environ if name.startswith("PG")]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from libpq_variables import hostile
+from libpq_variables import HOSTILE, hostile
 from llamactl.postgres.owner import OWNER
 from llamactl.postgres.server import PrivatePostgres
 from owners import alive, finish, first_line, owner_script, processes_in, wait_until
@@ -42,7 +42,7 @@ def test_no_variable_of_libpqs_counts(monkeypatch: pytest.MonkeyPatch, held_apar
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "value"), sorted(hostile().items()))
+@pytest.mark.parametrize(("name", "value"), sorted(HOSTILE.items()))
 def test_each_variable_alone(short_tmp: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     owner = owner_script("import psycopg; psycopg.connect(server.conninfo()); print('connected')", short_tmp)

@@ -32,10 +32,10 @@ DDL = {
 }
 GUARDED = (("migrate", "--yes"), ("guard", "install", "--yes"))
 COMMANDS = {
-    "repair": (GUARDED[:1], ("repair", "--overwrite", "--grace", "0s", "--yes"), (20, 60, 150, 300, 480)),
-    "undo": (GUARDED, ("undo", "--yes"), (26, 16, 30, 45, 55)),
-    "guard install": (GUARDED[:1], ("guard", "install", "--yes"), (17, 25, 34, 39, 43)),
-    "guard remove": (GUARDED, ("guard", "remove", "--yes"), (17, 25, 34, 41, 44)),
+    "repair": (GUARDED[:1], ("repair", "--overwrite", "--grace", "0s", "--yes"), (20, 150, 300)),
+    "undo": (GUARDED, ("undo", "--yes"), (26, 16, 45)),
+    "guard install": (GUARDED[:1], ("guard", "install", "--yes"), (17, 25, 39)),
+    "guard remove": (GUARDED, ("guard", "remove", "--yes"), (17, 25, 41)),
 }
 """What comes before, the command, and the statements before which another session acts."""
 

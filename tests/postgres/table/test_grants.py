@@ -21,7 +21,7 @@ STATEMENT = re.compile(r"\b(?:GRANT|ALTER TYPE)\b(?:[^;\"']|\"(?:[^\"]|\"\")*\"|
 ROLES = [
     "user",
     'd"quo;te ünï',
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("Select", "back\\slash", "plain_role")),
+    pytest.param("Sel\\ect", marks=pytest.mark.slow),
 ]
 SCHEMA, TABLE, DATABASE = "order", 'Log "x"', "Job; logs"
 TABLES = ("--schema", SCHEMA, "--table", TABLE)
