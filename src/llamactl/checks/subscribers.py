@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from llamactl.checks.blockers import TableFacts, inspect_table
 from llamactl.db.session import Session
 from llamactl.model import Note
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
@@ -86,7 +87,7 @@ def after_undo(table: Table, steps: Collection[str]) -> str:
     """Returns what to do on the subscribers after an undo of these steps; empty where there is nothing."""
     around = inspect_table(table)
     dropped = []
-    if "drop_column" in steps and around.named("publication"):
+    if StepName.DROP_COLUMN in steps and around.named("publication"):
         table_name, column = (
             qualified(table.relation.schema, table.relation.name),
             ident(table.names.columns["root_job_id"]),
@@ -95,7 +96,7 @@ def after_undo(table: Table, steps: Collection[str]) -> str:
     if around.named("state publication"):
         tables = {"drop_runs": "llamactl.step, llamactl.run", "drop_parents": "llamactl.cleared_parent"}
         dropped += [f"DROP TABLE IF EXISTS {tables[step]};" for step in tables if step in steps]
-        if "drop_schema" in steps:
+        if StepName.DROP_SCHEMA in steps:
             dropped.append("DROP SCHEMA IF EXISTS llamactl;")
     if not dropped:
         return ""

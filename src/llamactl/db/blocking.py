@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from llamactl.model import Blocks, Held
+from llamactl.model.steps import StepName
 
 
 class Blocking:
@@ -19,14 +20,14 @@ class Blocking:
         """Called at each step under a lock, and with None at its end. It must not raise."""
         self._held: Held | None = None
 
-    def begin(self, blocks: Blocks = Blocks.ALL, step: str = "") -> None:
+    def begin(self, blocks: Blocks = Blocks.ALL, step: StepName | None = None) -> None:
         """A lock is held from now on. Without `step`, the next step() is the first that is shown."""
         now = time.monotonic()
         self._held = Held(step, blocks, now, now)
         if step:
             self.show(self._held)
 
-    def step(self, name: str) -> None:
+    def step(self, name: StepName) -> None:
         """A step begins; it is shown if a lock is held."""
         if self._held is not None:
             self._held = replace(self._held, step=name, step_since=time.monotonic())

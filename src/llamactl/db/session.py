@@ -30,6 +30,7 @@ from llamactl.db.rows import into
 from llamactl.db.search_path import SearchPath
 from llamactl.db.signals import INTERRUPTS
 from llamactl.model import ErrorCode, ExitCode, LlamactlError
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import Query, Statement
 
 T = TypeVar("T")
@@ -332,7 +333,7 @@ class Session:
         try:
             yield
             self._before_commit()
-            self.blocking.step("commit")
+            self.blocking.step(StepName.COMMIT)
         except BaseException as exc:
             self._roll_back()
             self.blocking.end(acquired=not isinstance(exc.__cause__, LOCK_ERRORS))
@@ -372,7 +373,7 @@ class Session:
         with self._translating("set_local"):
             self._set_config(settings, local=True)
 
-    def announce(self, step: str) -> None:
+    def announce(self, step: StepName) -> None:
         """Says to other sessions which step this one is at: in a transaction, until it ends."""
         with self._translating("announce"), self._in_transaction():
             local = self._connection.info.transaction_status is not TransactionStatus.IDLE

@@ -31,6 +31,7 @@ from llamactl.model import (
     Note,
     RefusedBy,
 )
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import qualified
@@ -129,7 +130,7 @@ def create_guard(table: Table, retries: int, note: Note) -> list[str]:
             if there.installed and there.trust_root_flag is trusted:
                 refuse_replaced(table)
                 return made
-            table.session.blocking.begin(Blocks.WRITES, "create_guard")
+            table.session.blocking.begin(Blocks.WRITES, StepName.CREATE_GUARD)
             table.session.run(
                 load_query("guard/create_trigger", table.names).literal(trust_root_flag=trusted)
             )
@@ -179,7 +180,7 @@ def _take_off(table: Table) -> list[str]:
         claim_table(table.session, table.relation.oid)
         there = read_guard_state(table)
         if there.trigger:
-            table.session.blocking.begin(Blocks.ALL, "remove_guard")
+            table.session.blocking.begin(Blocks.ALL, StepName.REMOVE_GUARD)
             table.run("guard/drop_trigger")
             refuse_replaced(table)
         if there.function:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from llamactl.table.table import Table
 
@@ -22,6 +23,21 @@ class Needs:
     def prove(self) -> bool:
         """Rows are written, so that it has to be proved what they hold."""
         return self.fill or self.save_parents
+
+
+class Need(StrEnum):
+    """A condition that a step depends on: a question to Needs, named as its field."""
+
+    SAVE_PARENTS = "save_parents"
+    FILL = "fill"
+    REFILL = "refill"
+    CHECK_HOLDS = "check_holds"
+    CHECK_BROKEN = "check_broken"
+    PROVE = "prove"
+
+    def __call__(self, needs: Needs) -> bool:
+        """Returns whether the rows make the step necessary."""
+        return bool(getattr(needs, self.value))
 
 
 def read_needs(table: Table) -> Needs:

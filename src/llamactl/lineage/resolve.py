@@ -145,6 +145,7 @@ def find_cycles(table: Table, sample: int, *, integers: bool = False) -> tuple[t
     `integers`: the ids are, and are ordered as such.
     """
     table.run("lineage/cyclic", integers=integers)
+    table.run("lineage/cyclic_parents")
     children, parents = array("i"), array("i")
     for child, parent in table.tuples("lineage/cyclic_edges"):
         children.append(child)

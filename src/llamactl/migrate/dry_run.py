@@ -23,6 +23,7 @@ from llamactl.model import (
     Note,
     Step,
 )
+from llamactl.model.steps import StepName
 from llamactl.table.locks import reading
 from llamactl.table.present import Present, read_present
 from llamactl.table.table import Table
@@ -164,7 +165,7 @@ def _notes(settings: Settings, options: MigrateOptions, projection: Projection, 
         notes.append(
             f"{counts.conflicts} rows hold another root than the computed one; they are left as they are"
         )
-    if "add_column" in taken:
+    if StepName.ADD_COLUMN in taken:
         notes.append(
             "A prepared SELECT * of the application fails once after the new column, then works again"
         )

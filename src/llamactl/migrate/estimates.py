@@ -12,12 +12,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from llamactl.model import Blocks, Estimate, Relation, Step
+from llamactl.model.steps import StepName
 
 RANGE = (0.6, 2.0)
 MOMENT = Estimate(0.0, 0.1)
 """A change of the catalogs only."""
-CATALOGS_ONLY = frozenset({"claim", "lock", "create_state", "create_schema", "add_column", "add_label"}) | {
-    *("add_check_not_valid", "comment", "create_guard", "remove_guard", "drop_index")
+CATALOGS_ONLY = frozenset(
+    {
+        StepName.CLAIM,
+        StepName.LOCK,
+        StepName.CREATE_STATE,
+        StepName.CREATE_SCHEMA,
+        StepName.ADD_COLUMN,
+        StepName.ADD_LABEL,
+    }
+) | {
+    *(
+        StepName.ADD_CHECK_NOT_VALID,
+        StepName.COMMENT,
+        StepName.CREATE_GUARD,
+        StepName.REMOVE_GUARD,
+        StepName.DROP_INDEX,
+    )
 }
 
 RESOLVE_SECONDS, RESOLVE_SECONDS_PER_ROW = 0.05, 9e-6
@@ -83,37 +99,37 @@ def workload(
     return Workload(rows, missing, cleared, heap, indexes, columns, resolve_seconds)
 
 
-def estimate(step: str, work: Workload, *, online: bool = False) -> Estimate:
+def estimate(step: StepName, work: Workload, *, online: bool = False) -> Estimate:
     """Returns how long a step of migrate takes; `online`: in the mode of that name."""
-    if step == "resolve":
+    if step == StepName.RESOLVE:
         return _range(work.resolve_seconds)
-    if step == "last_pass":  # resolves once more, or a few times where rows came meanwhile
+    if step == StepName.LAST_PASS:  # resolves once more, or a few times where rows came meanwhile
         return _open(_range(work.resolve_seconds + work.scan))
-    if step in CATALOGS_ONLY or (online and step == "add_check"):
+    if step in CATALOGS_ONLY or (online and step == StepName.ADD_CHECK):
         return Estimate(MOMENT.low, max(MOMENT.high, round(MOMENT.high * work.pace, 2)))
     write = work.batches if online else work.updates
     seconds = {
-        "save_parents": work.scan,
-        "clear_parents": write(work.cleared),
-        "fill": write(work.missing),
-        "prove": work.scan + work.rows * PROVE_SECONDS_PER_ROW,
-        "create_index": work.scan + work.rows * INDEX_SECONDS_PER_ROW,
-        "create_job_index": work.scan + work.rows * JOB_INDEX_SECONDS_PER_ROW,
-        "add_check": work.scan,
-        "validate_check": work.scan,
-        "analyze": work.analyze,
+        StepName.SAVE_PARENTS: work.scan,
+        StepName.CLEAR_PARENTS: write(work.cleared),
+        StepName.FILL: write(work.missing),
+        StepName.PROVE: work.scan + work.rows * PROVE_SECONDS_PER_ROW,
+        StepName.CREATE_INDEX: work.scan + work.rows * INDEX_SECONDS_PER_ROW,
+        StepName.CREATE_JOB_INDEX: work.scan + work.rows * JOB_INDEX_SECONDS_PER_ROW,
+        StepName.ADD_CHECK: work.scan,
+        StepName.VALIDATE_CHECK: work.scan,
+        StepName.ANALYZE: work.analyze,
     }
     found = _range(seconds[step] * work.pace)
-    return _open(found) if online and step == "fill" else found  # it gives way to whoever waits
+    return _open(found) if online and step == StepName.FILL else found  # it gives way to whoever waits
 
 
-def estimate_undo(step: str, relation: Relation, restored: int, indexes: int, looked: float) -> Estimate:
+def estimate_undo(step: StepName, relation: Relation, restored: int, indexes: int, looked: float) -> Estimate:
     """Returns how long a step of undo takes; `looked`: the seconds that a match of the saved parents took."""
     rows = rows_of(relation)
-    if step == "restore_parents":  # matches them again, before and after
+    if step == StepName.RESTORE_PARENTS:  # matches them again, before and after
         row = UPDATE_SECONDS_PER_ROW + indexes * UPDATE_SECONDS_PER_ROW_AND_INDEX
         return _range(2 * looked + restored * row)
-    if step == "create_index":
+    if step == StepName.CREATE_INDEX:
         return _range(rows * (SCAN_SECONDS_PER_ROW + INDEX_SECONDS_PER_ROW))
     return MOMENT
 
@@ -123,7 +139,7 @@ def blocked_seconds(steps: Iterable[Step]) -> Estimate:
     ranges = [
         step.estimate_seconds
         for step in steps
-        if step.estimate_seconds and step.blocks is not Blocks.NONE and step.name != "lock"
+        if step.estimate_seconds and step.blocks is not Blocks.NONE and step.name != StepName.LOCK
     ]
     return Estimate(round(sum(one.low for one in ranges), 2), round(sum(one.high for one in ranges), 2))
 

@@ -34,6 +34,7 @@ from llamactl.model import (
     MigrationReport,
     Note,
 )
+from llamactl.model.steps import StepName
 from llamactl.table.leftovers import drop_leftovers, find_leftovers
 from llamactl.table.locks import (
     claim_table,
@@ -122,8 +123,8 @@ def _attempt(
     """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
     with table.session.transaction():
         claim_table(table.session, table.relation.oid)
-        table.session.announce("lock")
-        seconds = {"lock": timed(lambda: table.run("migrate/lock"))}
+        table.session.announce(StepName.LOCK)
+        seconds = {StepName.LOCK: timed(lambda: table.run("migrate/lock"))}
         table.session.blocking.begin()
         refuse_replaced(table)
         note(f"Holding ACCESS EXCLUSIVE on {table.shown}: everybody else waits until this is done")
@@ -135,7 +136,7 @@ def _under_lock(
     session: Session,
     settings: Settings,
     options: MigrateOptions,
-    seconds: dict[str, float],
+    seconds: dict[StepName, float],
     note: Note,
 ) -> MigrationReport:
     # The table may have changed between the first look and the lock.
@@ -144,10 +145,10 @@ def _under_lock(
         refuse_blockers(table, check=options.check)
     drop_leftovers(session, find_leftovers(session, table.relation.oid))
     session.set_local(maintenance_work_mem=MAINTENANCE_MEMORY)
-    session.announce("resolve")
+    session.announce(StepName.RESOLVE)
     prepare_lineage(table)
     projected = project_rows(table, writing=True)
-    seconds["resolve"] = projected.seconds
+    seconds[StepName.RESOLVE] = projected.seconds
     present = read_present(table)
     taken, skipped = choose_steps(table, present, projected, options)
     report = build_report(False, settings, options, projected, (), skipped, taken)
@@ -164,7 +165,7 @@ def _under_lock(
 
 
 def _take(table: Table, step: PlannedStep, projected: Projection) -> None:
-    if step.name == "prove":
+    if step.name == StepName.PROVE:
         _prove(table, projected)
         return
     for path, rows in step.run(table).items():

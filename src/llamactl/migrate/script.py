@@ -15,6 +15,7 @@ from llamactl.config.settings import Settings
 from llamactl.db.liveness import SERVER
 from llamactl.db.search_path import PINNED_PATH, TEXT_SETTINGS
 from llamactl.db.session import Session
+from llamactl.lineage.needs import Need
 from llamactl.lineage.resolve import (
     CREATE,
     DEFAULT_PLANNER,
@@ -24,6 +25,7 @@ from llamactl.lineage.resolve import (
 )
 from llamactl.migrate.steps import PlannedStep, plan_steps
 from llamactl.model import CheckPolicy, ErrorCode, LlamactlError
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.table import catalog
@@ -107,13 +109,15 @@ def _variables(table: Table) -> dict[str, str]:
 
 def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
     for step in steps:
-        if step.when is False or step.name == "prove":
+        if step.when is False or step.name == StepName.PROVE:
             continue
         yield f"\n-- Step: {step.name}"
-        if isinstance(step.when, str):
+        if isinstance(step.when, Need):
             yield rf"\if :{step.when}"
-        yield from _lineage(names) if step.name == "resolve" else (_file(path, names) for path in step.paths)
-        if isinstance(step.when, str):
+        yield from (
+            _lineage(names) if step.name == StepName.RESOLVE else (_file(path, names) for path in step.paths)
+        )
+        if isinstance(step.when, Need):
             yield r"\endif"
 
 

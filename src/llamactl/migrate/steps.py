@@ -9,27 +9,24 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from llamactl.lineage.needs import Needs
+from llamactl.lineage.needs import Need, Needs
 from llamactl.lineage.resolve import CREATE, RESOLVE_FILES, lineage_parameters
 from llamactl.model import Blocks, CheckPolicy, Estimate, Step
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.table import catalog
 from llamactl.table.present import LABEL, Present
 from llamactl.table.table import Table
 
-USERS_INDEX = "drop_users_index"
-"""What an online run records the dropping of the index on the root column as, where that was the user's."""
-
-
-Condition = bool | str
-"""A string names a column of needs.sql: what the rows ask for is known only once they were read."""
+Condition = bool | Need
+"""What the rows make necessary is known only once they were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
     """A step before it is known whether the rows ask for it."""
 
-    name: str
+    name: StepName
     paths: Sequence[str]
     lock: str
     """The strongest lock that its statements take on the user's table by themselves."""
@@ -39,7 +36,7 @@ class PlannedStep:
     """Whom it keeps waiting; all, where the transaction's first lock keeps everybody out until its end."""
 
     def taken(self, needs: Needs) -> bool:
-        return self.when if isinstance(self.when, bool) else bool(getattr(needs, self.when))
+        return self.when if isinstance(self.when, bool) else self.when(needs)
 
     def run(self, table: Table) -> dict[str, int]:
         """Runs its files; returns the row count of each."""
@@ -78,80 +75,82 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
     # An index of the user's that is built anew stays the user's.
     unmarked = present.index_ours and not present.index_marked
     return [
-        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+        PlannedStep(StepName.LOCK, ["migrate/lock"], "AccessExclusiveLock"),
         PlannedStep(
-            "resolve",
+            StepName.RESOLVE,
             [CREATE, *(path for path, _ in RESOLVE_FILES)],
             "AccessShareLock",
         ),
         PlannedStep(
-            "create_schema",
+            StepName.CREATE_SCHEMA,
             ["migrate/create_schema"],
             "",
-            False if present.schema_present else "save_parents",
+            False if present.schema_present else Need.SAVE_PARENTS,
         ),
         PlannedStep(
-            "save_parents",
+            StepName.SAVE_PARENTS,
             ["migrate/create_cleared_parent", "migrate/upgrade_parents", "migrate/save_parents"],
             "AccessShareLock",
-            "save_parents",
+            Need.SAVE_PARENTS,
             catalog.identity(table.relation),
         ),
         PlannedStep(
-            "clear_parents",
+            StepName.CLEAR_PARENTS,
             ["migrate/clear_parents", "migrate/settle_constraints"],
             "RowExclusiveLock",
-            "save_parents",
+            Need.SAVE_PARENTS,
         ),
-        PlannedStep("add_column", ["migrate/add_column"], "AccessExclusiveLock", table.relation.root is None),
         PlannedStep(
-            "drop_index",
+            StepName.ADD_COLUMN, ["migrate/add_column"], "AccessExclusiveLock", table.relation.root is None
+        ),
+        PlannedStep(
+            StepName.DROP_INDEX,
             ["migrate/drop_index"],
             "AccessExclusiveLock",
-            "refill" if present.index_ours else False,
+            Need.REFILL if present.index_ours else False,
         ),
         # What an UPDATE leaves to deferred triggers would stop the statements that follow.
         PlannedStep(
-            "fill",
+            StepName.FILL,
             ["migrate/fill", "migrate/settle_constraints"],
             "RowExclusiveLock",
-            "fill",
+            Need.FILL,
         ),
-        PlannedStep("prove", ["migrate/prove"], "AccessShareLock", "prove"),
+        PlannedStep(StepName.PROVE, ["migrate/prove"], "AccessShareLock", Need.PROVE),
         PlannedStep(
-            "create_index",
+            StepName.CREATE_INDEX,
             ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],
             "ShareLock",
-            "refill" if present.index_ours else not present.index_present,
+            Need.REFILL if present.index_ours else not present.index_present,
         ),
         PlannedStep(
-            "add_check",
+            StepName.ADD_CHECK,
             ["migrate/add_check"],
             "AccessExclusiveLock",
-            "check_holds" if missing_check and check is not CheckPolicy.NO else False,
+            Need.CHECK_HOLDS if missing_check and check is not CheckPolicy.NO else False,
         ),
         PlannedStep(
-            "add_check_not_valid",
+            StepName.ADD_CHECK_NOT_VALID,
             ["migrate/add_check_not_valid"],
             "AccessExclusiveLock",
-            "check_broken" if missing_check and check is CheckPolicy.NOT_VALID else False,
+            Need.CHECK_BROKEN if missing_check and check is CheckPolicy.NOT_VALID else False,
         ),
         PlannedStep(
-            "add_label",
+            StepName.ADD_LABEL,
             ["migrate/add_label"],
             "",
             table.relation.enum is not None and LABEL not in table.relation.enum.values,
         ),
         PlannedStep(
-            "comment",
+            StepName.COMMENT,
             ["migrate/comment"],
             "ShareUpdateExclusiveLock",
             # The step add_column gives its own.
             table.relation.root is not None and not present.comment_present,
         ),
-        PlannedStep("analyze", ["migrate/analyze"], "ShareUpdateExclusiveLock", "fill"),
+        PlannedStep(StepName.ANALYZE, ["migrate/analyze"], "ShareUpdateExclusiveLock", Need.FILL),
     ]
 
 
-HOUSEKEEPING = frozenset({"lock", "resolve"})
+HOUSEKEEPING = frozenset({StepName.LOCK, StepName.RESOLVE})
 """Steps that change nothing: where only these are taken, there is nothing to do."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from llamactl.model.counts import Counts
 from llamactl.model.options import GuardAction
+from llamactl.model.steps import StepName
 
 
 class Blocks(StrEnum):
@@ -29,7 +30,7 @@ class Estimate:
 class Held:
     """A step that runs while a lock keeps others from the table."""
 
-    step: str
+    step: StepName | None
     blocks: Blocks
     since: float
     """When the lock was got, as time.monotonic() has it."""
@@ -40,7 +41,7 @@ class Held:
 class Step:
     """One statement, or file of statements, of the migration."""
 
-    name: str
+    name: StepName
     sql: str
     lock: str
     """The strongest lock that it takes on the user's table, as pg_locks names it; empty for none."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from llamactl.db.session import Session
 from llamactl.lineage.resolve import DEFAULT_PLANNER
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, Relation
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident
@@ -180,7 +181,7 @@ class Run:
         return cls(session, begun.id, seconds=seconds or {})
 
     @contextmanager
-    def step(self, name: str) -> Iterator[None]:
+    def step(self, name: StepName) -> Iterator[None]:
         """Records the step, and how long it takes."""
         begun = time.monotonic()
         self.session.announce(name)

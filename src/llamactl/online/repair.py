@@ -21,6 +21,7 @@ from llamactl.config.settings import Settings
 from llamactl.db.session import Session
 from llamactl.findings.refusal import refuse_findings
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairReport
+from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
@@ -72,7 +73,7 @@ def repair_roots(
             ask_with_warning(session, confirm, _question(table, seen), warned, note)
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     claim_session(table, note)
-    session.announce("resolve")
+    session.announce(StepName.RESOLVE)
     first = resolve_round(table, rules, retries, note)
     if first.pending.clear_rows and (lacks := _grant_to_update(table, "parent_job_id")):
         refuse_forbidden(session, update=lacks)

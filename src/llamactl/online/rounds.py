@@ -23,6 +23,7 @@ from llamactl.config.settings import Settings
 from llamactl.lineage.resolve import prepare_lineage
 from llamactl.migrate.dry_run import Projection, project_rows
 from llamactl.model import ErrorCode, LlamactlError, Note
+from llamactl.model.steps import StepName
 from llamactl.online.batches import PASSES, Done, Pending, Work, write_batches
 from llamactl.table import catalog
 from llamactl.table.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
@@ -208,7 +209,7 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
     Raises LlamactlError: lock where rows stay locked by others, busy where others rewrite the table again and
     again. Rows that do not hold what was written to them are counted in the last round.
     """
-    current, unnoted, cleared, rounds, name = first, 0, 0, 0, "fill"
+    current, unnoted, cleared, rounds, name = first, 0, 0, 0, StepName.FILL
     stall, rewrites = _Stall(first.pending.old_left), 0
     while current.pending.old_rows or (
         current.pending.any_rows and (stall.rounds or rounds < MOST_ROUNDS_FOR_YOUNG_ROWS)
@@ -223,8 +224,8 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
             values = {"overwrite": rules.overwrite, "keyed": rules.keyed}
             filling = write_batches(work, "fill", before, values)
         cleared, unnoted = cleared + clearing.rows, unnoted + (0 if rules.keyed else filling.rows)
-        name, rules, written = "last_pass", rules.again(), clearing.rows + filling.rows
-        with work.run.step("last_pass"):
+        name, rules, written = StepName.LAST_PASS, rules.again(), clearing.rows + filling.rows
+        with work.run.step(StepName.LAST_PASS):
             current = resolve_round(work.table, rules, work.retries, work.note)
         if clearing.rewritten or filling.rewritten:
             rewrites = 0 if written else rewrites + 1
@@ -240,7 +241,7 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
 def _clear(work: Work, current: Round) -> Done:
     if not current.pending.clear_rows:
         return Done(0, False)
-    with work.run.step("clear_parents"):
+    with work.run.step(StepName.CLEAR_PARENTS):
         with work.table.session.transaction():
             for path in ("migrate/create_cleared_parent", "migrate/upgrade_parents"):
                 work.table.run(path)

@@ -27,7 +27,7 @@ from llamactl.lineage.resolve import prepare_lineage
 from llamactl.migrate import estimates
 from llamactl.migrate.dry_run import MigrateOptions, Projection, build_report, estimated, project_rows
 from llamactl.migrate.estimates import rows_of
-from llamactl.migrate.steps import USERS_INDEX, PlannedStep
+from llamactl.migrate.steps import PlannedStep
 from llamactl.model import (
     Blocks,
     CheckPolicy,
@@ -37,6 +37,7 @@ from llamactl.model import (
     Note,
     Progress,
 )
+from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
@@ -55,7 +56,7 @@ from llamactl.table.present import read_present
 from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
-HOUSEKEEPING = frozenset({"claim", "resolve", "create_state", "last_pass"})
+HOUSEKEEPING = frozenset({StepName.CLAIM, StepName.RESOLVE, StepName.CREATE_STATE, StepName.LAST_PASS})
 """Steps that change nothing of the user's: where only these are taken, there is nothing to do."""
 
 
@@ -106,7 +107,7 @@ def migrate_online(
     if confirm:
         ask_with_warning(session, confirm, _question(table), warned, note)
     claim_session(table, note)
-    session.announce("resolve")
+    session.announce(StepName.RESOLVE)
     note(f"Reading {table.shown} to work out its lineage; the application goes on")
     rules = Rules(
         overwrite=False,
@@ -212,20 +213,28 @@ def _carry_out(
     note: Note,
     progress: Callable[[Progress], None],
 ) -> MigrationReport:
-    run = Run.begin(table.session, table.relation, "migrate", {"resolve": round(first.projected.seconds, 3)})
+    run = Run.begin(
+        table.session, table.relation, "migrate", {StepName.RESOLVE: round(first.projected.seconds, 3)}
+    )
     work = Work(table, run, options.retries, note, progress)
     last, notes = first, []
     for step in taken:
         match step.name:
-            case "claim" | "create_state" | "resolve" | "clear_parents" | "fill":
+            case (
+                StepName.CLAIM
+                | StepName.CREATE_STATE
+                | StepName.RESOLVE
+                | StepName.CLEAR_PARENTS
+                | StepName.FILL
+            ):
                 pass  # done by now, or with the step that follows or came before
-            case "last_pass":
+            case StepName.LAST_PASS:
                 last = write_rounds(work, table.settings, rules, first).last
-            case "remove_guard":
+            case StepName.REMOVE_GUARD:
                 _refuse_unguarded(table, first)
                 with run.step(step.name):
                     _take(work, step)
-            case "validate_check":
+            case StepName.VALIDATE_CHECK:
                 with run.step(step.name):
                     notes += _validate_check(work)
             case _:
@@ -233,8 +242,8 @@ def _carry_out(
                     _take(work, step)
     _refuse_undone(table, options, first, dropped_check=bool(notes))
     run.end()
-    if USERS_INDEX in run.seconds:
-        run.seconds["drop_index"] = run.seconds[USERS_INDEX]
+    if StepName.DROP_USERS_INDEX in run.seconds:
+        run.seconds[StepName.DROP_INDEX] = run.seconds[StepName.DROP_USERS_INDEX]
     shown = tuple(step.shown(table, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
     notes += told(first, last)
     notes += _notes(last, options, read_guard_state(table).enabled)
@@ -282,12 +291,12 @@ def _undone(what: str) -> LlamactlError:
     )
 
 
-def _recorded(table: Table, step: PlannedStep) -> str:
+def _recorded(table: Table, step: PlannedStep) -> StepName:
     """The name under which the step is recorded."""
-    if step.name == "drop_index":
+    if step.name == StepName.DROP_INDEX:
         index = _index(table)
         if index.valid and not index.ours:
-            return USERS_INDEX
+            return StepName.DROP_USERS_INDEX
     return step.name
 
 
@@ -295,31 +304,31 @@ def _take(work: Work, step: PlannedStep) -> None:
     table, retries, note = work.table, work.retries, work.note
     names, session = table.names, table.session
     match step.name:
-        case "drop_index":
+        case StepName.DROP_INDEX:
             drop_index(table, "online/drop_index", note)
-        case "create_index":
+        case StepName.CREATE_INDEX:
             columns = [names.columns["root_job_id"]]
             build_index(table, "online/create_index", names.index, columns, note)
             if "migrate/mark_index" in step.paths:
                 change(work, "migrate/mark_index")
-        case "create_job_index":
+        case StepName.CREATE_JOB_INDEX:
             build_guard_index(table, note)
             if index_left_unmarked(table):
                 session.autocommit_run(load_query("guard/mark_job_index", names))
-        case "create_guard":
+        case StepName.CREATE_GUARD:
             create_guard(table, retries, note)
-        case "remove_guard":
+        case StepName.REMOVE_GUARD:
             remove_guard(table, retries, note)
-        case "comment" | "analyze":
+        case StepName.COMMENT | StepName.ANALYZE:
             # Whoever waits for this lock is in no reader's or writer's way; a VACUUM may hold it for hours.
             tell_who_holds(table, note)
             with session.settings(lock_timeout="0"):
                 change(work, *step.paths)
         case _:
-            change(work, *step.paths, blocking=step.name if step.blocks is Blocks.ALL else "")
+            change(work, *step.paths, blocking=step.name if step.blocks is Blocks.ALL else None)
 
 
-def change(work: Work, *paths: str, blocking: str = "") -> None:
+def change(work: Work, *paths: str, blocking: StepName | None = None) -> None:
     """One transaction, with retries: what alters the table for a moment.
 
     `blocking`: the step, where its first statement keeps everybody out.
@@ -348,7 +357,7 @@ def _validate_check(work: Work) -> list[str]:
                 raise
         else:
             return []
-    change(work, "migrate/drop_check", blocking="drop_check")
+    change(work, "migrate/drop_check", blocking=StepName.DROP_CHECK)
     return ["The self-parent CHECK is left out: a row violates it"]
 
 

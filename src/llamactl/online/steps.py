@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from llamactl.lineage.needs import Need
 from llamactl.lineage.resolve import CREATE, RESOLVE_FILES
-from llamactl.migrate.steps import USERS_INDEX, Condition, PlannedStep
+from llamactl.migrate.steps import Condition, PlannedStep
 from llamactl.model import Blocks, CheckPolicy, Relation
+from llamactl.model.steps import StepName
 from llamactl.table.present import LABEL, Present
 
 REMOVE_GUARD = ("guard/drop_trigger", "guard/drop_function")
@@ -32,87 +34,105 @@ def plan_online_steps(
     of our name is there; `cut`: the steps at which former runs were cut.
     """
     # One that does not stay is for the rows that come while others are filled.
-    guard_wanted: Condition = True if keep_guard else "fill"
+    guard_wanted: Condition = True if keep_guard else Need.FILL
     missing_check = not present.check_present and check is not CheckPolicy.NO
     unproven_check = not present.check_validated and check is not CheckPolicy.NO
     unmarked = present.index_ours and not present.index_marked
     # An index that was the user's before it was dropped stays the user's.
-    users_index = USERS_INDEX in cut
-    cut_before_mark = unmarked and "create_index" in cut and not users_index
-    broken: Condition = "check_broken" if check is CheckPolicy.NOT_VALID else False
+    users_index = StepName.DROP_USERS_INDEX in cut
+    cut_before_mark = unmarked and StepName.CREATE_INDEX in cut and not users_index
+    broken: Condition = Need.CHECK_BROKEN if check is CheckPolicy.NOT_VALID else False
     return [
-        _quiet("claim", "online/claim"),
-        _quiet("resolve", *_RESOLVE, lock="AccessShareLock"),
+        _quiet(StepName.CLAIM, "online/claim"),
+        _quiet(StepName.RESOLVE, *_RESOLVE, lock="AccessShareLock"),
         _quiet(
-            "create_state",
+            StepName.CREATE_STATE,
             *([] if present.schema_present else ["migrate/create_schema"]),
             "online/create_state",
             "online/begin_run",
         ),
         _shared(
-            "drop_index", "online/drop_index", when=leftover or ("refill" if present.index_ours else False)
+            StepName.DROP_INDEX,
+            "online/drop_index",
+            when=leftover or (Need.REFILL if present.index_ours else False),
         ),
-        _step("add_column", "AccessExclusiveLock", Blocks.ALL, ["migrate/add_column"], relation.root is None),
+        _step(
+            StepName.ADD_COLUMN,
+            "AccessExclusiveLock",
+            Blocks.ALL,
+            ["migrate/add_column"],
+            relation.root is None,
+        ),
         _quiet(
-            "add_label", "migrate/add_label", when=bool(relation.enum and LABEL not in relation.enum.values)
+            StepName.ADD_LABEL,
+            "migrate/add_label",
+            when=bool(relation.enum and LABEL not in relation.enum.values),
         ),
         _shared(
-            "create_job_index",
+            StepName.CREATE_JOB_INDEX,
             "guard/create_job_index",
             "guard/mark_job_index",
-            when="create_job_index" in cut if job_index else guard_wanted,
+            when=StepName.CREATE_JOB_INDEX in cut if job_index else guard_wanted,
         ),
         _guard(relation, outdated, False if guarded else guard_wanted),
         _rows(
-            "clear_parents",
+            StepName.CLEAR_PARENTS,
             *("migrate/create_cleared_parent", "migrate/upgrade_parents"),
             *("online/choose_flagged", "online/clear_parents"),
             *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
-            when="save_parents",
+            when=Need.SAVE_PARENTS,
         ),
-        _rows("fill", "online/fill", "online/checkpoint", when="fill"),
+        _rows(StepName.FILL, "online/fill", "online/checkpoint", when=Need.FILL),
         # Rows that moved or came meanwhile: until nothing is found that could be filled.
-        _rows("last_pass", *_RESOLVE, "online/fill"),
+        _rows(StepName.LAST_PASS, *_RESOLVE, "online/fill"),
         _shared(
-            "create_index",
+            StepName.CREATE_INDEX,
             "online/create_index",
             *([] if users_index or (unmarked and not cut_before_mark) else ["migrate/mark_index"]),
-            when=cut_before_mark or ("refill" if present.index_ours else not present.index_present),
+            when=cut_before_mark or (Need.REFILL if present.index_ours else not present.index_present),
         ),
         _step(
-            "add_check",
+            StepName.ADD_CHECK,
             "AccessExclusiveLock",
             Blocks.ALL,
             ["migrate/add_check_not_valid"],
-            "check_holds" if missing_check else False,
+            Need.CHECK_HOLDS if missing_check else False,
         ),
-        _shared("validate_check", "online/validate_check", when="check_holds" if unproven_check else False),
+        _shared(
+            StepName.VALIDATE_CHECK,
+            "online/validate_check",
+            when=Need.CHECK_HOLDS if unproven_check else False,
+        ),
         _step(
-            "add_check_not_valid",
+            StepName.ADD_CHECK_NOT_VALID,
             "AccessExclusiveLock",
             Blocks.ALL,
             ["migrate/add_check_not_valid"],
             broken if missing_check else False,
         ),
-        _shared("comment", "migrate/comment", when=relation.root is not None and not present.comment_present),
+        _shared(
+            StepName.COMMENT,
+            "migrate/comment",
+            when=relation.root is not None and not present.comment_present,
+        ),
         _step(
-            "remove_guard",
+            StepName.REMOVE_GUARD,
             "AccessExclusiveLock",
             Blocks.ALL,
             REMOVE_GUARD,
-            (guard_left or "fill") if not keep_guard else False,
+            (guard_left or Need.FILL) if not keep_guard else False,
         ),
-        _shared("analyze", "migrate/analyze", when=bool(cut) or "fill"),
+        _shared(StepName.ANALYZE, "migrate/analyze", when=bool(cut) or Need.FILL),
     ]
 
 
 def _guard(relation: Relation, outdated: bool, when: Condition) -> PlannedStep:
     if outdated:
-        return _quiet("create_guard", "guard/create_function", when=when)
+        return _quiet(StepName.CREATE_GUARD, "guard/create_function", when=when)
     paths = ["guard/create_function", "guard/create_trigger"]
     # Where there is a flag, as the settings have it.
     flag = {} if "is_root_job" in relation.columns else {"trust_root_flag": False}
-    return PlannedStep("create_guard", paths, "ShareRowExclusiveLock", when, flag, Blocks.WRITES)
+    return PlannedStep(StepName.CREATE_GUARD, paths, "ShareRowExclusiveLock", when, flag, Blocks.WRITES)
 
 
 _RESOLVE = (
@@ -126,20 +146,20 @@ _RESOLVE = (
 
 
 def _step(
-    name: str, lock: str, blocks: Blocks, paths: list[str] | tuple[str, ...], when: Condition = True
+    name: StepName, lock: str, blocks: Blocks, paths: list[str] | tuple[str, ...], when: Condition = True
 ) -> PlannedStep:
     return PlannedStep(name, paths, lock, when, blocks=blocks)
 
 
-def _quiet(name: str, *paths: str, lock: str = "", when: Condition = True) -> PlannedStep:
+def _quiet(name: StepName, *paths: str, lock: str = "", when: Condition = True) -> PlannedStep:
     return _step(name, lock, Blocks.NONE, paths, when)
 
 
-def _shared(name: str, *paths: str, when: Condition) -> PlannedStep:
+def _shared(name: StepName, *paths: str, when: Condition) -> PlannedStep:
     """Beside readers and writers; only other changes of the table's shape wait, and VACUUM."""
     return _step(name, "ShareUpdateExclusiveLock", Blocks.NONE, paths, when)
 
 
-def _rows(name: str, *paths: str, when: Condition = True) -> PlannedStep:
+def _rows(name: StepName, *paths: str, when: Condition = True) -> PlannedStep:
     """Writers of the same rows wait for a batch."""
     return _step(name, "RowExclusiveLock", Blocks.NONE, paths, when)

@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from llamactl.model import Blocks, Held
 from llamactl.render.console import Streams
-from llamactl.render.words import step_words
 
 REFRESH_SECONDS = 0.2
 _CLEAR = "\r\x1b[K"
@@ -39,7 +38,8 @@ def _sentence(held: Held, now: float, *, live: bool = False) -> str:
     """How long the table has been blocked; `live`: and how long the step has taken."""
     what = "writes to the table have" if held.blocks is Blocks.WRITES else "the table has"
     took = f", {now - held.step_since:.1f} s" if live else ""
-    return f"Step {step_words(held.step)}{took}: {what} been blocked for {now - held.since:.1f} s"
+    step = held.step.label if held.step else "Locked"
+    return f"{step}{took}: {what} been blocked for {now - held.since:.1f} s"
 
 
 class _Line:

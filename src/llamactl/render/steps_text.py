@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from llamactl.model import Estimate, Step
+from llamactl.model.steps import StepName
 from llamactl.render.page import Page, Part
 from llamactl.render.words import step_words
 from llamactl.wording import about, span
 
-READ_ONLY = frozenset({"resolve", "prove"})
+READ_ONLY = frozenset({StepName.RESOLVE, StepName.PROVE})
 """Steps that only read the user's table, at length."""
 
 

@@ -32,6 +32,7 @@ from llamactl.model import (
     Step,
     UndoReport,
 )
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.quoting import ident
 from llamactl.table.leftovers import drop_leftovers
 from llamactl.table.locks import (
@@ -132,7 +133,7 @@ def _attempt(before: Standing, note: Note) -> UndoReport:
 
 
 def _under_lock(
-    session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[str, float]
+    session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[StepName, float]
 ) -> UndoReport:
     # All of it may have changed between the first look and the locks.
     with looking_again():
@@ -159,11 +160,11 @@ def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None
 
 def _take(standing: Standing, step: PlannedStep) -> None:
     """Raises LlamactlError where afterwards not all rows have their parent back."""
-    if step.name == "drop_leftovers":
+    if step.name == StepName.DROP_LEFTOVERS:
         drop_leftovers(standing.table.session, standing.leftovers)
         return
     step.run(standing.table)
-    if step.name != "restore_parents":
+    if step.name != StepName.RESTORE_PARENTS:
         return
     wanted = standing.cleared.restored
     now = match_saved_parents(standing.table)

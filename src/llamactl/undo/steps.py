@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl.migrate.steps import USERS_INDEX, PlannedStep
+from llamactl.migrate.steps import PlannedStep
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
+from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.table.grants import PARENTS, READ, RUNS, USE, missing_grants
@@ -101,19 +102,23 @@ class Standing:
     @property
     def index(self) -> bool:
         """The index on the root column is ours. A cut may have come before its mark."""
-        built = self.marked.unmarked_index and "create_index" in self.cut and USERS_INDEX not in self.cut
+        built = (
+            self.marked.unmarked_index
+            and StepName.CREATE_INDEX in self.cut
+            and StepName.DROP_USERS_INDEX not in self.cut
+        )
         return self.marked.index is not None or built
 
     @property
     def lacks_users_index(self) -> bool:
         """A cut run had dropped the user's index on a column that stays, to build it anew."""
         stays = self.marked.added_column is None and not self.marked.unmarked_index
-        return stays and USERS_INDEX in self.cut
+        return stays and StepName.DROP_USERS_INDEX in self.cut
 
     @property
     def job_index(self) -> bool:
         """The guard's index is ours."""
-        built = self.marked.unmarked_job_index and "create_job_index" in self.cut
+        built = self.marked.unmarked_job_index and StepName.CREATE_JOB_INDEX in self.cut
         return self.marked.job_index is not None or built
 
     @property
@@ -197,8 +202,8 @@ def plan_locks(state: State) -> list[PlannedStep]:
         *(["undo/lock_runs"] if state.runs else []),
     ]
     return [
-        PlannedStep("lock_state", kept, "", bool(kept), blocks=Blocks.NONE),
-        PlannedStep("lock", ["migrate/lock"], "AccessExclusiveLock"),
+        PlannedStep(StepName.LOCK_STATE, kept, "", bool(kept), blocks=Blocks.NONE),
+        PlannedStep(StepName.LOCK, ["migrate/lock"], "AccessExclusiveLock"),
     ]
 
 
@@ -209,30 +214,33 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
     return [
         *plan_locks(standing.state),
         PlannedStep(
-            "drop_leftovers", ["undo/drop_leftovers"], "", any(one.droppable for one in standing.leftovers)
+            StepName.DROP_LEFTOVERS,
+            ["undo/drop_leftovers"],
+            "",
+            any(one.droppable for one in standing.leftovers),
         ),
-        PlannedStep("drop_trigger", ["guard/drop_trigger"], exclusive, marked.trigger),
-        PlannedStep("drop_function", ["guard/drop_function"], "", standing.function),
+        PlannedStep(StepName.DROP_TRIGGER, ["guard/drop_trigger"], exclusive, marked.trigger),
+        PlannedStep(StepName.DROP_FUNCTION, ["guard/drop_function"], "", standing.function),
         # Before the parents: of a flagged row the job may be its own.
-        PlannedStep("drop_check", ["migrate/drop_check"], exclusive, marked.check_name is not None),
+        PlannedStep(StepName.DROP_CHECK, ["migrate/drop_check"], exclusive, marked.check_name is not None),
         PlannedStep(
-            "restore_parents",
+            StepName.RESTORE_PARENTS,
             ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
             "RowExclusiveLock",
             cleared.restored > 0,
             match_parameters(standing.relation),
         ),
-        PlannedStep("drop_index", ["migrate/drop_index"], exclusive, standing.index),
-        PlannedStep("create_index", ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
-        PlannedStep("drop_job_index", ["undo/drop_job_index"], exclusive, standing.job_index),
+        PlannedStep(StepName.DROP_INDEX, ["migrate/drop_index"], exclusive, standing.index),
+        PlannedStep(StepName.CREATE_INDEX, ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
+        PlannedStep(StepName.DROP_JOB_INDEX, ["undo/drop_job_index"], exclusive, standing.job_index),
         PlannedStep(
-            "drop_column",
+            StepName.DROP_COLUMN,
             ["undo/drop_column_and_views" if standing.kept_leftovers else "undo/drop_column"],
             exclusive,
             marked.added_column is not None,
         ),
         PlannedStep(
-            "drop_comment",
+            StepName.DROP_COMMENT,
             ["undo/drop_comment"],
             "ShareUpdateExclusiveLock",
             marked.comment_only and marked.added_column is None,
@@ -246,22 +254,24 @@ def _forgetting(standing: Standing) -> list[PlannedStep]:
     state, keeps_parents, keeps_runs = standing.state, standing.keeps_parents, standing.runs.others > 0
     return [
         PlannedStep(
-            "forget_parents", ["undo/forget_parents"], "", keeps_parents and standing.cleared.done > 0
+            StepName.FORGET_PARENTS, ["undo/forget_parents"], "", keeps_parents and standing.cleared.done > 0
         ),
         PlannedStep(
-            "forget_runs",
+            StepName.FORGET_RUNS,
             ["undo/forget_runs"],
             "",
             keeps_runs and len(standing.runs.forgotten) > 0,
             {"runs": list(standing.runs.forgotten)},
         ),
-        PlannedStep("drop_parents", ["undo/drop_cleared_parent"], "", state.parents and not keeps_parents),
-        PlannedStep("drop_runs", ["undo/drop_runs"], "", state.runs and not keeps_runs),
-        PlannedStep("drop_schema", ["undo/drop_schema"], "", standing.empties_schema),
+        PlannedStep(
+            StepName.DROP_PARENTS, ["undo/drop_cleared_parent"], "", state.parents and not keeps_parents
+        ),
+        PlannedStep(StepName.DROP_RUNS, ["undo/drop_runs"], "", state.runs and not keeps_runs),
+        PlannedStep(StepName.DROP_SCHEMA, ["undo/drop_schema"], "", standing.empties_schema),
     ]
 
 
-LOCKS = frozenset({"lock_state", "lock"})
+LOCKS = frozenset({StepName.LOCK_STATE, StepName.LOCK})
 """Steps that change nothing: where only these are taken, there is nothing to undo."""
 
 OF_THE_STATE = frozenset(

@@ -102,7 +102,7 @@ def test_an_expectation_that_is_not_met_blocked_the_table_too(log: str) -> None:
     assert json.loads(done.out)["blocked_seconds"] > 0
 
 
-STEP = re.compile(r"^Step (.+): (the table has|writes to the table have) been blocked for [\d.]+ s$")
+STEP = re.compile(r"^(.+): (the table has|writes to the table have) been blocked for [\d.]+ s$")
 
 
 def steps_in(lines: str) -> list[str]:
@@ -132,10 +132,12 @@ def test_on_a_terminal_one_line_is_live(log: str, connection: Connection, cli_en
     make_fill_slow(connection, 1.5)
     code, shown = on_a_terminal(cli_env, ["migrate", "--yes", "--dsn", log])
     assert code == 0
-    live = re.findall(r"\r\x1b\[KStep fill, ([\d.]+) s: the table has been blocked for ([\d.]+) s", shown)
+    live = re.findall(
+        r"\r\x1b\[KFilling the root column, ([\d.]+) s: the table has been blocked for ([\d.]+) s", shown
+    )
     assert len({step for step, _ in live}) >= 3, shown
     assert all(float(step) <= float(blocked) for step, blocked in live)
-    assert not any(line.startswith("Step") for line in shown.splitlines())
+    assert not any(STEP.search(line) for line in shown.splitlines())
     last, report = shown.rsplit("\r\x1b[K", 1)
     assert "Migrated." in report  # the line is cleared before anything else is written
     assert "Migrated." not in last
@@ -207,7 +209,7 @@ def test_a_terminal_that_takes_no_more_does_not_hold_the_lock(
 ) -> None:
     make_fill_slow(connection, 1)
     with migrating(cli_env, log) as (terminal, process):
-        show_until(terminal, b"Step fill")
+        show_until(terminal, b"Filling the root column")
         os.write(terminal, b"\x13")  # Ctrl-S
         wait_until(connection, MIGRATED)
         os.write(terminal, b"\x11")
@@ -224,7 +226,7 @@ def test_a_terminal_that_is_lost_does_not_roll_back(
 ) -> None:
     make_fill_slow(connection, 1)
     with migrating(cli_env, log) as (terminal, process):
-        show_until(terminal, b"Step fill")
+        show_until(terminal, b"Filling the root column")
         os.close(terminal)
         process.wait(60)
     assert connection.execute(MIGRATED).fetchall()
