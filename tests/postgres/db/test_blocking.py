@@ -19,6 +19,7 @@ import pytest
 
 from commands import CHAIN, make_fill_slow
 from cutting import ASLEEP, Statement, run_here, wait_until
+from llamactl.model.steps import StepName
 from terminals import controlling_terminal, on_a_terminal, read_some
 
 Insert = Callable[[Any], None]
@@ -106,7 +107,9 @@ STEP = re.compile(r"^(.+): (the table has|writes to the table have) been blocked
 
 
 def steps_in(lines: str) -> list[str]:
-    return [match[1] for line in lines.splitlines() if (match := STEP.match(line))]
+    """The names of the steps, which the lines give by their labels."""
+    names = {step.label: step.replace("_", " ") for step in StepName}
+    return [names[match[1]] for line in lines.splitlines() if (match := STEP.match(line))]
 
 
 def test_off_a_terminal_each_step_is_a_line(log: str) -> None:
@@ -137,7 +140,7 @@ def test_on_a_terminal_one_line_is_live(log: str, connection: Connection, cli_en
     )
     assert len({step for step, _ in live}) >= 3, shown
     assert all(float(step) <= float(blocked) for step, blocked in live)
-    assert not any(STEP.search(line) for line in shown.splitlines())
+    assert not any(line.startswith("Filling") for line in shown.splitlines())
     last, report = shown.rsplit("\r\x1b[K", 1)
     assert "Migrated." in report  # the line is cleared before anything else is written
     assert "Migrated." not in last
