@@ -153,7 +153,14 @@ def test_one_transaction_is_rolled_back(name: str, log: Connection, database: st
     assert saved(log) == []
 
 
-@pytest.mark.parametrize("changed", ["parent_job_id = 'j0'", "job_id = 'new'", "root_job_id = 'new'"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param("job_id = 'new'", marks=pytest.mark.slow),
+        pytest.param("root_job_id = 'new'", marks=pytest.mark.slow),
+        "parent_job_id = 'j0'",
+    ],
+)
 def test_a_trigger_that_changes_other_rows_once_all_are_filled(
     changed: str, log: Connection, database: str
 ) -> None:
