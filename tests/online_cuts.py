@@ -77,7 +77,9 @@ def lost(done: Done | None) -> None:
     """The run says that its connection was lost, never that it is complete, and how to go on if it began."""
     assert done
     assert (done.code, done.out, len(done.errors)) == (3, "", 1), done
-    assert (GO_ON in done.errors[0]) == ("what was done" in done.errors[0] or "not known" in done.errors[0])
+    assert (GO_ON in done.errors[0]) == (
+        "what was done" in done.errors[0] or "COMMIT succeeded" in done.errors[0]
+    )
 
 
 def after(seconds: float, cut: Cut) -> Cut:

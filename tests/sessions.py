@@ -43,13 +43,14 @@ def session(conninfo: str, **values: Any) -> Iterator[Session]:
 
 @contextmanager
 def refused(code: ErrorCode, said: str = "") -> Iterator[LlamactlError]:
-    """Expects the error, one line long. Its details are there once the block is over."""
+    """Expects the error, one line long, with its outcome. Its details are there once the block is over."""
     caught = LlamactlError(code, "")
     with pytest.raises(LlamactlError) as info:
         yield caught
     caught.message, caught.hint = info.value.message, info.value.hint
+    caught.changed, caught.next_step = info.value.changed, info.value.next_step
     assert (info.value.code, caught.message.count("\n")) == (code, 0), caught.message
-    assert said in caught.message
+    assert said in f"{caught.message}; {caught.outcome}"
     assert not re.search("s3cret|hush", caught.hint + in_traceback(info.value))
 
 
@@ -106,7 +107,7 @@ try:
         with session.transaction():
             session.run(parse_query("inside", inside, Names()))
 except LlamactlError as error:
-    print(error.message)
+    print(f"{error.message}; {error.outcome}")
     sys.exit(error.exit_code)
 """
 

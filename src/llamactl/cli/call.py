@@ -21,7 +21,7 @@ import typer
 from llamactl import __version__, render
 from llamactl.cli.options import output_options
 from llamactl.db.signals import INTERRUPTS
-from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
+from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
 from llamactl.render import safe
 from llamactl.render.console import Streams, is_terminal
 
@@ -90,14 +90,18 @@ class Call:
         self.streams.scrub = loaded.dsn.scrub
         for line in (*loaded.notes, *(loaded.details if self.verbose else ())):
             self.note(line)
+        self.streams.changed = Changed.NOTHING
         with open_session(loaded, self.command) as session:
             if self.verbose:
                 self.note(f"Connected to {session.target}")
-            with (
-                session.holding_snapshot() if one_snapshot else nullcontext(),
-                self._blocking(session.blocking),
-            ):
-                yield session, loaded
+            try:
+                with (
+                    session.holding_snapshot() if one_snapshot else nullcontext(),
+                    self._blocking(session.blocking),
+                ):
+                    yield session, loaded
+            finally:
+                self.streams.changed = session.changed
 
     @contextmanager
     def _blocking(self, blocking: Blocking) -> Iterator[None]:

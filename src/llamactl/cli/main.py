@@ -11,11 +11,13 @@ import typer
 
 from llamactl.cli.commands import app
 from llamactl.db.signals import INTERRUPTS
-from llamactl.model import ErrorCode, ExitCode, LlamactlError, OutputFormat
+from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat
 from llamactl.render import failure, safe
 from llamactl.render.console import Streams
 
 COMMANDS = [command.name for command in app.registered_commands]
+CHANGING = ("migrate", "undo", "repair", "guard")
+"""The commands whose errors say what was changed: the others only read."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LlamactlError as exc:
         problem = exc
     except KeyboardInterrupt as exc:
-        problem = _interrupted(exc)
+        problem = _interrupted(exc, streams)
     return _failed(problem, words, streams)
 
 
@@ -39,7 +41,7 @@ def _run(words: list[str], streams: Streams) -> int:
             raise LlamactlError(ErrorCode.USAGE, "The command line is not valid UTF-8")
         code: int | None = app(args=words, prog_name="llamactl", obj=streams, standalone_mode=False)
         if code == ExitCode.INTERRUPTED:  # what Typer makes of KeyboardInterrupt
-            raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted")
+            raise _interrupted(None, streams)
         return code or ExitCode.OK
     except LlamactlError:
         raise
@@ -48,26 +50,35 @@ def _run(words: list[str], streams: Streams) -> int:
         message = safe.without_passwords(exc.format_message())
         raise LlamactlError(ErrorCode.USAGE, message, f"{_called(words)} --help tells more") from exc
     except typer.Abort as exc:
-        raise LlamactlError(ErrorCode.INTERRUPTED, "Interrupted") from exc
+        raise _interrupted(None, streams) from exc
     except SystemExit:
         return ExitCode.OK  # Typer's, where nobody reads the help that it prints
     except Exception as exc:  # the one place for what nobody expected
         if any(isinstance(one, KeyboardInterrupt) for one in _behind(exc)):
-            raise _interrupted(exc) from exc
-        from llamactl.db.errors import is_out_of_memory, out_of_memory
+            raise _interrupted(exc, streams) from exc
+        raise _unexpected(exc, streams) from exc
 
-        if is_out_of_memory(exc):
-            raise out_of_memory() from exc
+
+def _unexpected(exc: Exception, streams: Streams) -> LlamactlError:
+    """Returns the error for what nobody expected, with what the session has changed by now."""
+    from llamactl.db.errors import is_out_of_memory, out_of_memory
+
+    if is_out_of_memory(exc):
+        problem = out_of_memory()
+    else:
         message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
         hint = "LLAMACTL_DEBUG=1 shows where; please report it"
-        raise LlamactlError(ErrorCode.INTERNAL, message, hint) from exc
+        problem = LlamactlError(ErrorCode.INTERNAL, message, hint)
+    problem.changed = streams.changed or Changed.NOTHING
+    return problem
 
 
-def _interrupted(exc: BaseException) -> LlamactlError:
-    """Returns the error for Ctrl-C, with what had been changed where a session has told."""
+def _interrupted(exc: BaseException | None, streams: Streams) -> LlamactlError:
+    """Returns the error for Ctrl-C: the session's own, where there is one."""
     told = (one for one in _behind(exc) if isinstance(one, LlamactlError))
     known = (one for one in told if one.code is ErrorCode.INTERRUPTED)
-    return next(known, LlamactlError(ErrorCode.INTERRUPTED, "Interrupted"))
+    changed = streams.changed or Changed.NOTHING
+    return next(known, LlamactlError(ErrorCode.INTERRUPTED, "Interrupted", changed=changed))
 
 
 def _behind(exc: BaseException | None) -> Iterator[BaseException]:
@@ -79,8 +90,13 @@ def _behind(exc: BaseException | None) -> Iterator[BaseException]:
 
 def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
     """Says what failed, on stderr, and on stdout where a document is asked for. Returns the exit code."""
+    message = problem.message
+    # Wrong usage, also of settings, that never came to the database needs no such sentence.
+    came_to_database = streams.changed is not None or problem.exit_code is not ExitCode.USAGE
+    if came_to_database and _command(words) in CHANGING:
+        message = f"{message}; {problem.outcome}"
     # A URL may stand where none belongs, or in another session's query.
-    message, hint = (safe.without_passwords(streams.scrub(text)) for text in (problem.message, problem.hint))
+    message, hint = (safe.without_passwords(streams.scrub(text)) for text in (message, problem.hint))
     problem.message, problem.hint = message, hint
     if os.environ.get("LLAMACTL_DEBUG") == "1":
         import traceback

@@ -128,7 +128,7 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
         return LlamactlError(
             ErrorCode.CONFIG,
             f"The connection to {context.target} goes through a pooler in statement mode, which refuses "
-            f"transactions: {text}; nothing was changed",
+            f"transactions: {text}",
             "Give the direct URL of the database (--dsn, or DIRECT_URL)",
         )
     if state.startswith(_LOST_STATES) or context.closed:

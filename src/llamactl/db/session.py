@@ -29,7 +29,7 @@ from llamactl.db.pooler import LAST_QUERY, keeps_session
 from llamactl.db.rows import into
 from llamactl.db.search_path import SearchPath
 from llamactl.db.signals import INTERRUPTS
-from llamactl.model import ErrorCode, ExitCode, LlamactlError
+from llamactl.model import Changed, ErrorCode, LlamactlError
 from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import Query, Statement
 
@@ -51,27 +51,32 @@ _TOLD = " (the URL says pgbouncer=true)"
 def open_session(settings: Settings, verb: str) -> Iterator[Session]:
     """Opens a session for a command, and closes it.
 
-    Ctrl-C and SIGTERM inside cancel the server's statement and become LlamactlError (interrupted). An error
-    that ends a writing command says what had been changed.
+    Ctrl-C and SIGTERM inside cancel the server's statement and become LlamactlError (interrupted). Every
+    LlamactlError that leaves it carries what was changed by then.
     """
     session = None
     try:
         with INTERRUPTS.active():
             session = Session(settings, verb)
             yield session
+    except LlamactlError as exc:
+        _record_outcome(exc, session)
+        raise
     except KeyboardInterrupt as exc:
-        outcome = session.outcome() if session else "nothing was changed"
-        raise LlamactlError(ErrorCode.INTERRUPTED, f"Interrupted; {outcome}") from exc
-    except (LlamactlError, MemoryError) as exc:
-        failed = exc if isinstance(exc, LlamactlError) else out_of_memory()
-        if session is None or session.outcome() in failed.message or not session.must_tell(failed):
-            if failed is exc:
-                raise
-            raise failed from exc
-        raise LlamactlError(failed.code, f"{failed.message}; {session.outcome()}", failed.hint) from exc
+        interrupted = LlamactlError(ErrorCode.INTERRUPTED, "Interrupted")
+        raise _record_outcome(interrupted, session) from exc
+    except MemoryError as exc:
+        raise _record_outcome(out_of_memory(), session) from exc
     finally:
         if session:
             session.close()
+
+
+def _record_outcome(error: LlamactlError, session: Session | None) -> LlamactlError:
+    """Returns the error with what the session changed; None: there was none yet."""
+    if session:
+        error.changed, error.next_step = session.changed, session.next_step
+    return error
 
 
 class Session:
@@ -90,11 +95,10 @@ class Session:
         """A pooler in session mode gives it to another client once this one is gone."""
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
         """Role, database or server say read-only. Overridden here, since temporary relations need it."""
-        self.began_writing = False
         self.blocking = Blocking()
-        self.going_on = ""
-        """How to go on with what was cut, where what was committed is a part of a whole."""
-        self._changed = self._committing = False
+        self.next_step = ""
+        """How to continue after an error, where what was committed is a part of a whole."""
+        self._committed = self._committing = False
         self._holds_snapshot = self._snapshot_held = self._in_change = False
         self._cursors = 0
         try:
@@ -140,7 +144,7 @@ class Session:
                 ErrorCode.CONFIG,
                 f"The connection goes through a pooler {mode}{_TOLD if told else ''}, where "
                 "what the command needs is lost after each transaction: its claim on the table, its "
-                "temporary tables and its settings; nothing was changed",
+                "temporary tables and its settings",
                 f"{direct}{'; if the pooler is in session mode, delete pgbouncer=true' if told else ''}",
             )
         with self._translating("session settings"):
@@ -160,22 +164,16 @@ class Session:
             raise LlamactlError(
                 ErrorCode.CONNECTION,
                 "The connection goes through a pooler, and a second one, which tests its mode, failed: "
-                f"{self._settings.dsn.scrub(str(exc).strip())}; nothing was changed",
+                f"{self._settings.dsn.scrub(str(exc).strip())}",
                 "Give the direct URL of the database (--dsn, or DIRECT_URL), or try again later",
             ) from exc
 
-    def outcome(self) -> str:
-        """What had been changed, as the end of a sentence."""
+    @property
+    def changed(self) -> Changed:
+        """What is changed in the database so far; what an open transaction does is not."""
         if self._committing:
-            return f"whether the commit was done is not known: {self.going_on or '`llamactl verify` tells'}"
-        if not self._changed:
-            return "nothing was changed"
-        return f"what was done stays: {self.going_on}" if self.going_on else "what was committed before stays"
-
-    def must_tell(self, error: LlamactlError) -> bool:
-        """Whether the error's message needs the outcome: other exit codes say that nothing was changed."""
-        unavailable = error.exit_code in (ExitCode.UNAVAILABLE, ExitCode.INTERRUPTED)
-        return self.began_writing and (unavailable or self._changed or self._committing)
+            return Changed.UNKNOWN
+        return Changed.PARTLY if self._committed else Changed.NOTHING
 
     def rows(self, query: Query, as_: type[T], **params: object) -> list[T]:
         """Returns the last statement's rows as dataclasses, by column name.
@@ -231,7 +229,7 @@ class Session:
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} cannot run inside a transaction")
         # Before it runs: some leave something behind where they fail, as CONCURRENTLY does an INVALID index.
-        self.began_writing = self._changed = True
+        self._committed = True
         with self._translating(query.path), self._connection.cursor() as cursor:
             self._execute_all(cursor, query, params)
 
@@ -314,7 +312,7 @@ class Session:
         finally:
             self._pulse.stop()
         if not agreed:
-            raise LlamactlError(ErrorCode.INTERRUPTED, "declined; nothing was changed")
+            raise LlamactlError(ErrorCode.INTERRUPTED, "declined")
 
     def sleep(self, seconds: float) -> None:
         """As time.sleep(), outside a transaction: the server keeps the session."""
@@ -329,7 +327,7 @@ class Session:
         """
         level = b"REPEATABLE READ" if one_snapshot else b"READ COMMITTED"
         self._begin(b"BEGIN ISOLATION LEVEL " + level, "transaction")
-        self.began_writing = self._in_change = True
+        self._in_change = True
         try:
             yield
             self._before_commit()
@@ -442,7 +440,7 @@ class Session:
                 self._committing = changes and self._connection.closed
                 raise
             else:
-                self._committing, self._changed = False, self._changed or changes
+                self._committing, self._committed = False, self._committed or changes
                 self._path.committed()
             finally:
                 self.blocking.end()

@@ -18,7 +18,7 @@ def refuse_findings(obstacles: Iterable[Finding]) -> None:
         return
     first, rights = found[0], [one for one in found if one.id in RIGHTS]
     what = f": {listed(first.sample)}" if first.sample else ""
-    message = f"{first.title}{what}; nothing was changed"
+    message = f"{first.title}{what}"
     if first not in rights:
         raise LlamactlError(ErrorCode.CONFIG, message, first.hint)
     raise LlamactlError(ErrorCode.PERMISSION, message, " ".join(one.hint for one in rights))

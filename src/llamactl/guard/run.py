@@ -205,7 +205,7 @@ def _refuse(table: Table, there: GuardState, action: GuardAction) -> None:
     if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{table.shown} has no root column to fill; nothing was changed",
+            f"{table.shown} has no root column to fill",
             "Run llamactl migrate first",
         )
     refuse_unguardable(table.relation)

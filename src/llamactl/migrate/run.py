@@ -189,7 +189,7 @@ def _prove(table: Table, projected: Projection) -> None:
 def _meddled(what: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"The migration did not come to what was computed: {what}; rolled back, nothing was changed",
+        f"The migration did not come to what was computed: {what}; rolled back",
         "A trigger on the table changes or suppresses its writes: see preflight (LL109)",
     )
 

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from llamactl.model.outcome import (
         EXIT_CODES,
+        Changed,
         ErrorCode,
         ExitCode,
         LlamactlError,
@@ -108,6 +109,7 @@ __all__ = [
     "AtWork",
     "Blocker",
     "Blocks",
+    "Changed",
     "Check",
     "CheckPolicy",
     "CheckStatus",

@@ -18,7 +18,7 @@ class ExitCode(IntEnum):
     FOUND = 1
     """The command ran and found a problem, or what was asked for is not there."""
     USAGE = 2
-    """Wrong usage or configuration, or a fault of llamactl's own; nothing was changed."""
+    """Wrong usage or configuration, or a fault of llamactl's own."""
     UNAVAILABLE = 3
     """The database could not do it now."""
     INTERRUPTED = 130
@@ -61,14 +61,47 @@ EXIT_CODES: Mapping[ErrorCode, ExitCode] = {
 }
 
 
-class LlamactlError(Exception):
-    """A failure that the user reads as one line, with a hint at what to do next."""
+class Changed(StrEnum):
+    """What a failed command left in the database, as in the JSON document's error.changed."""
 
-    def __init__(self, code: ErrorCode, message: str, hint: str = "") -> None:
+    NOTHING = "nothing"
+    """Nothing was committed."""
+    PARTLY = "partly"
+    """Something was committed before the error."""
+    UNKNOWN = "unknown"
+    """The connection was lost during a COMMIT."""
+
+    def sentence(self, next_step: str) -> str:
+        """Returns it for people, as the end of a sentence. `next_step`: how to continue; may be empty."""
+        if self is Changed.NOTHING:
+            return "nothing was changed"
+        if self is Changed.UNKNOWN:
+            return f"it is unknown whether the COMMIT succeeded: {next_step or 'run `llamactl verify`'}"
+        return f"what was done stays: {next_step}" if next_step else "what was committed before stays"
+
+
+class LlamactlError(Exception):
+    """A failure that the user reads as one line, with a hint at what to do next.
+
+    The message does not say what was changed: the session sets that where the error leaves it (open_session),
+    and the CLI adds the sentence.
+    """
+
+    def __init__(
+        self, code: ErrorCode, message: str, hint: str = "", changed: Changed = Changed.NOTHING
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.hint = hint
+        self.changed = changed
+        self.next_step = ""
+        """How to continue, where what was committed is a part of a whole."""
+
+    @property
+    def outcome(self) -> str:
+        """What was changed, as the end of a sentence."""
+        return self.changed.sentence(self.next_step)
 
     @property
     def exit_code(self) -> ExitCode:

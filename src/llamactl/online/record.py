@@ -63,8 +63,7 @@ def refuse_forbidden(session: Session, *, creating: bool = False, update: str = 
     if there.owner is not None:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"llamactl.run was made by an earlier version, and only its owner {there.owner} can update it; "
-            "nothing was changed",
+            f"llamactl.run was made by an earlier version, and only its owner {there.owner} can update it",
             f"Connect as the owner, {ident(there.owner)}, for the next run",
         )
     schema = (USE, *([CREATE] if creating or not there.present else []))
@@ -72,7 +71,7 @@ def refuse_forbidden(session: Session, *, creating: bool = False, update: str = 
     what = "write to the table" if update else "record a run, in schema llamactl"
     raise LlamactlError(
         ErrorCode.PERMISSION,
-        f"{session.user} may not {what}; nothing was changed",
+        f"{session.user} may not {what}",
         f"{update} {lacks}".strip(),
     )
 
@@ -83,7 +82,7 @@ def filling(session: Session) -> Iterator[None]:
 
     The planner may do what a batch needs, whatever role or database say: else each would read the table.
     """
-    session.going_on = "run the same command again to go on"
+    session.next_step = "run the same command again to go on"
     ours = {"llamactl.filling": "on", "enable_tidscan": "on"}
     with session.settings(**DEFAULT_PLANNER, **ours):
         yield

@@ -51,7 +51,7 @@ def repair_roots(
     if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{table.shown} has no column {table.names.columns['root_job_id']}; nothing was changed",
+            f"{table.shown} has no column {table.names.columns['root_job_id']}",
             "The table is not migrated yet: llamactl migrate",
         )
     refuse_without_temporary(table)

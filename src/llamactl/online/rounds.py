@@ -255,7 +255,7 @@ def _refuse_rewrites(work: Work, rewrites: int) -> None:
         raise LlamactlError(
             ErrorCode.BUSY,
             f"The table was rewritten {rewrites} times in a row meanwhile (VACUUM FULL, CLUSTER), so that no "
-            f"row was where it had been found; {work.table.session.outcome()}",
+            f"row was where it had been found",
             "Let the sessions that rewrite it end, then run the same command again",
         )
 
@@ -275,11 +275,10 @@ def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
             work.run.wait_for(f"{untried if holders else pending.rows} {reason}")
             work.table.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
         return True
-    stays = work.table.session.outcome()
     if holders:
         raise LlamactlError(
             ErrorCode.LOCK,
-            f"{untried} rows are locked by other sessions: {named}; {stays}",
+            f"{untried} rows are locked by other sessions: {named}",
             "End what is in the way, or give more with --retries",
         )
     return False

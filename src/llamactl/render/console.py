@@ -17,7 +17,7 @@ from functools import partial
 from textwrap import wrap
 from typing import TextIO
 
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.model import Changed, ErrorCode, LlamactlError
 from llamactl.render import safe
 
 # SGR codes; stdout has rich for this.
@@ -75,6 +75,8 @@ class Streams:
         """Takes passwords out of a text; better once it is known which these are."""
         self.begun = False
         """Something was written to stdout."""
+        self.changed: Changed | None = None
+        """What the command has changed in the database; None before it tries to connect."""
         self.aside: Callable[[], AbstractContextManager[object]] = nullcontext
         """Clears the line on stderr for as long as something else is written there: a bar may stand in it."""
 
@@ -112,8 +114,9 @@ class Streams:
         except OSError as exc:
             _silence(out)
             self._out = None
-            message = f"Cannot write to stdout: {exc.strerror}; what the command did stands"
-            raise LlamactlError(ErrorCode.CONNECTION, message) from exc
+            message = f"Cannot write to stdout: {exc.strerror}"
+            changed = self.changed or Changed.NOTHING
+            raise LlamactlError(ErrorCode.CONNECTION, message, changed=changed) from exc
         return not self.unread
 
     def _noted(self, chunks: Iterable[str]) -> Iterator[str]:

@@ -51,7 +51,7 @@ def replacing(path: Path) -> Iterator[Take]:
             stream.flush()
             finish()
         except OSError as exc:
-            message = f"Cannot write {path}: {exc.strerror}; nothing was changed"
+            message = f"Cannot write {path}: {exc.strerror}"
             raise LlamactlError(ErrorCode.CONNECTION, message) from exc
 
 

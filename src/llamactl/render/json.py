@@ -43,7 +43,12 @@ def render(report: object, command: str, screen: Screen) -> Iterator[str]:
 
 def error(problem: LlamactlError, command: str | None, screen: Screen) -> str:
     """The document of a failure; `command` is None where the command line names none."""
-    body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+    body = {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "changed": problem.changed,
+    }
     document = {"schema_version": SCHEMA_VERSION, "command": command, "error": body}
     return _dumps(document, screen, indent=2) + "\n"
 

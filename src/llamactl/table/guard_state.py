@@ -104,7 +104,7 @@ def refuse_unguardable(relation: Relation) -> None:
     table = qualified(relation.schema, relation.name)
     raise LlamactlError(
         ErrorCode.CONFIG,
-        f"{table} cannot have a guard, for its ids: {problem}; nothing was changed",
+        f"{table} cannot have a guard, for its ids: {problem}",
         "`llamactl verify` finds the rows that lack their root, and `llamactl repair` fills them",
     )
 
@@ -114,7 +114,7 @@ def refuse_foreign_guard(session: Session, there: GuardState) -> None:
     if there.foreign_owner is not None:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{session.user} does not own the guard's function in schema llamactl; nothing was changed",
+            f"{session.user} does not own the guard's function in schema llamactl",
             f"Connect as its owner, {ident(there.foreign_owner)}",
         )
 
@@ -125,6 +125,6 @@ def refuse_uncreatable_guard(session: Session, there: GuardState) -> None:
         return
     raise LlamactlError(
         ErrorCode.PERMISSION,
-        f"{session.user} may not make the guard's function, in schema llamactl; nothing was changed",
+        f"{session.user} may not make the guard's function, in schema llamactl",
         missing_grants(session, (USE, CREATE)),
     )

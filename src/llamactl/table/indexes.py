@@ -118,7 +118,7 @@ def _refuse(relation: Relation, index: str, found: IndexState) -> None:
     shown = qualified(relation.schema, index)
     raise LlamactlError(
         ErrorCode.CONFIG,
-        f"Something else has the name of the index {shown}: {found.what}; nothing was changed",
+        f"Something else has the name of the index {shown}: {found.what}",
         f"Give it another name: ALTER INDEX {shown} RENAME TO ...;",
     )
 
@@ -127,7 +127,7 @@ def _busy(relation: Relation, builder: int) -> LlamactlError:
     table = qualified(relation.schema, relation.name)
     return LlamactlError(
         ErrorCode.BUSY,
-        f"pid {builder} builds an index on {table}, or may do so unseen; nothing was changed",
+        f"pid {builder} builds an index on {table}, or may do so unseen",
         f"Run the command again when it is done, or end it: SELECT pg_terminate_backend({builder});",
     )
 

@@ -111,7 +111,7 @@ def locked(session: Session, oid: int, shown: str) -> LlamactlError:
     named = listed([holder.sentence() for holder in holders]) or "whoever held it has just let go"
     return LlamactlError(
         ErrorCode.LOCK,
-        f"{shown} is locked: {named}; nothing was changed",
+        f"{shown} is locked: {named}",
         "Run the command again when that is done, or give a longer --lock-timeout",
     )
 
@@ -220,7 +220,7 @@ def while_held() -> Iterator[None]:
     except LlamactlError as exc:
         if exc.code is not ErrorCode.LOCK:
             raise
-        message = f"{exc.message}, while the table was held; rolled back, nothing was changed"
+        message = f"{exc.message}, while the table was held; rolled back"
         raise LlamactlError(exc.code, message, "See what the table's triggers wait for") from exc
 
 
@@ -230,7 +230,7 @@ def another_run(holders: Sequence[LockHolder]) -> LlamactlError:
     calls = " ".join(holder.ending() for holder in holders if holder.pid is not None)
     return LlamactlError(
         ErrorCode.BUSY,
-        f"Another llamactl is at work on the table: {named}; nothing was changed",
+        f"Another llamactl is at work on the table: {named}",
         "Run the command again when it is done" + (f", or end it: {calls}" if calls else ""),
     )
 
@@ -262,6 +262,6 @@ def with_lock_retries(
             session.sleep(wait)
     raise LlamactlError(
         ErrorCode.LOCK,
-        f"{failure.message}, in {retries + 1} attempts; in the way: {others}; {session.outcome()}",
+        f"{failure.message}, in {retries + 1} attempts; in the way: {others}",
         "End what is in the way, or give more with --lock-timeout and --retries",
     ) from failure

@@ -153,7 +153,7 @@ def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None
     if now != before:
         raise LlamactlError(
             ErrorCode.BUSY,
-            "Another session changed the schema llamactl just now; rolled back, nothing was changed",
+            "Another session changed the schema llamactl just now; rolled back",
             "Run the same command again; without the saved parents it cannot put them back",
         )
 
@@ -172,7 +172,7 @@ def _take(standing: Standing, step: PlannedStep) -> None:
     if back != wanted:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{back} of {wanted} cleared parents came back; rolled back, nothing was changed",
+            f"{back} of {wanted} cleared parents came back; rolled back",
             f"A trigger on the table changes or suppresses the update: {listed(standing.marked.firing)}",
         )
 
@@ -192,8 +192,7 @@ def _refuse(standing: Standing, *, writing: bool) -> None:
     if standing.marked.added_column is not None and standing.marked.blockers:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"Column {ident(names.columns['root_job_id'])} is used by "
-            f"{listed(standing.marked.blockers)}; nothing was changed",
+            f"Column {ident(names.columns['root_job_id'])} is used by {listed(standing.marked.blockers)}",
             "Drop these first, or change them so that they do without it: undo drops nothing of yours",
         )
     taken, _ = _choose(standing)
@@ -205,8 +204,7 @@ def _refuse(standing: Standing, *, writing: bool) -> None:
     if writing and standing.state.unowned and any(step.name in OF_THE_STATE for step in taken):
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{standing.table.session.user} is not the owner of {listed(standing.state.unowned)};"
-            " nothing was changed",
+            f"{standing.table.session.user} is not the owner of {listed(standing.state.unowned)}",
             f"Connect as the owner, {listed([ident(owner) for owner in standing.state.owners])}",
         )
 

@@ -162,7 +162,7 @@ def read_standing(table: Table) -> Standing:
     if not state.readable:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{table.session.user} may not read what is kept in the schema llamactl; nothing was changed",
+            f"{table.session.user} may not read what is kept in the schema llamactl",
             missing_grants(table.session, (USE,), dict.fromkeys((*PARENTS, *RUNS), READ)),
         )
     cleared, kept, cut = Cleared(), Runs(), frozenset[str]()

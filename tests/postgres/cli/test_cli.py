@@ -234,7 +234,9 @@ def test_wrong_usage(
         found = json.loads(out)
         assert found["command"] == (words[0] if place and words and words[0] in OPTIONS else None)
         assert found["error"]["code"] == "usage"
-        assert set(found["error"]) == {"code", "message", "hint"}
+        assert set(found["error"]) == {"code", "message", "hint", "changed"}
+        assert found["error"]["changed"] == "nothing"
+        assert "nothing was changed" not in err
         assert "hush-hush" not in out + err
 
 
@@ -502,8 +504,53 @@ def test_a_full_disk(cli_env: dict[str, str]) -> None:
     with Path("/dev/full").open("w") as full:
         code, err = with_stdout(cli_env, full.fileno(), "explain", "V01")
     assert code == 3
-    assert "Cannot write to stdout" in err
-    assert "Exception" not in err
+    assert err == "error: Cannot write to stdout: No space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("dry", [True, False])
+def test_a_full_disk_and_a_database(dry: bool, log: str, cli_env: dict[str, str]) -> None:
+    """The report comes after the session, which has changed what it has changed."""
+    with Path("/dev/full").open("w") as full:
+        words = ("migrate", "--dry-run" if dry else "--yes", "--dsn", log)
+        code, err = with_stdout(cli_env, full.fileno(), *words)
+        told = "nothing was changed" if dry else "what was committed before stays"
+        last = f"error: Cannot write to stdout: No space left on device; {told}"
+        assert (code, err.splitlines()[-1], is_migrated(log)) == (3, last, not dry)
+        code, err = with_stdout(cli_env, full.fileno(), "verify", "--dsn", log)
+    assert (code, err.splitlines()[-1]) == (3, "error: Cannot write to stdout: No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"), [(KeyError("odd"), 2), (MemoryError(), 3), (KeyboardInterrupt(), 130)]
+)
+def test_a_fault_after_the_commit(
+    raised: BaseException, code: int, log: str, llamactl: Llamactl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("llamactl.render.lines", broken)
+    done = llamactl("migrate", "--yes", "--dsn", log, "--format", "json")
+    error = document(done)["error"]
+    assert (done.returncode, error["changed"], is_migrated(log)) == (code, "partly", True)
+    assert error["message"].endswith("; what was committed before stays")
+    assert f"error: {error['message']}\n" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["migrate", "--yes"], ["undo", "--yes"], ["repair", "--yes"], ["verify"]])
+def test_what_was_changed_is_told_once_by_those_that_change(
+    words: list[str], log: str, llamactl: Llamactl
+) -> None:
+    for wrong in (["--dsn", NOWHERE], ["--dsn", log, "--table", "nope"]):
+        done = llamactl(*words, *wrong, "--format", "json")
+        error = document(done)["error"]
+        assert error["changed"] == "nothing"
+        assert error["message"].count("nothing was changed") == (words != ["verify"])
+        assert error["message"].endswith("; nothing was changed") == (words != ["verify"])
+    done = llamactl(*words, "--dsn", "http://nowhere", "--format", "json")
+    assert (done.returncode, document(done)["error"]["changed"]) == (2, "nothing")
+    assert "nothing was changed" not in document(done)["error"]["message"]
 
 
 @pytest.mark.parametrize("format_", ["text", "json"])

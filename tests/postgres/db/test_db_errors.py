@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 from llamactl.cli import main as cli
 from llamactl.db import connect as db_connect
 from llamactl.db.session import open_session
-from llamactl.model import ErrorCode, LlamactlError
+from llamactl.model import Changed, ErrorCode, LlamactlError
 from servers import Server
 from sessions import (
     make_commit_slow,
@@ -163,20 +163,25 @@ def test_a_lost_connection(database: str, connection: psycopg.Connection[Any]):
         with opened.transaction():
             opened.run(query("INSERT INTO public.t VALUES (1); SELECT pg_sleep(10)"))
     stopper.join()
-    assert error.message.endswith("nothing was changed")
+    assert error.changed is Changed.NOTHING
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
 
 
 def test_a_connection_lost_during_commit(database: str, connection: psycopg.Connection[Any]):
     """Nobody knows then whether it was done, and so it is said."""
     make_commit_slow(connection, 10)
-    with refused(ErrorCode.CONNECTION, "not known") as error, session(database) as opened:
+    with (
+        refused(
+            ErrorCode.CONNECTION, "it is unknown whether the COMMIT succeeded: run `llamactl verify`"
+        ) as error,
+        session(database) as opened,
+    ):
         stopper = threading.Thread(target=when_asleep, args=(database, "pg_terminate_backend"))
         stopper.start()
         with opened.transaction():
             opened.run(query("INSERT INTO public.t VALUES (1)"))
     stopper.join()
-    assert "nothing was changed" not in error.message
+    assert error.changed is Changed.UNKNOWN
 
 
 def test_a_commit_that_the_server_refuses(database: str, connection: psycopg.Connection[Any]):
@@ -186,10 +191,10 @@ def test_a_commit_that_the_server_refuses(database: str, connection: psycopg.Con
     with session(database) as opened:
         with pytest.raises(LlamactlError), opened.transaction():
             opened.run(query("INSERT INTO public.t VALUES (1), (1)"))
-        assert opened.outcome() == "nothing was changed"
+        assert opened.changed is Changed.NOTHING
         with opened.transaction():
             opened.run(query("INSERT INTO public.t VALUES (1)"))
-        assert opened.outcome() == "what was committed before stays"
+        assert opened.changed is Changed.PARTLY
 
 
 def test_a_text_that_the_database_cannot_hold(database: str):

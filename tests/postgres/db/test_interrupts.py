@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from llamactl.db.session import Session
-from llamactl.model import ErrorCode, ExitCode
+from llamactl.model import Changed, ErrorCode, ExitCode
 from llamactl.table.locks import with_lock_retries
 from sessions import (
     asleep,
@@ -121,7 +121,7 @@ def test_a_lock_that_does_not_come_free(
         blocker.execute("SELECT * FROM t")
         with_lock_retries(opened, [oid_of(connection, "t")], lock(opened), 2, notes.append)
     assert len(notes) == 2
-    assert error.message.count("nothing was changed") == 1
+    assert error.changed is Changed.NOTHING
     assert "--lock-timeout" in error.hint
 
 

@@ -152,7 +152,7 @@ def test_terminated_before_each_statement(cutter: Cutter) -> None:
     for number in cutter.points():
         done = cutter.run(number, terminate)
         commit = number == len(cutter.statements)
-        told = "whether the commit was done is not known" if commit else "nothing was changed"
+        told = "it is unknown whether the COMMIT succeeded" if commit else "nothing was changed"
         assert done.code == 3, cutter.statements[number - 1]
         assert len(done.errors) == 1
         assert told in done.errors[0]
@@ -332,7 +332,7 @@ MOMENTS = 15
 TOLD = {
     "nothing was changed": {False},
     "what was committed before stays": {True},
-    "whether the commit was done is not known": {False, True},
+    "it is unknown whether the COMMIT succeeded": {False, True},
 }
 
 

@@ -38,7 +38,7 @@ def test_a_trigger_that_fills_other_roots(
         "BEGIN NEW.root_job_id := coalesce(NEW.parent_job_id, NEW.job_id); RETURN NEW; END",
     )
     assert migrate(database) == 2
-    assert "rolled back, nothing was changed" in capsys.readouterr().err
+    assert "rolled back; nothing was changed" in capsys.readouterr().err
     assert connection.execute('SELECT count(root_job_id) FROM "LlamaLog"').fetchone() == (0,)
 
 
@@ -112,7 +112,7 @@ def test_a_lock_not_got_after_the_tables_is_not_tried_again(
         assert migrate(database, "--lock-timeout", "200ms", "--retries", "3") == 3
     said = capsys.readouterr().err
     assert said.count("Holding ACCESS EXCLUSIVE") == 1
-    assert "rolled back, nothing was changed" in said
+    assert "rolled back; nothing was changed" in said
 
 
 def test_an_index_of_the_users_making_is_kept(insert: Insert, connection: Connection, database: str) -> None:

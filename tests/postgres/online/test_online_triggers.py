@@ -147,7 +147,7 @@ def test_one_transaction_is_rolled_back(name: str, log: Connection, database: st
     done = migrate(database)
     error = json.loads(done.out)["error"]
     assert (done.code, error["code"]) == (2, "config"), done.err
-    assert "rolled back, nothing was changed" in error["message"]
+    assert "rolled back; nothing was changed" in error["message"]
     assert "LL109" in error["hint"]
     assert log.execute('SELECT count("root_job_id") FROM "LlamaLog"').fetchall() == [(0,)]
     assert saved(log) == []

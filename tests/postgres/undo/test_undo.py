@@ -364,7 +364,7 @@ def test_a_trigger_that_keeps_a_parent_from_coming_back(body: str, log: Log) -> 
     assert "fires trigger meddle" in run_here("undo", "--dry-run", "--dsn", log.dsn).err
     done = undo_here(log.dsn)
     assert done.code == 2
-    assert "rolled back, nothing was changed" in done.errors[0]
+    assert "rolled back; nothing was changed" in done.errors[0]
     assert dump(log.pg_dump, log.dsn) == before
 
 

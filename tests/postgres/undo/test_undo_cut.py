@@ -273,7 +273,7 @@ def test_terminated_before_each_statement(migrated: tuple[Log, Connection, list[
         done = undo_here(log.dsn, before=at(number, terminate))
         assert (done.code, len(done.errors)) == (3, 1), sent[number - 1]
         if number == len(sent):
-            assert "whether the commit was done is not known" in done.errors[0]
+            assert "it is unknown whether the COMMIT succeeded" in done.errors[0]
         elif number > sent.index("ROLLBACK") + 1:  # until then it has only read
             assert "nothing was changed" in done.errors[0]
         nothing_left(connection)
