@@ -30,7 +30,7 @@ LOG_TABLE = Path(llamactl.__file__).parent / "demo" / "log_table.sql"
 SERVER = {"shared_buffers": "1GB", "max_wal_size": "16GB", "autovacuum": "off", "fsync": "off"}
 """Only reading is timed."""
 
-_INDEXES = ("root_job_id", "album_id", "entity_type, entity_id")
+_INDEXES = ("root_job_id", "parent_job_id", "job_id", "album_id", "entity_type, entity_id")
 _OTHERS = """
 SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = '"LlamaLog"'::regclass AND NOT indisprimary
 """

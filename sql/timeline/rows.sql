@@ -1,11 +1,12 @@
--- The rows of one root; or of one album, artist or track: those that carry its id, all of these rows' roots, and those
---   of them that have no root. With each comes what is to be said of all of them. By index, where these are there: on
---   job_id and parent_job_id, or the root column, on (entity_type, entity_id), and on album_id, artist_id or track_id.
+-- The rows of one root; or of one album, artist or track: those of the roots of all rows that carry its id, and those
+--   of the latter that have no root. With each comes what is to be said of all of them. By index, where these are there:
+--   on the root column, and on job_id and parent_job_id.
 -- Parameters: of_root (the timeline is of a root); types and entity (the words for the kind in entity_type, and the id,
---   as their columns hold them), album, artist, track (the id; NULL: not looked for); ties (the jobs of known root, as
---   text), jobs and parents (the same, in job_id's and in parent_job_id's type) or roots (in root_job_id's type: only rows
---   that store one of these are looked for), tops (those of them that are roots); trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until
---   is not), known (the statuses that are known, in capitals), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
+--   as their columns hold them), album, artist, track (the id; NULL: not looked for); places (ctids: the rows without a
+--   root); roots (in root_job_id's type: the rows that store one of these have it), but for the rows of the jobs in apart
+--   (as text); ties (the jobs, as text, whose further rows have one of the roots), jobs and parents (the same, in job_id's
+--   and in parent_job_id's type); tops (the roots, as text); trust_root_flag; no_orphans, categories (NULL: all), since,
+--   until (NULL: no bound; since is inside, until is not), known (the statuses that are known, in capitals), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
 -- Returns one row for each row that is shown, in their order, and one with NULLs where none is. Of all rows: total,
 --   orphans, failed, unknown_statuses and unknown_rows (arrays: the statuses that are not among `known`, NULL too, and how
 --   many rows have each; NULL where there are none), left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
@@ -20,8 +21,10 @@
 -- Default album: '00000000-0000-0000-0000-000000000000'
 -- Default artist: '00000000-0000-0000-0000-000000000000'
 -- Default track: '00000000-0000-0000-0000-000000000000'
--- Default ties: '{}'
+-- Default places: '{}'
 -- Default roots: '{}'
+-- Default apart: '{}'
+-- Default ties: '{}'
 -- Default jobs: '{}'
 -- Default parents: '{}'
 -- Default tops: '{}'
@@ -40,21 +43,6 @@ WITH typed AS (
   SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')
   FROM "public"."LlamaLog" AS log
 ),
-carrying AS MATERIALIZED (
-  SELECT entry.place, coalesce(entry.tie = ANY (:'ties'::text[]), false) AS tracked
-  FROM (
-    SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "album_id", NULL::text AS "artist_id",
-           NULL::text AS "track_id"
-  ) AS absent
-  CROSS JOIN LATERAL (
-    SELECT log.ctid AS place,
-           CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text
-                ELSE log."parent_job_id"::text END COLLATE "C" AS tie
-    FROM "public"."LlamaLog" AS log
-    WHERE "entity_type" = ANY (:'types') AND "entity_id" = :'entity'
-       OR "album_id" = :'album' OR "artist_id" = :'artist' OR "track_id" = :'track'
-  ) AS entry
-),
 member AS MATERIALIZED (
   SELECT entry.*,
          CASE
@@ -70,7 +58,6 @@ member AS MATERIALIZED (
          END AS left_out
   FROM (
     SELECT mapped.*,
-           coalesce(coalesce(mapped.job, mapped.parent_held) = ANY (:'ties'::text[]), false) AS tracked,
            coalesce(mapped.job = ANY (:'tops'::text[]), false) AS is_root,
            CASE WHEN NOT (:'trust_root_flag'::boolean AND mapped.flagged AND mapped.job IS NOT NULL)
                 THEN mapped.parent_held END AS parent
@@ -98,30 +85,33 @@ member AS MATERIALIZED (
              "artist_id"::text AS artist_id,
              "track_id"::text AS track_id,
              "created_at" AS created,
-             "is_root_job" IS TRUE AS flagged
+             "is_root_job" IS TRUE AS flagged,
+             llamactl_tracked AS tracked
       FROM (
-        SELECT log.*
+        SELECT log.*, false AS llamactl_tracked
         FROM "public"."LlamaLog" AS log
-        WHERE log.ctid = ANY (ARRAY(SELECT carrying.place FROM carrying WHERE NOT carrying.tracked))
+        WHERE log.ctid = ANY (:'places'::tid[])
         UNION ALL
         -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong, and a column's
-        -- type can take other ids for equal: the ties decide.
-        SELECT log.*
+        -- type can take other ids for equal.
+        SELECT log.*, true
         FROM "public"."LlamaLog" AS log
         WHERE "root_job_id" = ANY (:'roots')
-          AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
-                       log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
+          AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])
         UNION ALL
-        SELECT log.*
+        SELECT log.*, true
         FROM "public"."LlamaLog" AS log
         WHERE (log."job_id" = ANY (:'jobs')
                OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
           AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
                        log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
+          AND ("root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])) IS NOT TRUE
           -- Without ids this branch must not cost a scan.
           AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
       ) AS log
     ) AS mapped
+    WHERE NOT mapped.tracked
+       OR coalesce(mapped.job, mapped.parent_held) IS NOT NULL AND coalesce(mapped.job, mapped.parent_held) <> ALL (:'apart'::text[])
   ) AS entry
 ),
 unknown AS (

@@ -10,7 +10,7 @@ Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELEC
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -27,18 +27,17 @@ from llamactl.model import (
     SubjectKind,
     Timeline,
 )
-from llamactl.model.ids import array_literal
-from llamactl.sqlfiles.load import load_query
+from llamactl.model.ids import array_literal, text_array_literal
 from llamactl.table import catalog
 from llamactl.table.shape import refuse_unreadable
 from llamactl.table.table import Table
-from llamactl.timeline.asked import Asked, resolve_subject
+from llamactl.timeline.asked import CARRYING, Asked, resolve_subject
 from llamactl.timeline.cursor import encode_cursor
 from llamactl.timeline.filters import FLAGS, Filters
-from llamactl.timeline.rows import Head, Row, parted, stored_root, tie, titled
+from llamactl.timeline.rows import Head, Row, parted, titled
 from llamactl.timeline.spool import Spool
 from llamactl.timeline.titles import Library
-from llamactl.timeline.walk import roots_around
+from llamactl.timeline.walk import Around, roots_around
 from llamactl.tree.log import Log
 
 
@@ -55,13 +54,13 @@ def read_timeline(session: Session, settings: Settings, subject: Subject, filter
     with session.snapshot():
         session.read_only()
         log = Log.open(table)
-        asked, roots = _walked(log, asked, table)
+        asked, around, places = _walked(log, asked, table)
         shown = filters.params(table.relation, asked.subject)
-        head, found = _query(log, asked, {**shown, **_tracked(log, roots)})
+        head, found = _query(log, asked, around, {**shown, "places": text_array_literal(places)})
         if not head.total:
             raise _not_found(asked.subject)
         library = Library.open(session, table.relation)
-        rows = Spool(titled(found, roots, library))
+        rows = Spool(titled(found, around.roots, library))
         name = library.title(asked.subject)
     return _timeline(
         Subject(asked.subject.kind, asked.subject.id, name),
@@ -71,8 +70,8 @@ def read_timeline(session: Session, settings: Settings, subject: Subject, filter
     )
 
 
-def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, dict[str, str]]:
-    """Every job that shares its root with one of what was asked for -> that root.
+def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, Around, Sequence[str]]:
+    """The jobs that share their root with one of what was asked for; and the places of rows without a root.
 
     The id of a root comes back as the log writes it.
     """
@@ -81,43 +80,37 @@ def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, dict[str, str]
         found = log.look_up(asked.subject.id)
         if found is not None:
             id_, _ = found
-            stored = {id_} if log.root else set()
-            roots = roots_around(log, {id_}, fill_dangling=fill, stored=stored)
-            if roots.get(id_) == id_:
-                return replace(asked, subject=replace(asked.subject, id=id_)), roots
-        return asked, {}
-    _, carrying = _query(log, asked, {**Filters().params(table.relation, asked.subject), **_tracked(log, {})})
-    jobs: dict[str, str | None] = {}
-    for row in carrying:
-        job = tie(row)
-        if job is not None:
-            jobs[job] = stored_root(row) or jobs.get(job)
-    stored = {root for root in jobs.values() if root is not None} if log.root else set()
-    return asked, roots_around(log, jobs, fill_dangling=fill, stored=stored) if jobs else {}
-
-
-def _tracked(log: Log, roots: Mapping[str, str]) -> dict[str, Any]:
-    """The parameters of rows.sql that tell it which jobs belong to the roots."""
-    tops = {*roots.values()}
-    by_root = log.root is not None and not log.thorough
-    return {
-        "ties": [*roots],
-        "jobs": "{}" if by_root else array_literal(log.job, roots),
-        "parents": "{}" if by_root else array_literal(log.parent, roots),
-        "roots": array_literal(log.root, tops) if by_root and log.root else "{}",
-        "tops": sorted(tops),
-    }
-
-
-def _query(log: Log, asked: Asked, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
-    """What rows.sql says of all rows, and those that are shown."""
-    walked = bool(params["ties"])
-    if not asked.unindexed(log) and (not walked or not log.thorough or (log.job_index and log.parent_index)):
+            around = roots_around(log, {id_}, fill_dangling=fill, stored={id_} if log.root else ())
+            if around.roots.get(id_) == id_:
+                return replace(asked, subject=replace(asked.subject, id=id_)), around, ()
+        return asked, Around(), ()
+    if not asked.unindexed(log):
         # Not knowing how many rows there will be, the planner could well read all.
         log.table.session.set_local(enable_seqscan="off")
-    query = load_query("timeline/rows", log.table.names)
-    found = log.table.session.tuples(
-        query, trust_root_flag=log.trust_root_flag, known=list(KNOWN_STATUSES), **asked.params, **params
+    wanted = {name: asked.params[name] for name in CARRYING}
+    carrying = [*log.table.tuples("timeline/carrying", **wanted)]
+    jobs = {job for _, job, _ in carrying if job is not None}
+    stored = {root for _, job, root in carrying if None not in (job, root)} if log.root else ()
+    around = roots_around(log, jobs, fill_dangling=fill, stored=stored) if jobs else Around()
+    return asked, around, [place for place, job, _ in carrying if job not in around.roots]
+
+
+def _query(log: Log, asked: Asked, around: Around, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
+    """What rows.sql says of all rows, and those that are shown."""
+    if not around.further or (log.job_index and log.parent_index):
+        log.table.session.set_local(enable_seqscan="off")
+    found = log.table.tuples(
+        "timeline/rows",
+        roots=array_literal(log.root, around.indexed) if log.root else "{}",
+        apart=[*around.apart],
+        ties=[*around.further],
+        jobs=array_literal(log.job, around.further),
+        parents=array_literal(log.parent, around.further),
+        tops=[*around.tops],
+        trust_root_flag=log.trust_root_flag,
+        known=list(KNOWN_STATUSES),
+        **asked.params,
+        **params,
     )
     head, first = parted(next(found))
     rest = (row for _, row in map(parted, found))

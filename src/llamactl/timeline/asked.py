@@ -16,6 +16,8 @@ from llamactl.tree.log import Log
 Columns = tuple[Column, ...]
 ROOTS = ("job_id", "parent_job_id", "root_job_id")
 """The columns that hold the id of a root."""
+CARRYING = ("types", "entity", "album", "artist", "track")
+"""The parameters of carrying.sql."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Asked:
     subject: Subject
     """With the id as the log writes it."""
     params: Mapping[str, Any]
-    """Of rows.sql, but for the filters and what a walk finds."""
+    """Of rows.sql, but for the filters and what a walk finds; CARRYING among them."""
     searched: Sequence[Columns]
     """The columns that rows are looked for by; several where a word and an id are looked for together."""
 

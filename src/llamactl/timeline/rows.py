@@ -46,12 +46,6 @@ def tie(row: Row) -> str | None:
     return parent if job is None else job
 
 
-def stored_root(row: Row) -> str | None:
-    """What the root column stores."""
-    stored: str | None = row[11]
-    return stored
-
-
 def titled(found: Iterable[Row], roots: Mapping[str, str], library: Library) -> Iterator[list[TimelineRow]]:
     """The rows with what their entities are called, some at a time; `roots`: job -> root."""
     rows = iter(found)

@@ -10,36 +10,53 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
-from llamactl.tree.graph import Entry
-from llamactl.tree.log import Log
+from llamactl.model.ids import exact
+from llamactl.tree.log import Link, Log
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The jobs that share their root with one of those asked for, and how their rows are found."""
+
+    roots: Mapping[str, str] = field(default_factory=dict)
+    """Job -> root; those without a root are not in it."""
+    tops: Collection[str] = ()
+    """The roots."""
+    indexed: Collection[str] = ()
+    """Those of the roots by which the root column finds rows."""
+    further: Collection[str] = ()
+    """The jobs, of `roots`, that have rows which store none of these."""
+    apart: Collection[str] = ()
+    """The jobs that have another root, or none, though rows store one of these."""
 
 
 def roots_around(
     log: Log, jobs: Collection[str], *, fill_dangling: bool, stored: Collection[str] = ()
-) -> dict[str, str]:
-    """Every job that shares its root with one of `jobs` -> that root; those without a root are not in it.
+) -> Around:
+    """Every job that shares its root with one of `jobs`.
 
     `stored` contains the roots that rows of these jobs store.
     """
     seen = _Seen(log, fill_dangling)
     if stored:
-        seen.read(log.trees(stored))
+        seen.read(log.tree_links(stored))
     found = seen.roots(jobs)
     unknown = [job for job in jobs if found.get(job) is None]
     known = {*stored}
     if unknown:
         if not log.thorough:
             log.thorough, known = True, set()
-        seen.read(log.rows(log.above(unknown)))
+        seen.read(log.links(log.above(unknown)))
         found = seen.roots(jobs)
     fresh = {root for root in map(found.get, jobs) if root is not None} - known
     if fresh:
-        seen.read(log.trees(fresh))
+        seen.read(log.tree_links(fresh))
         found = seen.roots(jobs)
-    roots = {found.get(job) for job in jobs} - {None}
-    return {job: root for job, root in found.items() if root is not None and root in roots}
+    tops = {root for root in map(found.get, jobs) if root is not None}
+    return seen.around({job: root for job, root in found.items() if root in tops and root is not None}, tops)
 
 
 def ends(parents: Mapping[str, Collection[str]], tops: Iterable[str]) -> dict[str, str | None]:
@@ -71,18 +88,26 @@ class _Seen:
         self._parents: dict[str, Sequence[str]] = {}
         self._stored: dict[str, str | None] = {}
         """Job -> the one root that its rows store; None where they store several."""
+        self._unfilled: set[str] = set()
+        """Jobs that have a row which stores no root."""
+        self._loose: set[tuple[str, str | None]] = set()
+        """The parents that rows without a job id name, and the roots that these rows store."""
 
-    def read(self, entries: Iterable[Entry]) -> None:
+    def read(self, links: Iterable[Link]) -> None:
         """Takes in rows, perhaps again. All rows of a job have to come."""
         ids = self._ids
-        for job, parent, root, _ in entries:
+        for job, parent, root in links:
             if job is None:
+                if parent is not None:
+                    self._loose.add((parent, root))
                 continue
             job = ids.setdefault(job, job)
             named = self._parents.setdefault(job, ())
             if parent is not None and parent not in named:
                 self._parents[job] = (*named, ids.setdefault(parent, parent))
-            if root is not None and self._stored.setdefault(job, ids.setdefault(root, root)) != root:
+            if root is None:
+                self._unfilled.add(job)
+            elif self._stored.setdefault(job, ids.setdefault(root, root)) != root:
                 self._stored[job] = None
 
     def roots(self, jobs: Collection[str]) -> dict[str, str | None]:
@@ -97,6 +122,18 @@ class _Seen:
         tops.update(root for (root,) in links.values() if self._fill or root in parents)
         return ends({**parents, **links}, tops)
 
+    def around(self, roots: Mapping[str, str], tops: Collection[str]) -> Around:
+        """How the rows of these jobs are found."""
+        column = self._log.root
+        indexed = {top for top in tops if column is not None and exact(column, top) is not None}
+        apart = {job for job in chain(self._parents, (job for job, _ in self._loose)) if job not in roots}
+        if indexed and not self._log.thorough:
+            return Around(roots, tops, indexed, (), apart)
+        stored, unfilled = self._stored, self._unfilled
+        further = {job for job in roots if job in unfilled or stored.get(job) not in indexed}
+        further.update(job for job, root in self._loose if job in roots and root not in indexed)
+        return Around(roots, tops, indexed, further, apart if indexed else ())
+
     def _detached(self, unlogged: Collection[str]) -> Iterable[tuple[str, tuple[str]]]:
         """Yields the jobs of whose parents none is logged, with the root that they store, which has none."""
         found = {
@@ -109,7 +146,7 @@ class _Seen:
         }
         fresh = {root for root in found.values() if root not in self._parents}
         if fresh:
-            self.read(self._log.rows(self._log.above(fresh)))
+            self.read(self._log.links(self._log.above(fresh)))
         for job, root in found.items():
             if root != job and not self._parents.get(root):
                 yield job, (root,)

@@ -18,6 +18,9 @@ from llamactl.sqlfiles.quoting import ident
 from llamactl.table.table import Table
 from llamactl.tree.graph import Entry
 
+Link = tuple[str | None, str | None, str | None]
+"""What a row says of its root: job, parent, stored root."""
+
 # Not knowing how far a walk goes, the planner would read the table again at each level.
 PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 AS_BEFORE = dict.fromkeys(PROBING, "on")
@@ -159,22 +162,30 @@ class Log:
 
         Oldest first. What stores one of them need not be below it: its parents tell.
         """
+        return self.rows(*self._of_trees(tops))
+
+    def tree_links(self, tops: Collection[str]) -> Iterator[Link]:
+        """What the rows of trees() say of their roots, in any order."""
+        return self.links(*self._of_trees(tops))
+
+    def _of_trees(self, tops: Collection[str]) -> tuple[Collection[str], Collection[str]]:
+        """The jobs and the stored roots by which rows() finds the trees."""
         if self.root is None:
-            return self.rows(self.below(tops))
+            return self.below(tops), ()
         roots = array_literal(self.root, tops)
         if not (self.comparable and self.parent_index):
-            return self.rows(self._reach(tops, upward=False, roots=roots), tops)
+            return self._reach(tops, upward=False, roots=roots), tops
         found = list(self._probe("tree/down", jobs=array_literal(self.job, tops), roots=roots))
         if self.thorough or any(walked for _, walked in found):
             self.thorough = True
-            return self.rows({*tops, *(job for job, _ in found if job is not None)}, tops)
+            return {*tops, *(job for job, _ in found if job is not None)}, tops
         name, table = ident(self.job.name), self.table.names.quoted_table()
         self.read_whole.setdefault(
             self.job.name,
             f"No index leads with {name}: rows of these jobs that store another root, or none, and name no "
             f"parent in this tree were not looked for: CREATE INDEX CONCURRENTLY ON {table} ({name});",
         )
-        return self.rows((), tops)
+        return (), tops
 
     def below(self, jobs: Collection[str]) -> set[str]:
         """The jobs and all logged ones below them, by their parents alone."""
@@ -188,20 +199,29 @@ class Log:
 
         Oldest first.
         """
+        for job, parent, root, *log in self._read("tree/rows", jobs, roots):
+            yield Entry(job, parent, root, _log_row(log))
+
+    def links(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Link]:
+        """What the rows of rows() say of their roots, in any order."""
+        return self._read("tree/links", jobs, roots)
+
+    def _read(self, path: str, jobs: Collection[str], roots: Collection[str]) -> Iterator[tuple[Any, ...]]:
         if jobs and not (self.small and roots):
             self._needs(self.job, self.job_index)
             self._needs(self.parent, self.parent_index)
         found = self.table.tuples(
-            "tree/rows",
+            path,
             roots=array_literal(self.root, roots) if self.root else "{}",
             jobs=array_literal(self.job, jobs),
             parents=array_literal(self.parent, jobs),
             trust_root_flag=self.trust_root_flag,
         )
-        for job, parent, root, *log in found:
+        for row in found:
+            job, parent, root = row[:3]
             # A column's type may take other ids for equal.
             if (job in jobs if job is not None else parent in jobs) or root in roots:
-                yield Entry(job, parent, root, _log_row(log))
+                yield row
 
     def logged(self, jobs: Collection[str]) -> set[str]:
         """Those of the jobs that have rows."""

@@ -544,12 +544,12 @@ def test_an_index_that_is_missing_is_named(history: str, connection: Connection,
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Filled with what the server did for each statement of rows.sql, with its parameters and settings."""
+    """Filled with what the server did for each statement of carrying.sql and rows.sql, as they were run."""
     found: list[str] = []
     execute = psycopg.RawServerCursor.execute
 
     def explained(cursor: Any, query: bytes, params: Any = None, **rest: Any) -> Any:
-        if b"carrying AS MATERIALIZED" in query:
+        if b"member AS MATERIALIZED" in query or b"ctid" in query:
             with psycopg.RawCursor(cursor.connection) as plain:
                 plain.execute(b"EXPLAIN (ANALYZE, COSTS off) DECLARE it CURSOR FOR " + query, params)
                 found.append("\n".join(line for (line,) in plain.fetchall()))
