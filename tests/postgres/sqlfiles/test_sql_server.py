@@ -212,7 +212,9 @@ class Log:
             known = {
                 "of_root": True,
                 "types": "{ALBUM}",
-                "tops": [],
+                "tops": ["a"],
+                "places": "{}",
+                "apart": [],
                 "ties": ["a"],
                 "roots": "{a}",
                 "no_orphans": False,
