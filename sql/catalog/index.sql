@@ -22,7 +22,7 @@ SELECT
       JOIN pg_catalog.pg_opclass AS o ON o.oid = part.class
       WHERE part.option <> 0 OR NOT o.opcdefault OR part.collation_id <> a.attcollation), false) AS as_wanted,
   coalesce(i.indisvalid AND i.indisready AND i.indislive, false) AS valid,
-  coalesce(obj_description(c.oid, 'pg_class') LIKE 'Made by llamactl%', false) AS ours,
+  coalesce(obj_description(c.oid, 'pg_class') LIKE ANY (ARRAY['%[llamactl:%index]', 'Made by llamactl%']), false) AS ours,
   (SELECT min(locks.pid)
    FROM pg_catalog.pg_locks AS locks
    JOIN pg_catalog.pg_stat_activity AS other ON other.pid = locks.pid

@@ -26,7 +26,7 @@ WITH kept AS (
   JOIN kept ON kept.oid = p.pronamespace
   WHERE p.prorettype = 'trigger'::regtype AND p.proname::text = coalesce((SELECT function FROM standing), :'guard'::text)
 ), indexed AS (
-  SELECT c.relname::text AS name, obj_description(c.oid, 'pg_class') = 'Made by llamactl, for its guard.' AS ours
+  SELECT c.relname::text AS name, obj_description(c.oid, 'pg_class') LIKE ANY (ARRAY['%[llamactl:job-index]', 'Made by llamactl, for its guard.']) AS ours
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
@@ -52,7 +52,7 @@ SELECT
   EXISTS (SELECT FROM kept) AS schema_present,
   EXISTS (
     SELECT FROM kept
-    WHERE pg_has_role(kept.nspowner, 'USAGE') AND obj_description(kept.oid, 'pg_namespace') LIKE 'Kept by llamactl%'
+    WHERE pg_has_role(kept.nspowner, 'USAGE') AND obj_description(kept.oid, 'pg_namespace') LIKE ANY (ARRAY['%[llamactl:schema]', 'Kept by llamactl%'])
       AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS d
         WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = kept.oid AND d.deptype = 'n')) AS schema_empty,

@@ -3,4 +3,4 @@
 ALTER TABLE "public"."LlamaLog" ADD CONSTRAINT "LlamaLog_job_id_not_parent_check"
   CHECK ("job_id"::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) "parent_job_id"::pg_catalog.text COLLATE pg_catalog."C");
 
-COMMENT ON CONSTRAINT "LlamaLog_job_id_not_parent_check" ON "public"."LlamaLog" IS 'Made by llamactl.';
+COMMENT ON CONSTRAINT "LlamaLog_job_id_not_parent_check" ON "public"."LlamaLog" IS 'Made by llamactl. [llamactl:check]';

@@ -8,8 +8,8 @@ BEGIN
   EXECUTE pg_catalog.concat(
     $statement$COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS $statement$,
     pg_catalog.quote_literal(pg_catalog.concat(
-      'The job at the top of this row''s chain of parents (added by llamactl on ',
-      pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'),
-      '). NULL: origin unknown; the chain is untracked, cyclic or ambiguous, or the row was written without a root.')));
+      'The job at the top of this row''s chain of parents. NULL: origin unknown; the chain is untracked, cyclic or ambiguous, or ',
+      'the row was written without a root. [llamactl:column ',
+      pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'), ']')));
 END
 $comment$;

@@ -17,9 +17,12 @@ WITH root AS (
          NOT i.indisunique AND c.reloptions IS NULL AND c.reltablespace = 0 AND i.indoption::text = '0' AND NOT i.indisclustered
            AND i.indcollation[0] = root.attcollation
            AND (SELECT opcdefault FROM pg_catalog.pg_opclass WHERE oid = i.indclass[0])
-           AND coalesce(obj_description(i.indexrelid, 'pg_class'), 'Made by llamactl.') = 'Made by llamactl.' AS as_made,
-         obj_description(i.indexrelid, 'pg_class') = 'Made by llamactl.' AS marked
+           AND coalesce(described.ours, true) AS as_made,
+         described.ours AS marked
   FROM pg_catalog.pg_index AS i
+  CROSS JOIN LATERAL (
+    SELECT obj_description(i.indexrelid, 'pg_class') LIKE ANY (ARRAY['%[llamactl:index]', 'Made by llamactl.']) AS ours
+  ) AS described
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
   JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
   JOIN root ON i.indkey::text = root.attnum::text

@@ -3,9 +3,14 @@
 -- Returns one row: since (a date as text, in UTC; NULL where the comment is another one). Reads catalogs only. Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default root_column: root_job_id
-SELECT substring(
-    (SELECT col_description(attrelid, attnum)
-     FROM pg_catalog.pg_attribute
-     WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped)
-    FROM '^The job at the top of this row''s chain of parents \((?:added by llamactl on|llamactl, since) ([0-9]{4}-[0-9]{2}-[0-9]{2})\)'
-  ) AS since;
+SELECT coalesce(
+    substring(described.text FROM '\[llamactl:(?:column|comment) ([0-9]{4}-[0-9]{2}-[0-9]{2})\]$'),
+    -- Version 0.1.
+    substring(described.text FROM
+      '^The job at the top of this row''s chain of parents \((?:added by llamactl on|llamactl, since) ([0-9]{4}-[0-9]{2}-[0-9]{2})\)')
+  ) AS since
+FROM (
+  SELECT (SELECT col_description(attrelid, attnum)
+          FROM pg_catalog.pg_attribute
+          WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped) AS text
+) AS described;

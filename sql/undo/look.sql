@@ -23,7 +23,9 @@ WITH RECURSIVE log AS (
 ), added AS (
   -- Whatever it is called by now; of several the one that is asked for.
   SELECT attnum, name FROM commented
-  WHERE comment LIKE 'The job at the top of this row''s chain of parents (added by llamactl on ____-__-__). %'
+  WHERE comment LIKE '%[llamactl:column ____-__-__]'
+    -- Version 0.1.
+    OR comment LIKE 'The job at the top of this row''s chain of parents (added by llamactl on ____-__-__). %'
   ORDER BY name <> :'root_column'
   LIMIT 1
 ), root AS (
@@ -42,11 +44,12 @@ WITH RECURSIVE log AS (
 ), own AS (
   SELECT
     (SELECT min(name) FROM indexed
-     WHERE comment = 'Made by llamactl.' OR name = :'index' AND on_root AND NOT usable) AS index,
+     WHERE comment LIKE '%[llamactl:index]' OR comment = 'Made by llamactl.' OR name = :'index' AND on_root AND NOT usable) AS index,
     (SELECT min(name) FROM indexed
-     WHERE comment = 'Made by llamactl, for its guard.' OR name = :'job_index' AND on_two AND NOT usable) AS job_index,
+     WHERE comment LIKE '%[llamactl:job-index]' OR comment = 'Made by llamactl, for its guard.' OR name = :'job_index' AND on_two AND NOT usable) AS job_index,
     (SELECT min(k.conname::text) FROM log JOIN pg_catalog.pg_constraint AS k ON k.conrelid = log.oid
-     WHERE k.contype = 'c' AND obj_description(k.oid, 'pg_constraint') = 'Made by llamactl.') AS check_name
+     WHERE k.contype = 'c'
+       AND obj_description(k.oid, 'pg_constraint') LIKE ANY (ARRAY['%[llamactl:check]', 'Made by llamactl.'])) AS check_name
 ), guard AS (
   SELECT t.oid AS trigger_id, p.oid AS function_id, p.proname::text AS name
   FROM pg_catalog.pg_namespace AS n
@@ -90,9 +93,9 @@ SELECT
   (SELECT name FROM added) AS added_column,
   EXISTS (
     SELECT FROM commented
-    WHERE name = :'root_column' AND comment LIKE
+    WHERE name = :'root_column' AND comment LIKE ANY (ARRAY['%[llamactl:comment ____-__-__]',
       'The job at the top of this row''s chain of parents (llamactl, since ____-__-__). NULL: origin unknown; the chain is '
-      'untracked, cyclic or ambiguous, or the row was written without a root.') AS comment_only,
+      'untracked, cyclic or ambiguous, or the row was written without a root.'])) AS comment_only,
   own.index, own.check_name, own.job_index,
   EXISTS (SELECT FROM indexed WHERE name = :'index' AND on_root AND usable AND comment IS NULL) AS unmarked_index,
   EXISTS (SELECT FROM indexed WHERE name = :'job_index' AND on_two AND usable AND comment IS NULL) AS unmarked_job_index,

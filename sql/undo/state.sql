@@ -5,7 +5,7 @@
 -- lacks the rights of the owner), owners (of these). Lock: none.
 -- Default function: 'LlamaLog_guard'
 WITH kept AS (
-  SELECT oid, nspowner, obj_description(oid, 'pg_namespace') LIKE 'Kept by llamactl%' AS ours
+  SELECT oid, nspowner, obj_description(oid, 'pg_namespace') LIKE ANY (ARRAY['%[llamactl:schema]', 'Kept by llamactl%']) AS ours
   FROM pg_catalog.pg_namespace
   WHERE nspname = 'llamactl'
 ), held AS (

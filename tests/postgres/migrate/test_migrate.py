@@ -102,7 +102,7 @@ def test_what_stands_beside_the_rows(migrate: Migrate, connection: Connection) -
     assert column is not None
     assert column[:2] == ("character varying(100)", False)
     assert "NULL: origin unknown" in column[2]
-    assert time.strftime("(added by llamactl on %Y-%m-%d)", time.gmtime()) in column[2]
+    assert time.strftime("[llamactl:column %Y-%m-%d]", time.gmtime()) in column[2]
     query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'LlamaLog_root_job_id_idx'"
     assert "(root_job_id)" in str(connection.execute(query).fetchall())
     labels = connection.execute("""SELECT unnest(enum_range(NULL::"LlamaLogCategory"))::text""").fetchall()

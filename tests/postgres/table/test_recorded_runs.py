@@ -138,7 +138,7 @@ def test_the_new_tables_index_is_llamactls(log: str, connection: Connection) -> 
         VALUES ('x', 'FAILED', 'FAILED', 'a')""")
     assert migrate_here(log, "--online").code == 0
     marked = """SELECT obj_description('"LlamaLog_root_job_id_idx"'::regclass, 'pg_class')"""
-    assert connection.execute(marked).fetchone() == ("Made by llamactl.",)
+    assert connection.execute(marked).fetchone() == ("Made by llamactl. [llamactl:index]",)
     undone(log)
     assert connection.execute(INDEXES).fetchall() == []
 
