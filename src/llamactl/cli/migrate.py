@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,6 +25,9 @@ from llamactl.model import (
     ExitCode,
     LlamactlError,
 )
+
+if TYPE_CHECKING:
+    from llamactl.online.run import OnlineOptions
 
 
 @verb(app, table_options, Plain)
@@ -49,51 +52,32 @@ def migrate(
 ) -> ExitCode:
     """Add the root column and fill it. One transaction, all or nothing; --online: beside the application."""
     if online:
-        options = (check, retries, expect_filled, expect_orphans, guard is not False)
-        return _migrate_online(call, dry_run, yes, milliseconds("--grace", grace or "10m"), *options)
+        from llamactl.online.run import OnlineOptions
+
+        grace_ms = milliseconds("--grace", grace or "10m")
+        keep_guard = guard is not False
+        wanted = OnlineOptions(
+            check, retries, expect_filled, expect_orphans, keep_guard, grace_ms, dry_run=dry_run
+        )
+        return _migrate_online(call, wanted, yes)
     if guard is not None or grace is not None:
         raise LlamactlError(ErrorCode.USAGE, "--guard and --grace go with --online only")
+    from llamactl.migrate.dry_run import MigrateOptions
     from llamactl.migrate.run import migrate_table
 
+    options = MigrateOptions(check, retries, expect_filled, expect_orphans)
     confirm = call.confirmation(needed=not (yes or dry_run))
     with call.session() as (session, settings):
-        report = migrate_table(
-            session,
-            settings,
-            dry_run=dry_run,
-            check=check,
-            retries=retries,
-            expect_filled=expect_filled,
-            expect_orphans=expect_orphans,
-            confirm=confirm,
-            note=call.note,
-        )
+        report = migrate_table(session, settings, options, dry_run=dry_run, confirm=confirm, note=call.note)
     return call.show(report, found=report.failed)
 
 
-def _migrate_online(
-    call: Call,
-    dry_run: bool,
-    yes: bool,
-    grace_ms: int,
-    check: CheckPolicy,
-    retries: int,
-    expect_filled: int | None,
-    expect_orphans: int | None,
-    keep_guard: bool,
-) -> ExitCode:
+def _migrate_online(call: Call, options: OnlineOptions, yes: bool) -> ExitCode:
     from llamactl.online import run as online
 
-    options = online.OnlineOptions(check, retries, expect_filled, expect_orphans, keep_guard, grace_ms)
-    confirm = call.confirmation(needed=not (yes or dry_run))
+    confirm = call.confirmation(needed=not (yes or options.dry_run))
     with call.session() as (session, settings), call.progress() as progress:
         report = online.migrate_online(
-            session,
-            settings,
-            options,
-            dry_run=dry_run,
-            confirm=confirm,
-            note=call.note,
-            progress=progress,
+            session, settings, options, confirm=confirm, note=call.note, progress=progress
         )
     return call.show(report, found=report.failed)

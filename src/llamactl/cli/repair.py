@@ -33,20 +33,10 @@ def repair(
     retries: Retries = 5,
 ) -> ExitCode:
     """Fill the roots that are missing. In batches, while the application reads and writes."""
-    from llamactl.online.repair import repair_roots
+    from llamactl.online.repair import RepairOptions, repair_roots
 
     confirm = call.confirmation(needed=not (yes or dry_run))
-    grace_ms = milliseconds("--grace", grace or "10m")
+    options = RepairOptions(overwrite, milliseconds("--grace", grace or "10m"), retries, dry_run)
     with call.session() as (session, settings), call.progress() as progress:
-        report = repair_roots(
-            session,
-            settings,
-            dry_run=dry_run,
-            overwrite=overwrite,
-            grace_ms=grace_ms,
-            retries=retries,
-            confirm=confirm,
-            note=call.note,
-            progress=progress,
-        )
+        report = repair_roots(session, settings, options, confirm=confirm, note=call.note, progress=progress)
     return call.show(report, found=report.failed)

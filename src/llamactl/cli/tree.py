@@ -40,15 +40,14 @@ def tree(
 ) -> ExitCode:
     """Show a job's tree. Of its root, with the job marked; before the migration too."""
     from llamactl.tree import read_tree
+    from llamactl.tree.cuts import View
     from llamactl.tree.whole_rows import Details
 
     if up and (subtree or depth is not None or limit is not None or only is not None):
         raise LlamactlError(ErrorCode.USAGE, "--up shows one chain: no --subtree, --depth, --limit or --only")
     fold = call.format is OutputFormat.TEXT and call.streams.screen().terminal
     with call.page(output) as page, call.session(one_snapshot=page is not None) as (session, settings):
-        found = read_tree(
-            session, settings, job, subtree=subtree, depth=depth, limit=limit, only=only, up=up, fold=fold
-        )
+        found = read_tree(session, settings, View(job, subtree, depth, limit, only, up, fold))
         if page:
             return page.write(found, Details(session, settings))
     return call.show(found, ascii_only=ascii_)

@@ -68,7 +68,7 @@ def project_migration(
         present = read_present(table)
     taken, skipped = choose_steps(table, present, projection, options)
     steps = estimated(table, present, projection, taken, online=False)
-    found = build_report(True, table.settings, options, projection, steps, skipped, taken)
+    found = build_report(table.settings, options, projection, (taken, skipped), dry_run=True, steps=steps)
     idle = all(step.name in HOUSEKEEPING for step in taken)
     return replace(found, blocked_estimate_seconds=estimates.blocked_seconds(() if idle else steps))
 
@@ -140,14 +140,16 @@ def unmet(counts: Counts, options: MigrateOptions) -> tuple[str, ...]:
 
 
 def build_report(
-    dry_run: bool,
     settings: Settings,
     options: MigrateOptions,
     projection: Projection,
-    steps: tuple[Step, ...],
-    skipped: tuple[str, ...],
-    taken: Sequence[PlannedStep],
+    chosen: tuple[Sequence[PlannedStep], tuple[str, ...]],
+    *,
+    dry_run: bool = False,
+    steps: tuple[Step, ...] = (),
 ) -> MigrationReport:
+    """Returns the report on the steps that choose_steps() chose; `steps`: as they are shown by now."""
+    taken, skipped = chosen
     return MigrationReport(
         dry_run=dry_run,
         counts=projection.counts,

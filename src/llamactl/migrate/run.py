@@ -28,7 +28,6 @@ from llamactl.migrate.dry_run import (
 )
 from llamactl.migrate.steps import HOUSEKEEPING, PlannedStep, timed
 from llamactl.model import (
-    CheckPolicy,
     ErrorCode,
     LlamactlError,
     MigrationReport,
@@ -69,12 +68,9 @@ class _Unmet(Exception):
 def migrate_table(
     session: Session,
     settings: Settings,
+    options: MigrateOptions,
     *,
     dry_run: bool,
-    check: CheckPolicy,
-    retries: int,
-    expect_filled: int | None,
-    expect_orphans: int | None,
     confirm: Callable[[str], bool] | None,
     note: Note,
 ) -> MigrationReport:
@@ -83,9 +79,8 @@ def migrate_table(
     `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where the
     table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
     """
-    options = MigrateOptions(check, retries, expect_filled, expect_orphans)
     table = Table.open(session, settings)
-    refuse_blockers(table, check=check, writing=not dry_run)
+    refuse_blockers(table, check=options.check, writing=not dry_run)
     if dry_run or confirm or table.relation.root is not None:
         # Who is asked is told what it takes. A table that was migrated before may need nothing.
         report = project_migration(table, options, note)
@@ -107,7 +102,7 @@ def migrate_table(
             session,
             [table.relation.oid],
             lambda: _attempt(table, options, note),
-            retries,
+            options.retries,
             note,
         )
     except _Unmet as unmet:
@@ -151,7 +146,7 @@ def _under_lock(
     seconds[StepName.RESOLVE] = projected.seconds
     present = read_present(table)
     taken, skipped = choose_steps(table, present, projected, options)
-    report = build_report(False, settings, options, projected, (), skipped, taken)
+    report = build_report(settings, options, projected, (taken, skipped))
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
     # From here on the user's triggers may be fired: under their own settings.

@@ -12,7 +12,7 @@ on its way. All others are filled at once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from llamactl.checks.blockers import inspect_table, refuse_unwritable, refuse_without_temporary
 from llamactl.checks.road_blockers import batch_blockers, name_blockers
@@ -29,23 +29,31 @@ from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.table import Table
 
 
+@dataclass(frozen=True, slots=True)
+class RepairOptions:
+    """What repair's flags ask for."""
+
+    overwrite: bool
+    grace_ms: int
+    retries: int
+    dry_run: bool = False
+
+
 def repair_roots(
     session: Session,
     settings: Settings,
+    options: RepairOptions,
     *,
-    dry_run: bool,
-    overwrite: bool,
-    grace_ms: int,
-    retries: int,
     confirm: Callable[[str], bool] | None,
     note: Note,
     progress: Callable[[Progress], None],
 ) -> RepairReport:
-    """Repairs the table, or with `dry_run` tells what would be written.
+    """Repairs the table, or in a dry run tells what would be written.
 
     `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
     not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
     """
+    dry_run, overwrite = options.dry_run, options.overwrite
     session.require_own()
     table = Table.open(session, settings)
     if table.relation.root is None:
@@ -61,10 +69,10 @@ def repair_roots(
     refuse_findings(name_blockers(table))
     if not dry_run:
         refuse_forbidden(session, update=_grant_to_update(table, "root_job_id"))
-    rules = Rules(overwrite, grace_ms, keyed=triggered(table))
+    rules = Rules(overwrite, options.grace_ms, keyed=triggered(table))
     note(f"Reading {table.shown} to work out its lineage; the application goes on")
     if dry_run or confirm:
-        seen = resolve_round(table, rules, retries, note, dry_run=True)
+        seen = resolve_round(table, rules, options.retries, note, dry_run=True)
         warned = subscriber_warning(table) if seen.pending.any_rows else ""
         if dry_run:
             report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
@@ -74,7 +82,7 @@ def repair_roots(
     # Only now: whoever asks may wait long for an answer, and what was seen grows old.
     claim_session(table, note)
     session.announce(StepName.RESOLVE)
-    first = resolve_round(table, rules, retries, note)
+    first = resolve_round(table, rules, options.retries, note)
     if first.pending.clear_rows and (lacks := _grant_to_update(table, "parent_job_id")):
         refuse_forbidden(session, update=lacks)
     if not first.pending.any_rows:
@@ -83,7 +91,7 @@ def repair_roots(
         return _report(dry_run, overwrite, first, first, written=0, cleared=0)
     if not confirm and (warned := subscriber_warning(table)):
         note(warned)
-    return _write(table, rules, first, retries, note, progress)
+    return _write(table, rules, first, options.retries, note, progress)
 
 
 def _grant_to_update(table: Table, column: str) -> str:

@@ -41,7 +41,7 @@ from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
-from llamactl.online.steps import plan_online_steps
+from llamactl.online.steps import Standing, plan_online_steps
 from llamactl.sqlfiles.load import load_query
 from llamactl.table.guard_state import (
     OUTDATED,
@@ -70,6 +70,7 @@ class OnlineOptions:
     expect_orphans: int | None
     keep_guard: bool
     grace_ms: int
+    dry_run: bool = False
 
     @property
     def common(self) -> MigrateOptions:
@@ -81,12 +82,11 @@ def migrate_online(
     settings: Settings,
     options: OnlineOptions,
     *,
-    dry_run: bool,
     confirm: Callable[[str], bool] | None,
     note: Note,
     progress: Callable[[Progress], None],
 ) -> MigrationReport:
-    """Migrates the table while it is used, or with `dry_run` tells what would be done.
+    """Migrates the table while it is used, or in a dry run tells what would be done.
 
     Raises LlamactlError: config where it cannot be, permission, lock, busy, interrupted. What was done by
     then stays, and the same call goes on from there.
@@ -95,12 +95,12 @@ def migrate_online(
     table = Table.open(session, settings)
     # What a cut build left is dropped; another index of the name is not ours to drop.
     passed = ("LL010",) if _index(table).as_wanted else ()
-    refuse_blockers(table, check=options.check, writing=not dry_run, passed=passed)
+    refuse_blockers(table, check=options.check, writing=not options.dry_run, passed=passed)
     refuse_unguardable(table.relation)
     _refuse_by_road(table)
     if read_guard_state(table).outdated:
         note(f"{OUTDATED}; migrate --online replaces it")
-    if dry_run:
+    if options.dry_run:
         return _dry_run(table, options, note)
     _refuse_forbidden(table, options)
     warned = subscriber_warning(table)
@@ -117,7 +117,7 @@ def migrate_online(
     first = resolve_round(table, rules, options.retries, note)
     cut = interrupted_steps(table, "migrate")
     taken, skipped = _choose(table, options, first.projected, cut)
-    report = build_report(False, settings, options.common, first.projected, (), skipped, taken)
+    report = build_report(settings, options.common, first.projected, (taken, skipped))
     if report.unmet:
         return replace(report, notes=())
     if all(step.name in HOUSEKEEPING for step in taken) and not first.pending.any_rows:
@@ -125,7 +125,10 @@ def migrate_online(
     if warned and not confirm:
         note(warned)
     with filling(session):
-        return _carry_out(table, options, rules, first, taken, report, note, progress)
+        resolved: dict[str, float] = {StepName.RESOLVE: round(first.projected.seconds, 3)}
+        run = Run.begin(session, table.relation, "migrate", resolved)
+        work = Work(table, run, options.retries, note, progress)
+        return _carry_out(work, options, rules, first, taken, report)
 
 
 def _refuse_by_road(table: Table) -> None:
@@ -160,18 +163,17 @@ def _choose(
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
     """Returns the steps that are taken, and the names of the others. `cut`: where former runs were."""
     around = inspect_table(table)
-    standing, index = read_guard_state(table), _index(table)
-    planned = plan_online_steps(
-        table.relation,
-        read_present(table),
-        options.check,
+    guard, index = read_guard_state(table), _index(table)
+    standing = Standing(
         job_index=bool(around.named("job index")),
-        guarded=standing.guarding,
-        outdated=standing.outdated and standing.installed and standing.enabled,
-        guard_left=standing.trigger or standing.index_ours or standing.function is not None,
-        keep_guard=options.keep_guard,
+        guarded=guard.guarding,
+        outdated=guard.outdated and guard.installed and guard.enabled,
+        guard_left=guard.trigger or guard.index_ours or guard.function is not None,
         leftover=index.as_wanted and not index.valid,
         cut=cut,
+    )
+    planned = plan_online_steps(
+        table.relation, read_present(table), standing, options.check, keep_guard=options.keep_guard
     )
     taken = [step for step in planned if step.taken(projected.needs)]
     return taken, tuple(step.name for step in planned if step not in taken)
@@ -186,7 +188,9 @@ def _dry_run(table: Table, options: OnlineOptions, note: Note) -> MigrationRepor
         present = read_present(table)
         taken, skipped = _choose(table, options, projected)
     shown = estimated(table, present, projected, taken, online=True)
-    report = build_report(True, table.settings, options.common, projected, shown, skipped, taken)
+    report = build_report(
+        table.settings, options.common, projected, (taken, skipped), dry_run=True, steps=shown
+    )
     if all(step.name in HOUSEKEEPING for step in taken):
         return replace(report, blocked_estimate_seconds=estimates.blocked_seconds(()))
     told = filter(None, [subscriber_warning(table)])
@@ -204,19 +208,14 @@ def _question(table: Table) -> str:
 
 
 def _carry_out(
-    table: Table,
+    work: Work,
     options: OnlineOptions,
     rules: Rules,
     first: Round,
     taken: list[PlannedStep],
     report: MigrationReport,
-    note: Note,
-    progress: Callable[[Progress], None],
 ) -> MigrationReport:
-    run = Run.begin(
-        table.session, table.relation, "migrate", {StepName.RESOLVE: round(first.projected.seconds, 3)}
-    )
-    work = Work(table, run, options.retries, note, progress)
+    table, run = work.table, work.run
     last, notes = first, []
     for step in taken:
         match step.name:

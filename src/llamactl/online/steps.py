@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from llamactl.lineage.needs import Need
 from llamactl.lineage.resolve import CREATE, RESOLVE_FILES
@@ -14,25 +15,29 @@ from llamactl.table.present import LABEL, Present
 REMOVE_GUARD = ("guard/drop_trigger", "guard/drop_function")
 
 
-def plan_online_steps(
-    relation: Relation,
-    present: Present,
-    check: CheckPolicy,
-    *,
-    job_index: bool,
-    guarded: bool,
-    outdated: bool,
-    guard_left: bool,
-    keep_guard: bool,
-    leftover: bool,
-    cut: Collection[str] = (),
-) -> list[PlannedStep]:
-    """Returns all steps in their order, those included that are not taken here.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a guard, an index or a former run is on the table."""
 
-    `job_index`: some valid index leads with job_id; `guarded`: the guard is there; `outdated`: it is, but
-    for its function; `guard_left`: something of it is; `keep_guard`: it stays; `leftover`: an INVALID index
-    of our name is there; `cut`: the steps at which former runs were cut.
-    """
+    job_index: bool
+    """Some valid index leads with job_id."""
+    guarded: bool
+    """The guard is there."""
+    outdated: bool
+    """It is, but for its function."""
+    guard_left: bool
+    """Something of it is."""
+    leftover: bool
+    """An INVALID index of our name is there."""
+    cut: Collection[str] = ()
+    """The steps at which former runs were interrupted."""
+
+
+def plan_online_steps(
+    relation: Relation, present: Present, standing: Standing, check: CheckPolicy, *, keep_guard: bool
+) -> list[PlannedStep]:
+    """Returns all steps in their order, those included that are not taken here. `keep_guard`: it stays."""
+    cut = standing.cut
     # One that does not stay is for the rows that come while others are filled.
     guard_wanted: Condition = True if keep_guard else Need.FILL
     missing_check = not present.check_present and check is not CheckPolicy.NO
@@ -54,7 +59,7 @@ def plan_online_steps(
         _shared(
             StepName.DROP_INDEX,
             "online/drop_index",
-            when=leftover or (Need.REFILL if present.index_ours else False),
+            when=standing.leftover or (Need.REFILL if present.index_ours else False),
         ),
         _step(
             StepName.ADD_COLUMN,
@@ -72,9 +77,9 @@ def plan_online_steps(
             StepName.CREATE_JOB_INDEX,
             "guard/create_job_index",
             "guard/mark_job_index",
-            when=StepName.CREATE_JOB_INDEX in cut if job_index else guard_wanted,
+            when=StepName.CREATE_JOB_INDEX in cut if standing.job_index else guard_wanted,
         ),
-        _guard(relation, outdated, False if guarded else guard_wanted),
+        _guard(relation, standing.outdated, False if standing.guarded else guard_wanted),
         _rows(
             StepName.CLEAR_PARENTS,
             *("migrate/create_cleared_parent", "migrate/upgrade_parents"),
@@ -120,7 +125,7 @@ def plan_online_steps(
             "AccessExclusiveLock",
             Blocks.ALL,
             REMOVE_GUARD,
-            (guard_left or Need.FILL) if not keep_guard else False,
+            (standing.guard_left or Need.FILL) if not keep_guard else False,
         ),
         _shared(StepName.ANALYZE, "migrate/analyze", when=bool(cut) or Need.FILL),
     ]

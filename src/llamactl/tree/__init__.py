@@ -17,6 +17,8 @@ The way up to the root (`up`) needs the walk up only, unless rows between were d
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llamactl.config.settings import Settings
 from llamactl.db.session import Session
 from llamactl.model import DanglingPolicy, Tree
@@ -29,23 +31,10 @@ from llamactl.tree.layout import draw
 from llamactl.tree.log import Known, Log
 
 
-def read_tree(
-    session: Session,
-    settings: Settings,
-    job: str,
-    *,
-    subtree: bool = False,
-    depth: int | None = None,
-    limit: int | None = None,
-    only: str | None = None,
-    up: bool = False,
-    fold: bool = False,
-) -> Tree:
-    """Returns the tree of the job's root, or of the job itself (`subtree`), or the chain above it (`up`).
+def read_tree(session: Session, settings: Settings, view: View) -> Tree:
+    """Returns the tree of the root of the job `view.asked`, or what the view shows of it.
 
-    `depth` is the number of levels below the first node, `limit` that of siblings of one kind; `fold` chooses
-    them so that a person can read it. `only` keeps failed jobs, or those of an operation or category, and
-    those above them. A job that has no root is shown at the top that the first-named parents lead to. Raises
+    A job that has no root is shown at the top that the first-named parents lead to. Raises
     LlamactlError: not_found where the log does not know the job, and as all that read the log do.
     """
     table = Table.open(session, settings)
@@ -54,12 +43,13 @@ def read_tree(
     with session.snapshot():
         session.read_only()
         log = Log.open(table)
-        asked, known = log.find(job)
-        top, graph = _read(log, asked, known, up)
+        asked, known = log.find(view.asked)
+        top, graph = _read(log, asked, known, view.up)
         logged = log.logged(graph.parents_outside() - {top})
     top_is_root = graph.has_rows(top) or settings.dangling is DanglingPolicy.FILL
-    view = View(asked, subtree, depth, limit, only, up, fold)
-    return draw(graph, top, view, top_is_root=top_is_root, logged=logged, notes=log.notes())
+    return draw(
+        graph, top, replace(view, asked=asked), top_is_root=top_is_root, logged=logged, notes=log.notes()
+    )
 
 
 def _read(log: Log, asked: str, known: Known, up: bool) -> tuple[str, Graph]:

@@ -27,7 +27,7 @@ from llamactl.model import (
     ExitCode,
     MarkKind,
 )
-from llamactl.online.steps import plan_online_steps
+from llamactl.online.steps import Standing, plan_online_steps
 from llamactl.sqlfiles.names import DEFAULT_COLUMNS
 from llamactl.table.present import read_present
 from llamactl.table.table import Table
@@ -114,17 +114,8 @@ def test_online_steps_and_their_locks(database: str) -> None:
     with session(database) as opened:
         table = Table.open(opened, settings_for(database))
         present = read_present(table)
-    found = plan_online_steps(
-        table.relation,
-        present,
-        CheckPolicy.AUTO,
-        job_index=False,
-        guarded=False,
-        outdated=False,
-        guard_left=True,
-        keep_guard=False,
-        leftover=True,
-    )
+    standing = Standing(job_index=False, guarded=False, outdated=False, guard_left=True, leftover=True)
+    found = plan_online_steps(table.relation, present, standing, CheckPolicy.AUTO, keep_guard=False)
     listed = [(row[0].strip("`"), row[2], row[3]) for row in only("online_steps").cells()]
     planned = [(step.name, step.lock or "-", str(step.blocks)) for step in found]
     assert listed == planned

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from cutting import Connection, Done, Hook, dump, quick_look, run_here
 from faults import FILLED, TOTAL, expected_roots, faulty_rows
-from llamactl.online.repair import repair_roots
+from llamactl.online.repair import RepairOptions, repair_roots
 from oracle import ALL_OPTIONS, Options, ask
 from roads import BARE, LOGS, Case, Log, copies, make_case
 from servers import Server
@@ -265,10 +265,7 @@ def test_what_comes_while_a_person_thinks_is_seen(database: str, connection: Con
         report = repair_roots(
             opened,
             settings_for(database),
-            dry_run=False,
-            overwrite=False,
-            grace_ms=0,
-            retries=0,
+            RepairOptions(overwrite=False, grace_ms=0, retries=0),
             confirm=think,
             note=lambda _: None,
             progress=lambda _: None,

@@ -13,6 +13,7 @@ from llamactl.model import LlamactlError, Subject, SubjectKind
 from llamactl.timeline import read_timeline
 from llamactl.timeline.filters import Filters
 from llamactl.tree import read_tree
+from llamactl.tree.cuts import View
 from oracle import Options, Row, ask, edges
 from sessions import session, settings_for
 
@@ -93,7 +94,7 @@ def check(dsn: str, rows: Sequence[Row]) -> None:
     with session(dsn, table="log") as opened:
         for job in graph:
             [root] = answer.jobs[job].ends
-            found = read_tree(opened, settings, job)
+            found = read_tree(opened, settings, View(job))
             logs = {log.id for node in found.nodes for log in node.logs}
             assert found.root_job_id == root
             assert logs == {id_ for id_, one in answer.roots.items() if one == root}

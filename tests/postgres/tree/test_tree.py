@@ -27,6 +27,7 @@ from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 from llamactl.table.table import Table
 from llamactl.tree import read_tree
+from llamactl.tree.cuts import View
 from llamactl.tree.log import PROBING, Log
 from oracle import Answer, Options, Row, ask, edges, parent_of, present
 from stored_roots import stored_roots
@@ -45,7 +46,7 @@ def show(database: str, tmp_path: Path) -> Callable[..., Tree]:
     def run(job: str, *, flags: dict[str, Any] | None = None, **options: Any) -> Tree:
         settings = settings_for(database, tmp_path, **(flags or {}))
         with open_session(settings, "tree") as session:
-            return read_tree(session, settings, job, **options)
+            return read_tree(session, settings, View(job, **options))
 
     return run
 
@@ -457,7 +458,7 @@ class Bench:
         flags = {"dangling": options.dangling, "trust_root_flag": options.trust_root_flag}
         settings = settings_for(self.dsn, self.directory, table=table, **flags)
         with open_session(settings, "tree") as session:
-            yield lambda job, **view: plain(read_tree(session, settings, job, **view))
+            yield lambda job, **view: plain(read_tree(session, settings, View(job, **view)))
 
     def check(self, rows: Sequence[Row], options: Options, most: int) -> None:
         held = self.fill(rows, options)

@@ -361,7 +361,7 @@ def test_up_reads_only_what_is_above(database: str, insert: Callable[..., None],
     loaded = load_settings(Flags(dsn=database), {}, tmp_path)
     with open_session(loaded, "tree") as session:
         for job in ("r", "b", "c"):
-            whole, up = (read_tree(session, loaded, job, up=up) for up in (False, True))
+            whole, up = (read_tree(session, loaded, View(job, up=up)) for up in (False, True))
             assert jobs(up) == [*"rabc"[: "rabc".index(job) + 1]]
             marks = {node.job_id: node.marks for node in whole.nodes}
             assert all(marks[node.job_id] == node.marks for node in up.nodes)
