@@ -115,7 +115,7 @@ def test_errors(command: str | None) -> None:
     assert error == {
         "schema_version": 2,
         "command": command,
-        "error": {"code": "lock", "message": f"locked {NASTY}", "hint": "wait"},
+        "error": {"code": "lock", "message": f"locked {NASTY}", "hint": "wait", "changed": "nothing"},
     }
 
 
