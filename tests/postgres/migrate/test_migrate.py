@@ -354,7 +354,7 @@ def test_lock_got_at_a_later_attempt(migrate: Migrate, database: str) -> None:
 def test_one_run_at_a_time(run_cli: Cli, migrate: Migrate, database: str) -> None:
     with holding(database, 'SELECT count(*) FROM "LlamaLog"'):
         first = threading.Thread(
-            target=run_cli, args=("migrate", "--yes", "--dsn", database, "--lock-timeout=5s", "--retries=0")
+            target=run_cli, args=("migrate", "--yes", "--dsn", database, "--lock-timeout=60s", "--retries=0")
         )
         first.start()
         with psycopg.connect(database, autocommit=True) as watch:
@@ -364,7 +364,7 @@ def test_one_run_at_a_time(run_cli: Cli, migrate: Migrate, database: str) -> Non
         assert (code, document["error"]["code"]) == (3, "busy")
         assert "llamactl migrate" in document["error"]["message"]
         assert "nothing was changed" in document["error"]["message"]
-        first.join()
+    first.join()
 
 
 @pytest.mark.usefixtures("faulty")
