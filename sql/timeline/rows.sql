@@ -57,11 +57,12 @@ member AS MATERIALIZED (
                 AND (NOT entry.is_root, entry.id) <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C") THEN 'after'
          END AS left_out
   FROM (
-    SELECT mapped.*,
+    SELECT mapped.*, kind.tracked,
            coalesce(mapped.job = ANY (:'tops'::text[]), false) AS is_root,
            CASE WHEN NOT (:'trust_root_flag'::boolean AND mapped.flagged AND mapped.job IS NOT NULL)
                 THEN mapped.parent_held END AS parent
-    FROM (
+    FROM (VALUES (false), (true)) AS kind (tracked)
+    CROSS JOIN LATERAL (SELECT held.* FROM (
       SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
              NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message", NULL::text AS "album_id",
              NULL::text AS "artist_id", NULL::text AS "track_id", NULL::timestamptz AS "created_at",
@@ -85,23 +86,23 @@ member AS MATERIALIZED (
              "artist_id"::text AS artist_id,
              "track_id"::text AS track_id,
              "created_at" AS created,
-             "is_root_job" IS TRUE AS flagged,
-             llamactl_tracked AS tracked
+             "is_root_job" IS TRUE AS flagged
       FROM (
-        SELECT log.*, false AS llamactl_tracked
+        SELECT log.*
         FROM "public"."LlamaLog" AS log
-        WHERE log.ctid = ANY (:'places'::tid[])
+        WHERE NOT kind.tracked AND log.ctid = ANY (:'places'::tid[])
         UNION ALL
         -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong, and a column's
         -- type can take other ids for equal.
-        SELECT log.*, true
+        SELECT log.*
         FROM "public"."LlamaLog" AS log
-        WHERE "root_job_id" = ANY (:'roots')
+        WHERE kind.tracked AND "root_job_id" = ANY (:'roots')
           AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])
         UNION ALL
-        SELECT log.*, true
+        SELECT log.*
         FROM "public"."LlamaLog" AS log
-        WHERE (log."job_id" = ANY (:'jobs')
+        WHERE kind.tracked
+          AND (log."job_id" = ANY (:'jobs')
                OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
           AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
                        log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
@@ -109,8 +110,8 @@ member AS MATERIALIZED (
           -- Without ids this branch must not cost a scan.
           AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
       ) AS log
-    ) AS mapped
-    WHERE NOT mapped.tracked
+    ) AS held) AS mapped
+    WHERE NOT kind.tracked
        OR coalesce(mapped.job, mapped.parent_held) IS NOT NULL AND coalesce(mapped.job, mapped.parent_held) <> ALL (:'apart'::text[])
   ) AS entry
 ),

@@ -24,7 +24,7 @@ from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairRepor
 from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
-from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
+from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, unfilled, write_rounds
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.table import Table
 
@@ -75,7 +75,7 @@ def repair_roots(
         seen = resolve_round(table, rules, options.retries, note, dry_run=True)
         warned = subscriber_warning(table) if seen.pending.any_rows else ""
         if dry_run:
-            report = _report(dry_run, overwrite, seen, seen, written=0, cleared=0)
+            report = _report(table, options, seen, seen)
             return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
             ask_with_warning(session, confirm, _question(table, seen), warned, note)
@@ -88,10 +88,10 @@ def repair_roots(
     if not first.pending.any_rows:
         if interrupted_steps(table, "repair"):
             Run.begin(session, table.relation, "repair").end()  # what was cut is complete
-        return _report(dry_run, overwrite, first, first, written=0, cleared=0)
+        return _report(table, options, first, first)
     if not confirm and (warned := subscriber_warning(table)):
         note(warned)
-    return _write(table, rules, first, options.retries, note, progress)
+    return _write(table, options, rules, first, note, progress)
 
 
 def _grant_to_update(table: Table, column: str) -> str:
@@ -104,20 +104,18 @@ def _grant_to_update(table: Table, column: str) -> str:
 
 def _write(
     table: Table,
+    options: RepairOptions,
     rules: Rules,
     first: Round,
-    retries: int,
     note: Note,
     progress: Callable[[Progress], None],
 ) -> RepairReport:
     with filling(table.session):
         recorded = Run.begin(table.session, table.relation, "repair")
-        work = Work(table, recorded, retries, note, progress)
+        work = Work(table, recorded, options.retries, note, progress)
         written = write_rounds(work, table.settings, rules, first)
         recorded.end()
-    return _report(
-        False, rules.overwrite, first, written.last, written=written.filled, cleared=written.cleared
-    )
+    return _report(table, options, first, written.last, written=written.filled, cleared=written.cleared)
 
 
 def _question(table: Table, first: Round) -> str:
@@ -136,13 +134,14 @@ def _question(table: Table, first: Round) -> str:
 
 
 def _report(
-    dry_run: bool, overwrite: bool, first: Round, last: Round, *, written: int, cleared: int
+    table: Table, options: RepairOptions, first: Round, last: Round, *, written: int = 0, cleared: int = 0
 ) -> RepairReport:
+    dry_run, overwrite = options.dry_run, options.overwrite
     notes, conflicts = told(first, last), last.projected.counts.conflicts
-    unfilled = last.pending.unfilled + spoiled(first, last)
+    lacking = unfilled(table, first, last)
     if (others := min(conflicts - last.altered, first.projected.counts.conflicts)) > 0 and not overwrite:
         notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")
-    if last is not first and last.pending.any_rows and not (unfilled or last.pending.uncleared):
+    if last is not first and last.pending.any_rows and not (lacking or last.pending.uncleared):
         notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
     if last.waiting:
         notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
@@ -155,7 +154,7 @@ def _report(
         waiting=last.waiting,
         written=written,
         cleared=cleared,
-        unfilled=unfilled,
+        unfilled=lacking,
         uncleared=last.pending.uncleared,
         conflicts_left=conflicts,
         notes=tuple(notes),

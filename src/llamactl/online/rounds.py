@@ -169,6 +169,14 @@ def spoiled(first: Round, last: Round) -> int:
     return max(last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered, 0)
 
 
+def unfilled(table: Table, first: Round, last: Round) -> int:
+    """Returns how many rows lack their root although it was written to them, or hold a wrong one since.
+
+    Where the table has no trigger, the application changed parents meanwhile: that is no failure of the run.
+    """
+    return last.pending.unfilled + (spoiled(first, last) if triggered(table) else 0)
+
+
 def told(first: Round, last: Round) -> list[str]:
     """Returns notes on the rows that do not hold what was written to them, or what is right by now."""
     pending, notes = last.pending, []

@@ -40,7 +40,7 @@ from llamactl.model import (
 from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
-from llamactl.online.rounds import Round, Rules, resolve_round, spoiled, told, triggered, write_rounds
+from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, unfilled, write_rounds
 from llamactl.online.steps import Standing, plan_online_steps
 from llamactl.sqlfiles.load import load_query
 from llamactl.table.guard_state import (
@@ -251,7 +251,7 @@ def _carry_out(
         blocked_seconds=table.session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
-        unfilled=last.pending.unfilled + spoiled(first, last),
+        unfilled=unfilled(table, first, last),
         uncleared=last.pending.uncleared,
     )
 
