@@ -231,7 +231,7 @@ def psql() -> Path:
     return find_tool("psql")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop must not outlive the tests that need it
 def browser() -> Iterator[Browser]:
     """A Chromium without a window, which all tests share."""
     from browsers import chromium, launched

@@ -301,13 +301,17 @@ def test_in_psql(filled: str, psql: Path) -> None:
     assert ran == set(PATHS)
 
 
+def test_the_tool_writes_what_psql_runs() -> None:
+    path = PATHS[0]
+    command = [sys.executable, "-m", "llamactl.sqlfiles", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == load_query(path, Names()).script
+
+
 def run_in_psql(psql: Path, dsn: str, *files: str, before: str = "", after: str = "") -> None:
-    """As `python -m llamactl.sqlfiles` writes them for it."""
-    written = subprocess.run(
-        [sys.executable, "-m", "llamactl.sqlfiles", *files], capture_output=True, text=True, check=True
-    )
+    written = "".join(load_query(path, Names()).script for path in files)
     command = [psql, "-X", "-v", "ON_ERROR_STOP=1", "-d", dsn, "-f", "-"]
-    script = f"{before};\n{written.stdout}\n{after};\n"
+    script = f"{before};\n{written}\n{after};\n"
     done = subprocess.run(command, input=script, capture_output=True, text=True)
     said = [line for line in done.stderr.splitlines() if "NOTICE" not in line]
     assert (done.returncode, said) == (0, []), files

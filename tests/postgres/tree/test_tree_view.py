@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -381,10 +381,10 @@ def test_a_million_jobs(shape: str) -> None:
     row = entry("").log
     rows = (Entry(str(n), str(above(n)) if n else None, None, row) for n in range(size))
     graph = Graph.of(rows)
-    begun = perf_counter()
+    begun = process_time()
     found = draw(graph, "0", View("0"), top_is_root=True)
     shown = lines(found, "tree", OutputFormat.TEXT, Screen())
     first = next(shown)
-    assert perf_counter() - begun < 2
+    assert process_time() - begun < 2
     assert sum(1 for _ in chain([first], shown)) == size + 1
-    assert perf_counter() - begun < 30
+    assert process_time() - begun < 30
