@@ -47,33 +47,10 @@ WITH log AS (
       WHEN :'overwrite'::boolean THEN format('log.%I::text IS DISTINCT FROM (%s)', :'root'::text, words.root)
       ELSE format('(log.%I IS NULL AND (%s) IS NOT NULL)', :'root'::text, words.root) END AS filled
   FROM words
-), rows AS (
-  -- The rows as they will be: first what is stored, then what is generated from it.
-  SELECT written.filled || ' OR ' || written.cleared AS touched, written.filled, written.cleared,
-    format('SELECT %s FROM %s AS log LEFT JOIN pg_temp.lineage AS known ON known.job = %s',
-      (SELECT string_agg(CASE
-           WHEN held.name = :'root'::text
-             THEN format('CASE WHEN %s THEN CAST(%s AS %s) ELSE CAST(log.%I AS %3$s) END AS %4$I', written.filled, written.root,
-                         :'stored_type'::text, held.name)
-           WHEN held.name = :'parent'::text THEN format('CASE WHEN %s THEN NULL ELSE log.%I END AS %2$I', written.cleared, held.name)
-           ELSE format('log.%I', held.name) END, ', ' ORDER BY held.attnum)
-       FROM held WHERE NOT held.computed),
-      log.shown, written.job) AS stored,
-    (SELECT string_agg(CASE WHEN held.computed THEN format('(%s) AS %I', held.expression, held.name) ELSE format('%I', held.name) END,
-                       ', ' ORDER BY held.attnum)
-     FROM held) AS everything
-  FROM log
-  CROSS JOIN written
-), refusing AS (
-  SELECT t.oid, t.tgname::text AS name, t.tgtype::integer & 1 <> 0 AS each_row, words.condition,
-    substring(pg_get_triggerdef(t.oid) FROM '^CREATE.* WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) ') AS qualification,
-    CASE WHEN t.tgattr::text = '' THEN rows.touched
-      ELSE concat_ws(' OR ', CASE WHEN root.attnum = ANY (t.tgattr::int2[]) THEN rows.filled ELSE 'false' END,
-                     CASE WHEN parent.attnum = ANY (t.tgattr::int2[]) THEN rows.cleared END) END AS touched
+), raising AS (
+  SELECT t.oid, t.tgname::text AS name, t.tgtype::integer & 1 <> 0 AS each_row, t.tgattr, words.condition,
+    substring(pg_get_triggerdef(t.oid) FROM '^CREATE.* WHEN \((.*)\) EXECUTE (?:FUNCTION|PROCEDURE) ') AS qualification
   FROM pg_catalog.pg_trigger AS t
-  CROSS JOIN rows
-  LEFT JOIN held AS root ON root.name = :'root'::text
-  JOIN held AS parent ON parent.name = :'parent'::text
   JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
   JOIN pg_catalog.pg_language AS l ON l.oid = p.prolang AND l.lanname = 'plpgsql'
   CROSS JOIN LATERAL (SELECT regexp_replace(regexp_replace(p.prosrc, '/\*.*?\*/', ' ', 'g'), '--[^\n]*', ' ', 'g') AS body) AS plain
@@ -88,6 +65,56 @@ WITH log AS (
     AND t.tgenabled IN ('A', CASE WHEN current_setting('session_replication_role') = 'replica' THEN 'R' ELSE 'O' END)
     AND words.condition IS NOT NULL AND plain.body !~* '\mexception\s+when\M'
     AND :'users_code'::boolean
+), used AS (
+  -- Only the columns that a query can name, so that the queries stay small: of a trigger's condition that may be any.
+  SELECT held.attnum
+  FROM held
+  WHERE held.name IN (:'key'::text, :'job'::text, :'parent'::text, :'flag'::text, :'root'::text)
+    OR EXISTS (SELECT FROM raising)
+    OR EXISTS (
+      SELECT FROM pg_catalog.pg_constraint AS k
+      WHERE k.conrelid = :'relation'::regclass AND (held.attnum = ANY (k.conkey) OR 0 = ANY (k.conkey)))
+    OR EXISTS (
+      SELECT FROM pg_catalog.pg_index AS i
+      JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+      WHERE i.indrelid = :'relation'::regclass AND (i.indisunique OR i.indisexclusion)
+        AND (held.attnum = ANY (i.indkey::int2[])
+          OR d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid = held.attnum))
+), needed AS (
+  SELECT used.attnum FROM used
+  UNION
+  -- What generated columns among them are generated from.
+  SELECT d.refobjsubid
+  FROM used
+  JOIN pg_catalog.pg_attrdef AS g ON g.adrelid = :'relation'::regclass AND g.adnum = used.attnum
+  JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = g.oid
+  WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = :'relation'::regclass AND d.refobjsubid > 0
+), rows AS (
+  -- The rows as they will be: first what is stored, then what is generated from it.
+  SELECT written.filled || ' OR ' || written.cleared AS touched, written.filled, written.cleared,
+    format('SELECT %s FROM %s AS log LEFT JOIN pg_temp.lineage AS known ON known.job = %s',
+      (SELECT string_agg(CASE
+           WHEN held.name = :'root'::text
+             THEN format('CASE WHEN %s THEN CAST(%s AS %s) ELSE CAST(log.%I AS %3$s) END AS %4$I', written.filled, written.root,
+                         :'stored_type'::text, held.name)
+           WHEN held.name = :'parent'::text THEN format('CASE WHEN %s THEN NULL ELSE log.%I END AS %2$I', written.cleared, held.name)
+           ELSE format('log.%I', held.name) END, ', ' ORDER BY held.attnum)
+       FROM held JOIN needed USING (attnum) WHERE NOT held.computed),
+      log.shown, written.job) AS stored,
+    (SELECT string_agg(CASE WHEN held.computed THEN format('(%s) AS %I', held.expression, held.name) ELSE format('%I', held.name) END,
+                       ', ' ORDER BY held.attnum)
+     FROM held JOIN used USING (attnum)) AS everything
+  FROM log
+  CROSS JOIN written
+), refusing AS (
+  SELECT raising.oid, raising.name, raising.each_row, raising.condition, raising.qualification,
+    CASE WHEN raising.tgattr::text = '' THEN rows.touched
+      ELSE concat_ws(' OR ', CASE WHEN root.attnum = ANY (raising.tgattr::int2[]) THEN rows.filled ELSE 'false' END,
+                     CASE WHEN parent.attnum = ANY (raising.tgattr::int2[]) THEN rows.cleared END) END AS touched
+  FROM raising
+  CROSS JOIN rows
+  LEFT JOIN held AS root ON root.name = :'root'::text
+  JOIN held AS parent ON parent.name = :'parent'::text
 ), projected AS (
   SELECT format('(SELECT %s FROM (%s) AS %I) AS %3$I', rows.everything, rows.stored, log.relname) AS every_row,
          format('(SELECT %s FROM (%s WHERE %s) AS %I) AS %4$I', rows.everything, rows.stored, rows.touched, log.relname) AS touched_rows

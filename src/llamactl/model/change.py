@@ -94,7 +94,7 @@ class RefusedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuardReport:
-    """The guard of the table, after what was asked for."""
+    """The guard of the table, after the requested action."""
 
     action: GuardAction
     installed: bool

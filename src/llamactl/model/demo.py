@@ -17,7 +17,7 @@ class DemoCommand:
     exit_code: int
     seconds: float
     output: Any
-    """Its JSON document, where it was asked for."""
+    """Its JSON document, where JSON was requested."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class CheckPolicy(StrEnum):
 
 
 class GuardAction(StrEnum):
-    """What `guard` is asked for."""
+    """The action that `guard` performs."""
 
     INSTALL = "install"
     """Make it, or what of it is missing."""

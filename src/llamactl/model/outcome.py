@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
     OK = 0
     """Done; nothing at or above the threshold was found."""
     FOUND = 1
-    """The command ran and found a problem, or what was asked for is not there."""
+    """The command ran and found a problem, or what was requested does not exist."""
     USAGE = 2
     """Wrong usage or configuration, or a fault of llamactl's own."""
     UNAVAILABLE = 3
@@ -45,7 +45,7 @@ class ErrorCode(StrEnum):
     INTERRUPTED = "interrupted"
     """Ctrl-C, SIGTERM, or declined at the prompt."""
     NOT_FOUND = "not_found"
-    """The job that was asked for is not in the log."""
+    """The requested job is not in the log."""
 
 
 EXIT_CODES: Mapping[ErrorCode, ExitCode] = {

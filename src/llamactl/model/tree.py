@@ -88,7 +88,7 @@ class MarkKind(StrEnum):
     """What a mark says of its node; `id` is the mark's job_id."""
 
     ASKED = "asked"
-    """The job that was asked for."""
+    """The requested job."""
     CYCLE = "cycle"
     """The job is a parent of `id` too: a cycle ends here."""
     PARENT_NOT_LOGGED = "parent_not_logged"
@@ -152,7 +152,7 @@ class Tree:
     """A root's jobs in preorder, each once; counts include what a flag left out."""
 
     root_job_id: str | None
-    """None where the job that was asked for has no root (cyclic, ambiguous)."""
+    """None where the requested job has no root (cyclic, ambiguous)."""
     jobs: int
     logs: int
     nodes: Sequence[Node]

@@ -60,7 +60,7 @@ from llamactl.wording import about, listed
 
 ALTERING = ("LL001", "LL005")
 UPDATING = ("LL015", "LL016")
-"""Findings of preflight that stand in the way of taking off, and of putting parents back."""
+"""Findings of preflight that block dropping objects, and restoring parents."""
 
 
 def undo_migration(

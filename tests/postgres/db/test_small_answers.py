@@ -23,7 +23,7 @@ DO $$
 BEGIN
     EXECUTE 'ALTER TABLE "LlamaLog" ' || (
         SELECT string_agg(format('ADD %I integer', rpad('c' || n, 63, 'x')), ', ')
-        FROM generate_series(1, 400) AS n);
+        FROM generate_series(1, 1500) AS n);
     FOR n IN 1 .. 1500 LOOP
         EXECUTE format('ALTER TYPE "LlamaLogCategory" ADD VALUE %L', rpad('v' || n, 63, 'x'));
     END LOOP;
