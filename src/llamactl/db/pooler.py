@@ -10,7 +10,8 @@ shows it.
 3. If the second client has to wait because the pool is full, this one is served all the same in session mode.
    In transaction mode it would queue up behind the second.
 4. The second client may have reached another pooler, behind a load balancer. So it has to show session mode
-   by itself: only when it disconnects, and not after its transactions, its process is reset or ends.
+   by itself: a setting of its session outlasts its transactions, and is reset, or its process ends, when it
+   disconnects.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LAST_QUERY = b"SELECT min(coalesce(query, '')) FROM pg_catalog.pg_stat_activity 
 _RESET = r"(?i)\s*(?:DISCARD|RESET)\b"
 _BEGIN = b"BEGIN; SELECT pg_catalog.pg_backend_pid()"
 
+_SETTING = b"llamactl.kept"
+_KEPT = b"SELECT pg_catalog.length(pg_catalog.current_setting('%s', true))" % _SETTING
+
 
 def keeps_session(
     connection: psycopg.Connection[Any],
@@ -57,11 +61,11 @@ def keeps_session(
             away = _apart(ours, second.pgconn, home)
             if away is None:
                 return True
-            if away == home:
+            if away == home or not _keeps_setting(second.pgconn):
                 return False
             before = last_query(away)
-        if before is None or re.match(_RESET, before):
-            return False  # after each transaction
+        if before is None:
+            return False
         if _is_reset(away, before, last_query):
             return True
     return None
@@ -82,6 +86,14 @@ def _apart(ours: pq.abc.PGconn, other: pq.abc.PGconn, home: int) -> int | None:
     if away is not None:
         _ask(other, b"COMMIT")
     return away
+
+
+def _keeps_setting(conn: pq.abc.PGconn) -> bool:
+    """Whether what a session sets is there in its next transaction: no pooler has reset it in between."""
+    _ask(conn, b"SET %s = 'yes'" % _SETTING)
+    kept = _ask(conn, _KEPT)
+    _ask(conn, b"SET %s TO DEFAULT" % _SETTING)
+    return kept == len("yes")
 
 
 def _is_reset(pid: int, before: str, last_query: Callable[[int], str | None]) -> bool:

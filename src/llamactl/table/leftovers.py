@@ -37,7 +37,7 @@ def drop_leftovers(session: Session, found: Sequence[Leftover]) -> None:
     """Drops those that the role may drop, in the open transaction. For who holds the claim on the table."""
     oids = ",".join(str(one.oid) for one in found if one.droppable)
     if oids:
-        session.set_local(**{"llamactl.table.leftovers": f"{{{oids}}}"})
+        session.set_local(**{"llamactl.leftovers": f"{{{oids}}}"})
         session.run(load_query("undo/drop_leftovers", _NO_NAMES))
 
 

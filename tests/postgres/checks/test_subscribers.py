@@ -14,9 +14,10 @@ from psycopg.conninfo import conninfo_to_dict
 from commands import call
 from cutting import Connection, run_here, wait_until
 from faults import expected_roots, faulty_rows
+from llamactl.migrate.dry_run import MigrateOptions
 from llamactl.migrate.run import migrate_table
 from llamactl.model import CheckPolicy, ErrorCode
-from llamactl.online.repair import repair_roots
+from llamactl.online.repair import RepairOptions, repair_roots
 from llamactl.online.run import OnlineOptions, migrate_online
 from llamactl.undo.run import undo_migration
 from servers import Server, private_server
@@ -106,17 +107,15 @@ def test_the_prompts_say_it_too(database: str, connection: Connection, insert_in
     insert_into(database, faulty_rows())
     connection.execute("CREATE PUBLICATION feed FOR ALL TABLES")
     for answer in ("ADD COLUMN IF NOT EXISTS", "CREATE TABLE IF NOT EXISTS llamactl.run"):
-        assert answer in declined(database, migrate_table, check=CheckPolicy.AUTO, **EXPECTED)
-        options = OnlineOptions(CheckPolicy.AUTO, 1, None, None, True, 0)
-        assert answer in declined(database, migrate_online, options, progress=print)
+        options = MigrateOptions(CheckPolicy.AUTO, 1, None, None)
+        assert answer in declined(database, migrate_table, options, dry_run=False)
+        online = OnlineOptions(CheckPolicy.AUTO, 1, None, None, True, 0)
+        assert answer in declined(database, migrate_online, online, progress=print)
     assert call("migrate", database).code == 0
-    assert "DROP COLUMN" in declined(database, undo_migration, retries=1)
+    assert "DROP COLUMN" in declined(database, undo_migration, dry_run=False, retries=1)
     connection.execute("""UPDATE "LlamaLog" SET root_job_id = NULL WHERE job_id = 'b'""")
-    asked = declined(database, repair_roots, overwrite=False, grace_ms=0, retries=1, progress=print)
+    asked = declined(database, repair_roots, RepairOptions(False, 0, 1), progress=print)
     assert "CREATE TABLE IF NOT EXISTS llamactl.run" in asked
-
-
-EXPECTED = {"retries": 1, "expect_filled": None, "expect_orphans": None}
 
 
 def declined(dsn: str, run: Any, *arguments: Any, **options: Any) -> str:
@@ -129,9 +128,7 @@ def declined(dsn: str, run: Any, *arguments: Any, **options: Any) -> str:
         return False
 
     with session(dsn) as opened, refused(ErrorCode.INTERRUPTED):
-        run(
-            opened, settings_for(dsn), *arguments, dry_run=False, confirm=confirm, note=read.append, **options
-        )
+        run(opened, settings_for(dsn), *arguments, confirm=confirm, note=read.append, **options)
     return "\n".join(read)
 
 

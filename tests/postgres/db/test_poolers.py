@@ -165,6 +165,18 @@ def test_two_poolers_behind_a_load_balancer(
         assert keeps(ours, other) is expected
 
 
+def test_a_reset_that_is_late(database: str, tmp_path: Path) -> None:
+    """As after each transaction, where it was not seen before the second client had disconnected."""
+    (tmp_path / "other").mkdir()
+    late = iter(["COMMIT", "DISCARD ALL"])
+    with (
+        pooler(database, tmp_path, "transaction", 3) as dsn,
+        pooler(database, tmp_path / "other", "transaction", 3, server_reset_query_always=1) as other,
+        open_one(dsn) as ours,
+    ):
+        assert keeps_session(ours, lambda: open_one(other), lambda _: next(late)) is False
+
+
 def test_transaction_mode_is_noticed_while_others_work(database: str, tmp_path: Path) -> None:
     over = threading.Event()
 

@@ -77,7 +77,7 @@ def test_a_killed_owner_leaves_nothing_for_long(short_tmp: Path) -> None:
 )
 def test_an_owner_that_is_killed_while_it_starts(short_tmp: Path, part: str) -> None:
     """Whatever it had started by then ends too, initdb included; at most an empty directory stays."""
-    owner = owner_script("", short_tmp, stderr=subprocess.DEVNULL)
+    owner = owner_script("sys.stdin.read()\n", short_tmp, stderr=subprocess.DEVNULL)
     wait_until(lambda: bool([*short_tmp.glob(f"llamactl-pg-*/{part}")]))
     owner.kill()
     finish(owner)

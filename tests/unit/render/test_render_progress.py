@@ -39,6 +39,7 @@ def terminal() -> Iterator[Callable[[str], str]]:
 
 def test_a_note_has_a_line_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setattr(progress, "BAR_AFTER_SECONDS", 0)
     with terminal() as until, progress.shown(streams := Streams()) as show:
         show(Progress(1, 40, 2.0))
