@@ -3,6 +3,7 @@
 What is checked or made has a comment on the line above it, `<!-- kind argument -->`:
 
     run SCENE               console: each `$` line is typed in a shell, with the scene's database
+    succeeds SCENE          sh: each line is typed so and exits with 0; JOB stands for a job of the log
     output COMMAND          text: what a command without a database prints
     keys SCENE PATH: COMMAND; COMMAND    table: the keys of their JSON documents, below PATH
     catalogue PREFIX        table: the findings and checks whose ids begin so

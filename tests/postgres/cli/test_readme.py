@@ -13,6 +13,7 @@ import pytest
 
 from conftest import every_bin
 from cutting import run_here
+from images import IMAGES
 from pages import CHECKOUT, PAGES, README, Block, anchors, blocks, every_block, links, prose
 from picture import PICTURE, picture, words
 from servers import Server
@@ -26,7 +27,7 @@ CHECKED = {
     "python": {"logger", "bullmq"},
     "yaml": {"workflow"},
     "prisma": {"prisma"},
-    "sh": {""},
+    "sh": {"", "succeeds"},
     "table": {
         "keys",
         "catalogue",
@@ -36,7 +37,6 @@ CHECKED = {
         "steps",
         "online_steps",
         "marks",
-        "bench",
         "poolers",
         "",
     },
@@ -81,10 +81,18 @@ def test_what_is_shown_is_what_happens(page: Path, stage: Stage) -> None:
         )
 
 
-def test_the_picture(stage: Stage) -> None:
+@pytest.mark.parametrize("block", every_block("succeeds"), ids=lambda block: block.where)
+def test_lines_that_succeed(block: Block, stage: Stage) -> None:
+    lines = [re.sub(r"\bJOB\b", "enrich-blue-train", line) for line in block.lines]
+    printed = stage.printed(block.argument, [command for line in lines for command in (line, "echo $?")])
+    assert [code for (code,) in printed[1::2]] == ["0"] * len(lines), printed
+
+
+def test_the_pictures(stage: Stage) -> None:
     drawn = words(PICTURE.read_text(encoding="utf-8"))
     assert drawn == words(picture(stage)), "it is out of date: scripts/update_docs.py"
-    assert PICTURE.relative_to(CHECKOUT).as_posix() in links(README)
+    shown = [link for link in links(README) if link.startswith("docs/images/")]
+    assert shown == [named(PICTURE), named(IMAGES / "report-tree.png")]
 
 
 def test_the_example_rows_get_their_roots(stage: Stage) -> None:
@@ -146,11 +154,18 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert {named(page) for page in PAGES} - set(links(README)) == {"README.md"}
 
 
-def test_the_stranger_is_told() -> None:
-    told = prose(README)
-    assert "llamactl-joblog" in told
-    for word in ("make demo", "make test"):
-        assert word in README.read_text(encoding="utf-8")
+def test_the_readme_is_short() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) < 150
+    assert len([line for line in lines if line.startswith("- **")]) == 5
+    assert [len(block.lines) for block in blocks(README) if block.kind == "succeeds"] == [6]
+
+
+def test_the_readme_says_how_to_install_it() -> None:
+    """And that the name on the public index is taken."""
+    assert "llamactl-joblog" in prose(README)
+    shown = [line for block in blocks(README) if block.language == "sh" for line in block.lines]
+    assert {"make demo", "make test", "uv tool install .", "pipx install ."} <= set(shown)
 
 
 def test_no_line_is_too_long() -> None:

@@ -31,7 +31,7 @@ from llamactl.online.steps import Standing, plan_online_steps
 from llamactl.sqlfiles.names import DEFAULT_COLUMNS
 from llamactl.table.present import read_present
 from llamactl.table.table import Table
-from pages import CHECKOUT, PAGES, README, Block, blocks, every_block
+from pages import CHECKOUT, PAGES, Block, blocks, every_block
 from sessions import session, settings_for
 from transcripts import catalogue
 
@@ -70,7 +70,9 @@ def test_options_of_a_page_are_those_of_its_command(command: str) -> None:
 
 
 def test_options_of_all_pages_exist() -> None:
-    known = FOREIGN | {"--version"}.union(*map(options_of, commands()))
+    benchmarks = "".join(map(text_of, (CHECKOUT / "benchmarks").glob("*.py")))
+    known = FOREIGN | {"--version", *re.findall(r'add_argument\("(--[a-z-]+)"', benchmarks)}
+    known = known.union(*map(options_of, commands()))
     for page in PAGES:
         assert set(_OPTION.findall(text_of(page))) <= known, page
 
@@ -90,9 +92,7 @@ def test_every_finding_and_check_is_listed() -> None:
 
 
 def test_exit_codes() -> None:
-    readme = next(block for block in blocks(README) if block.lines[0] == "| code | meaning |")
-    for table in (only("exits"), readme):
-        assert [int(row[0]) for row in table.cells()] == [code.value for code in ExitCode]
+    assert [int(row[0]) for row in only("exits").cells()] == [code.value for code in ExitCode]
 
 
 def test_error_codes() -> None:
@@ -163,13 +163,17 @@ def test_targets_of_make() -> None:
 
 def test_lines_for_a_shell() -> None:
     """Those that no other test runs are known: make, llamactl with its options, and a few more."""
-    known = ("make ", "python3 -m venv ", "~/llamactl/bin/", ".venv/bin/python ", "export LLAMACTL_")
+    known = (
+        *("make ", "python3 -m venv ", "~/llamactl/bin/", ".venv/bin/python ", "export LLAMACTL_"),
+        *("uv tool install ", "pipx install "),
+    )
     for page in PAGES:
         for block in blocks(page):
             for line in block.lines if block.language == "sh" else ():
                 command = re.match(r"llamactl (\w+)", line)
                 if command:
-                    assert set(_OPTION.findall(line)) <= options_of(command[1]), block.where
+                    typed = line.partition("#")[0]
+                    assert set(_OPTION.findall(typed)) <= options_of(command[1]), block.where
                 else:
                     assert line.startswith(known), block.where
             for script in re.findall(r"scripts/\w+\.\w+", block.text):
