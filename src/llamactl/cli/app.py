@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from llamactl import __version__
+from llamactl.cli.help import OF_THE_PROGRAM, WIDEST, ProgramHelp, write_start
 from llamactl.model import (
     ErrorCode,
     ExitCode,
@@ -16,9 +17,11 @@ from llamactl.render.console import Streams
 
 app = typer.Typer(
     name="llamactl",
-    help="Adds root_job_id to a job log in Postgres, backfills it exactly, and proves it.",
-    epilog="Options stand after the command: llamactl COMMAND --help. `llamactl demo` needs no database.",
-    add_completion=False,
+    cls=ProgramHelp,
+    help="Adds root_job_id to a job log in Postgres, fills it exactly, and verifies the result.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST},
+    options_metavar="",
+    subcommand_metavar="COMMAND [OPTIONS]",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -27,7 +30,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def start(
     ctx: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Show the version, and exit.")] = False,
+    version: Annotated[bool, typer.Option("-V", "--version", help="Show the version and exit.")] = False,
 ) -> None:
     streams = ctx.find_object(Streams)
     assert streams is not None
@@ -35,5 +38,7 @@ def start(
         streams.data([f"llamactl {__version__}\n"])
         raise typer.Exit(ExitCode.OK)
     if ctx.invoked_subcommand is None:
-        streams.diagnose(ctx.get_help() + "\n\n")
-        raise LlamactlError(ErrorCode.USAGE, "No command was given", "llamactl --help lists them")
+        formatter = ctx.make_formatter()
+        write_start(formatter, OF_THE_PROGRAM)
+        streams.diagnose(formatter.getvalue() + "\n")
+        raise LlamactlError(ErrorCode.USAGE, "No command was given")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from llamactl import __version__, render
+from llamactl.cli.help import CommandHelp
 from llamactl.cli.options import output_options
 from llamactl.db.signals import INTERRUPTS
 from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
@@ -222,8 +223,14 @@ def moment(flag: str, text: str | None) -> datetime | None:
         raise LlamactlError(ErrorCode.USAGE, message, hint) from exc
 
 
-def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb], Verb]:
-    """Registers a function as a command, which takes `options` and those of all verbs besides its own."""
+def verb(
+    app: typer.Typer, options: Options, formats: object, *, panel: str, examples: Sequence[str]
+) -> Callable[[Verb], Verb]:
+    """Registers a function as a command, which takes `options` and those of all verbs besides its own.
+
+    Its docstring is its help: a summary, an empty line, the rest. `panel` and `examples`: where the help
+    lists it, and how it is used.
+    """
 
     def register(run: Verb) -> Verb:
         context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
@@ -244,7 +251,15 @@ def verb(app: typer.Typer, options: Options, formats: object) -> Callable[[Verb]
             return run(call, **given)
 
         command.__dict__["__signature__"] = inspect.Signature([context, *own, *shared, format_, *output])
-        app.command(name=run.__name__, help=run.__doc__)(command)
+        listed = app.command(
+            name=run.__name__,
+            cls=CommandHelp,
+            options_metavar="[OPTIONS]",
+            help=run.__doc__,
+            epilog="\n".join(examples),
+            rich_help_panel=panel,
+        )
+        listed(command)
         return run
 
     return register

@@ -11,8 +11,10 @@ from llamactl.cli.app import app
 __all__ = ["app"]
 
 ORDER = (
-    *("preflight", "migrate", "verify", "repair", "guard", "undo"),
-    *("status", "stats", "tree", "timeline", "sql", "explain", "demo"),
+    *("preflight", "migrate", "verify", "repair", "undo"),
+    *("tree", "timeline"),
+    *("guard", "status", "stats"),
+    *("explain", "sql", "demo"),
 )
 """As `--help` lists them: each module registers its command."""
 

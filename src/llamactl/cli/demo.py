@@ -9,6 +9,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import MORE
 from llamactl.cli.options import Plain, no_options
 from llamactl.model import (
     ExitCode,
@@ -16,15 +17,27 @@ from llamactl.model import (
 )
 
 
-@verb(app, no_options, Plain)
+@verb(
+    app,
+    no_options,
+    Plain,
+    panel=MORE,
+    examples=(
+        "llamactl demo",
+        "llamactl demo --faults --keep",
+    ),
+)
 def demo(
     call: Call,
     faults: Annotated[
-        bool, typer.Option("--faults", help="Rows with every fault of real logs besides.")
+        bool, typer.Option("--faults", help="Add rows with every fault found in real logs.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the server running until Ctrl-C.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the server running until Ctrl-C.")] = False,
 ) -> ExitCode:
-    """Show it all on a private Postgres. Needs no database; prints each command as one would type it."""
+    """Show the whole migration on a private Postgres server.
+
+    Needs no database. Prints each command as you would type it.
+    """
     from llamactl.demo import run_demo
 
     as_json = call.format is OutputFormat.JSON

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import KEEP
 from llamactl.cli.options import (
     Plain,
     Retries,
@@ -20,14 +21,26 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=KEEP,
+    examples=(
+        "llamactl guard status",
+        "llamactl guard install",
+    ),
+)
 def guard(
     call: Call,
-    action: Annotated[GuardAction, typer.Argument(help="What to do.")],
+    action: Annotated[GuardAction, typer.Argument(metavar="ACTION", help="install, remove or status.")],
     yes: Yes = False,
     retries: Retries = 5,
 ) -> ExitCode:
-    """Have the database give new rows their root. A trigger, which refuses self-parents too."""
+    """Manage the trigger that gives new rows their root.
+
+    The guard also refuses new rows whose job is its own parent.
+    """
     from llamactl.guard import run as guard
 
     confirm = call.confirmation(needed=not yes and action is not GuardAction.STATUS)

@@ -10,12 +10,15 @@ from itertools import pairwise
 import typer
 
 from llamactl.cli.commands import app
+from llamactl.cli.usage import usage_error
 from llamactl.db.signals import INTERRUPTS
 from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat
 from llamactl.render import failure, safe
 from llamactl.render.console import Streams
 
 COMMANDS = [command.name for command in app.registered_commands]
+COMPLETING = "_LLAMACTL_COMPLETE"
+"""The variable with which a shell asks for a completion."""
 CHANGING = ("migrate", "undo", "repair", "guard")
 """The commands whose errors say what was changed: the others only read."""
 
@@ -46,13 +49,12 @@ def _run(words: list[str], streams: Streams) -> int:
     except LlamactlError:
         raise
     except typer.TyperException as exc:
-        # An argument out of place may be a URL.
-        message = safe.without_passwords(exc.format_message())
-        raise LlamactlError(ErrorCode.USAGE, message, f"{_called(words)} --help tells more") from exc
+        raise usage_error(exc, " ".join(filter(None, ["llamactl", _command(words)]))) from exc
     except typer.Abort as exc:
         raise _interrupted(None, streams) from exc
-    except SystemExit:
-        return ExitCode.OK  # Typer's, where nobody reads the help that it prints
+    except SystemExit as exc:
+        # Typer's: fish reads the code of a completion; else it means that nobody reads the help.
+        return exc.code if COMPLETING in os.environ and isinstance(exc.code, int) else ExitCode.OK
     except Exception as exc:  # the one place for what nobody expected
         if any(isinstance(one, KeyboardInterrupt) for one in _behind(exc)):
             raise _interrupted(exc, streams) from exc
@@ -113,10 +115,6 @@ def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> i
 
 def _command(words: Sequence[str]) -> str | None:
     return words[0] if words and words[0] in COMMANDS else None
-
-
-def _called(words: Sequence[str]) -> str:
-    return " ".join(filter(None, ["llamactl", _command(words)]))
 
 
 def _format(words: Sequence[str]) -> OutputFormat:

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
+from llamactl.cli.help import MIGRATE
 from llamactl.cli.options import (
     CheckOption,
     DryRun,
@@ -30,7 +31,17 @@ if TYPE_CHECKING:
     from llamactl.online.run import OnlineOptions
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=MIGRATE,
+    examples=(
+        "llamactl migrate --dry-run",
+        "llamactl migrate --expect-filled 1567 --expect-orphans 2485",
+        "llamactl migrate --online",
+    ),
+)
 def migrate(
     call: Call,
     dry_run: DryRun = False,
@@ -40,17 +51,19 @@ def migrate(
     expect_filled: ExpectFilled = None,
     expect_orphans: ExpectOrphans = None,
     online: Annotated[
-        bool, typer.Option("--online", help="In batches, while the application reads and writes.")
+        bool, typer.Option("--online", help="Work in batches; the application keeps running.")
     ] = False,
     guard: Annotated[
         bool | None,
-        typer.Option(
-            "--guard/--no-guard", help="With --online: the guard stays afterwards (the default), or goes."
-        ),
+        typer.Option("--guard/--no-guard", help="With --online: keep the guard (default: yes)."),
     ] = None,
     grace: GraceOfRepair = None,
 ) -> ExitCode:
-    """Add the root column and fill it. One transaction, all or nothing; --online: beside the application."""
+    """Add the root column and fill it.
+
+    In one transaction, all or nothing, which blocks the table until it ends. With --online in batches, while
+    the application reads and writes.
+    """
     if online:
         from llamactl.online.run import OnlineOptions
 

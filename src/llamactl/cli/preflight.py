@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import MIGRATE
 from llamactl.cli.options import (
     FailOnOption,
     Reporting,
@@ -15,9 +16,23 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Reporting)
+@verb(
+    app,
+    table_options,
+    Reporting,
+    panel=MIGRATE,
+    examples=(
+        "llamactl preflight",
+        "llamactl preflight --dsn postgresql://app@db.example.com/app",
+        "llamactl preflight --fail-on warning --format github",
+    ),
+)
 def preflight(call: Call, fail_on: FailOnOption = FailOn.ERROR) -> ExitCode:
-    """Tell what stands in the way. Reads only: rights, locks, disk, cycles, and what the rows come to."""
+    """Check what would prevent or slow down the migration.
+
+    Reads only. Reports missing privileges, locks of other sessions, disk space, triggers, cycles, and how
+    many rows would get a root.
+    """
     from llamactl.checks.preflight import run_preflight
 
     with call.session() as (session, settings):

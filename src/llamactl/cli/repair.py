@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
+from llamactl.cli.help import MIGRATE
 from llamactl.cli.options import (
     DryRun,
     GraceOfRepair,
@@ -21,18 +22,30 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=MIGRATE,
+    examples=(
+        "llamactl repair --dry-run",
+        "llamactl repair --overwrite --yes",
+    ),
+)
 def repair(
     call: Call,
     dry_run: DryRun = False,
     yes: Yes = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Also correct roots that are not the computed ones.")
+        bool, typer.Option("--overwrite", help="Also correct roots that differ from the computed ones.")
     ] = False,
     grace: GraceOfRepair = None,
     retries: Retries = 5,
 ) -> ExitCode:
-    """Fill the roots that are missing. In batches, while the application reads and writes."""
+    """Fill missing roots.
+
+    In batches, while the application reads and writes.
+    """
     from llamactl.online.repair import RepairOptions, repair_roots
 
     confirm = call.confirmation(needed=not (yes or dry_run))

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
+from llamactl.cli.help import KEEP
 from llamactl.cli.options import (
     Plain,
     table_options,
@@ -17,14 +18,26 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=KEEP,
+    examples=(
+        "llamactl stats",
+        "llamactl stats --since 7h --format json",
+    ),
+)
 def stats(
     call: Call,
     since: Annotated[
-        str, typer.Option(metavar="DURATION", help="How far back depth and missing roots are watched.")
+        str, typer.Option(metavar="DURATION", help="Period in which depth and missing roots are measured.")
     ] = "24h",
 ) -> ExitCode:
-    """Watch depth, size, timeline queries and missing roots. Reads only; exits with 1 past a threshold."""
+    """Measure depth, table size, query time and missing roots.
+
+    Reads only. Exits with 1 if a value exceeds its threshold.
+    """
     from llamactl.monitor.stats import read_stats
 
     since_ms = milliseconds("--since", since)

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import KEEP
 from llamactl.cli.options import (
     Plain,
     table_options,
@@ -20,12 +21,24 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=KEEP,
+    examples=(
+        "llamactl status",
+        "llamactl status --watch",
+    ),
+)
 def status(
     call: Call,
-    watch: Annotated[bool, typer.Option("--watch", help="Show it again each second, until it ends.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh every second until the run ends.")] = False,
 ) -> ExitCode:
-    """Show how far an online run has come. Step, rows, rate, what it waits for, who blocks it."""
+    """Show the progress of a migration or repair.
+
+    Step, rows, rate, and the sessions that block it.
+    """
     from llamactl.monitor.status import read_status, watch_status
 
     if watch and call.format is OutputFormat.JSON:

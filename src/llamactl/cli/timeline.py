@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, moment, verb
+from llamactl.cli.help import SEE
 from llamactl.cli.options import (
     After,
     AlbumId,
@@ -30,7 +31,16 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Pictured)
+@verb(
+    app,
+    table_options,
+    Pictured,
+    panel=SEE,
+    examples=(
+        "llamactl timeline --album 42 --since 2025-06-01",
+        "llamactl timeline --root JOB --format json",
+    ),
+)
 def timeline(
     call: Call,
     root: RootId = None,
@@ -45,7 +55,10 @@ def timeline(
     after: After = None,
     output: Output = None,
 ) -> ExitCode:
-    """Show what happened, in order. To an album, an artist or a track; or all of one root."""
+    """Show what happened to an album, an artist or a track, in order.
+
+    Or, with --root, everything that happened under one root job.
+    """
     from llamactl.timeline import read_timeline
     from llamactl.timeline.filters import Filters
     from llamactl.tree.whole_rows import Details

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import SEE
 from llamactl.cli.options import (
     Output,
     Pictured,
@@ -21,24 +22,37 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Pictured)
+@verb(
+    app,
+    table_options,
+    Pictured,
+    panel=SEE,
+    examples=(
+        "llamactl tree JOB",
+        "llamactl tree JOB --only failed",
+        "llamactl tree JOB --format html -o tree.html",
+    ),
+)
 def tree(
     call: Call,
-    job: Annotated[str, typer.Argument(help="Any job id; after -- where it starts with a dash.")],
-    subtree: Annotated[bool, typer.Option("--subtree", help="Only what is below the job.")] = False,
-    depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Only so many levels.")] = None,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="Any job's id; put -- before an id like -x.")],
+    subtree: Annotated[bool, typer.Option("--subtree", help="Only the job and the jobs below it.")] = False,
+    depth: Annotated[int | None, typer.Option(min=0, metavar="N", help="Show N levels.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Most siblings of one kind, and most kinds.")
+        int | None, typer.Option(min=1, metavar="N", help="At most N siblings of a kind, and N kinds.")
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="failed|KIND", help="Failed jobs, or those of a kind, and those above."),
+        typer.Option(metavar="failed|KIND", help="Failed jobs, or a kind, and the jobs above them."),
     ] = None,
     up: Annotated[bool, typer.Option("--up", help="Only the chain from the root to the job.")] = False,
     ascii_: Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")] = False,
     output: Output = None,
 ) -> ExitCode:
-    """Show a job's tree. Of its root, with the job marked; before the migration too."""
+    """Show the tree of a job.
+
+    The whole tree of its root, with the job marked. Works before the migration too.
+    """
     from llamactl.tree import read_tree
     from llamactl.tree.cuts import View
     from llamactl.tree.whole_rows import Details

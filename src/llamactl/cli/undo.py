@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, verb
+from llamactl.cli.help import MIGRATE
 from llamactl.cli.options import (
     DryRun,
     Plain,
@@ -16,9 +17,21 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Plain)
+@verb(
+    app,
+    table_options,
+    Plain,
+    panel=MIGRATE,
+    examples=(
+        "llamactl undo --dry-run",
+        "llamactl undo --yes",
+    ),
+)
 def undo(call: Call, dry_run: DryRun = False, yes: Yes = False, retries: Retries = 5) -> ExitCode:
-    """Take off what llamactl made. One transaction, all or nothing; the parents that it cleared come back."""
+    """Remove what llamactl added to the table.
+
+    In one transaction, all or nothing. Restores the parents that the migration cleared.
+    """
     from llamactl.undo.run import undo_migration
 
     confirm = call.confirmation(needed=not (yes or dry_run))

@@ -8,6 +8,7 @@ import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
+from llamactl.cli.help import MIGRATE
 from llamactl.cli.options import (
     FailOnOption,
     Reporting,
@@ -19,15 +20,27 @@ from llamactl.model import (
 )
 
 
-@verb(app, table_options, Reporting)
+@verb(
+    app,
+    table_options,
+    Reporting,
+    panel=MIGRATE,
+    examples=(
+        "llamactl verify",
+        "llamactl verify --format junit > llamactl.xml",
+    ),
+)
 def verify(
     call: Call,
     grace: Annotated[
-        str, typer.Option(metavar="DURATION", help="Rows younger than this may still lack their root.")
+        str, typer.Option(metavar="DURATION", help="Rows younger than this may have no root yet.")
     ] = "10m",
     fail_on: FailOnOption = FailOn.ERROR,
 ) -> ExitCode:
-    """Prove that the roots are right. Every row is computed again and compared; 1 where one differs."""
+    """Check that every stored root is the computed one.
+
+    Computes the root of every row again and compares. Exits with 1 if one differs.
+    """
     from llamactl.checks.verify import verify_lineage
 
     grace_ms = milliseconds("--grace", grace)

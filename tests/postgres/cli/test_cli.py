@@ -40,10 +40,7 @@ OPTIONS = {
     },
     "verify": {*TABLE, *OUTPUT, "--grace", "--fail-on"},
     "repair": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--overwrite", "--grace", "--retries"},
-    "guard": {*TABLE, *OUTPUT, "--yes", "--retries"},
     "undo": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries"},
-    "status": {*TABLE, *OUTPUT, "--watch"},
-    "stats": {*TABLE, *OUTPUT, "--since"},
     "tree": {
         *(*TABLE, *OUTPUT, "--subtree", "--up", "--only", "--depth", "--limit", "--ascii", "--output", "-o"),
     },
@@ -51,8 +48,11 @@ OPTIONS = {
         *(*TABLE, *OUTPUT, "--root", "--album", "--artist", "--track", "--no-orphans", "--category"),
         *("--since", "--until", "--limit", "--after", "--output", "-o"),
     },
-    "sql": {*TABLE, *OUTPUT},
+    "guard": {*TABLE, *OUTPUT, "--yes", "--retries"},
+    "status": {*TABLE, *OUTPUT, "--watch"},
+    "stats": {*TABLE, *OUTPUT, "--since"},
     "explain": OUTPUT,
+    "sql": {*TABLE, *OUTPUT},
     "demo": {*OUTPUT, "--faults", "--keep"},
 }
 CHAIN = [("root", None), ("child", "root"), ("grandchild", "child"), (None, None)]
@@ -129,20 +129,6 @@ def test_these_options_and_no_others(name: str) -> None:
     options = [parameter for parameter in commands()[name].params if parameter.param_type_name == "option"]
     found = {word for option in options for word in (*option.opts, *option.secondary_opts)}
     assert found - {"--help"} == OPTIONS[name]
-
-
-@pytest.mark.parametrize("name", OPTIONS)
-def test_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([name, "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith(f"Usage: llamactl {name} [OPTIONS]")
-    assert max(map(len, shown.splitlines())) <= 80
-
-
-def test_help_of_all(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    shown = capsys.readouterr().out
-    assert "..." not in shown.replace("[ARGS]...", "")  # no description is cut
 
 
 def test_help_waits_for_nothing_heavy(cli_env: dict[str, str]) -> None:

@@ -38,6 +38,7 @@ from transcripts import catalogue
 DOCS = CHECKOUT / "docs"
 FOREIGN = {"--applied", "--strict"}
 """Prisma's, and mypy's."""
+PROGRAM = ("--version", "--install-completion", "--show-completion")
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*[a-z]|-[ov])\b")
 
 
@@ -71,7 +72,7 @@ def test_options_of_a_page_are_those_of_its_command(command: str) -> None:
 
 def test_options_of_all_pages_exist() -> None:
     benchmarks = "".join(map(text_of, (CHECKOUT / "benchmarks").glob("*.py")))
-    known = FOREIGN | {"--version", *re.findall(r'add_argument\("(--[a-z-]+)"', benchmarks)}
+    known = FOREIGN | {*PROGRAM, *re.findall(r'add_argument\("(--[a-z-]+)"', benchmarks)}
     known = known.union(*map(options_of, commands()))
     for page in PAGES:
         assert set(_OPTION.findall(text_of(page))) <= known, page
