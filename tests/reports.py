@@ -154,11 +154,18 @@ def _checks(
     def check(kind: FindingKind) -> Check:
         if kind.id in (skipped or {}):
             reason = (skipped or {})[kind.id]
-            return Check(kind.id, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
+            return Check(kind.id, kind.slug, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
         if kind.id not in failed:
-            return Check(kind.id, kind.title, CheckStatus.PASSED, severity=kind.severity)
+            return Check(kind.id, kind.slug, kind.title, CheckStatus.PASSED, severity=kind.severity)
         return Check(
-            kind.id, kind.title, CheckStatus.FAILED, None, *failed[kind.id], kind.severity, kind.hint
+            kind.id,
+            kind.slug,
+            kind.title,
+            CheckStatus.FAILED,
+            None,
+            *failed[kind.id],
+            kind.severity,
+            kind.hint,
         )
 
     return tuple(check(kind) for kind in FINDINGS.values() if kind.id.startswith("V"))
@@ -201,7 +208,7 @@ def many_findings() -> tuple[Finding, ...]:
     """Three of each severity and then some, in no order."""
     kinds = [FINDINGS[f"LL{number}"] for number in (*range(101, 108), *range(201, 205))]
     kinds += [FINDINGS[f"LL00{number}"] for number in (1, 2, 3)]
-    return tuple(Finding(kind.id, kind.severity, kind.title, 1, (), "") for kind in kinds)
+    return tuple(Finding(kind.id, kind.slug, kind.severity, kind.title, 1, (), "") for kind in kinds)
 
 
 def severities(findings: Iterable[Finding]) -> list[Severity]:

@@ -232,4 +232,8 @@ def insert_examples(connection: psycopg.Connection[object]) -> None:
 def catalogue(prefix: str) -> list[str]:
     """The table of the findings or checks whose ids begin so."""
     kinds = [kind for kind in FINDINGS.values() if kind.id.startswith(prefix)]
-    return ["| id | title |", "|---|---|", *(f"| {kind.id} | {kind.title} |" for kind in kinds)]
+    return [
+        "| id | slug | title |",
+        "|---|---|---|",
+        *(f"| {kind.id} | `{kind.slug}` | {kind.title} |" for kind in kinds),
+    ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llamactl.checks.blockers import TableFacts
 from llamactl.checks.subscribers import publications, subscriber_ddl
 from llamactl.db.session import Session
-from llamactl.findings.kinds import make_finding
+from llamactl.findings.kinds import make_finding, make_skipped
 from llamactl.model import Counts, ErrorCode, Finding, LlamactlError, Relation, Skipped
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names
@@ -155,7 +155,7 @@ def _in_the_way(holder: LockHolder) -> bool:
 def unowned_space_findings(session: Session, around: TableFacts) -> tuple[list[Finding], list[Skipped]]:
     """Returns the space that no relation owns. It cannot be told on a standby, nor while files are made."""
     if around.rights.standby:
-        return [], [Skipped("LL116", "a standby does not tell it")]
+        return [], [make_skipped("LL116", "a standby does not tell it")]
     try:
         with session.snapshot():
             session.read_only()
@@ -163,9 +163,9 @@ def unowned_space_findings(session: Session, around: TableFacts) -> tuple[list[F
     except LlamactlError as exc:
         if exc.code is not ErrorCode.LOCK:
             raise
-        return [], [Skipped("LL116", "a relation of the database is locked")]
+        return [], [make_skipped("LL116", "a relation of the database is locked")]
     if unowned is None:
-        return [], [Skipped("LL116", "files are being made just now")]
+        return [], [make_skipped("LL116", "files are being made just now")]
     if unowned < UNOWNED_BYTES:
         return [], []
     return [make_finding("LL116", 1, [], size=size(unowned))], []

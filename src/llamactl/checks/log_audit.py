@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from llamactl.findings.kinds import make_finding
+from llamactl.findings.kinds import make_finding, make_skipped
 from llamactl.model import Counts, Finding, Relation, Skipped
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
@@ -55,15 +55,15 @@ def audit_log(table: Table, counts: Counts, missing: int) -> Iterator[Finding | 
     by = counts.orphans_by
     yield from _unrooted(table, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling))
     if reason := _lacking(table.relation, ["metadata"], _ENTITY):
-        yield Skipped("LL124", reason)
+        yield make_skipped("LL124", reason)
     elif table.relation.columns["metadata"].bare_type != "jsonb":
-        yield Skipped("LL124", "metadata is not jsonb")
+        yield make_skipped("LL124", "metadata is not jsonb")
     else:
         summaries = table.row("preflight/summaries", Summaries, sample=table.settings.sample)
         if summaries.rows:
             yield make_finding("LL124", summaries.rows, summaries.sample)
     if reason := _lacking(table.relation, ["category", "entity_id"], ["entity_type"]):
-        yield Skipped("LL125", reason)
+        yield make_skipped("LL125", reason)
     else:
         twice = table.row("preflight/created_twice", CreatedTwice, sample=table.settings.sample)
         if twice.entities:
@@ -86,11 +86,11 @@ def _unrooted(table: Table, *, any_rows: bool) -> Iterator[Finding | Skipped]:
     if table.relation.root is None:
         return  # nothing was written since the migration
     if reason := _lacking(table.relation, ["created_at"], ()):
-        yield Skipped("LL123", reason)
+        yield make_skipped("LL123", reason)
         return
     since = _migrated_since(table)
     if since is None:
-        yield Skipped("LL123", "no comment of the root column tells the day of the migration")
+        yield make_skipped("LL123", "no comment of the root column tells the day of the migration")
         return
     if not any_rows:
         return

@@ -26,7 +26,7 @@ from llamactl.checks.road_blockers import batch_blockers, guard_blockers, name_b
 from llamactl.checks.row_blockers import find_row_blockers
 from llamactl.config.settings import Settings
 from llamactl.db.session import Session
-from llamactl.findings.kinds import make_finding
+from llamactl.findings.kinds import make_finding, make_skipped
 from llamactl.lineage.needs import read_needs
 from llamactl.lineage.resolve import (
     Shown,
@@ -139,7 +139,7 @@ def _of_rights(table: Table, around: TableFacts) -> Iterator[Finding]:
 
 
 def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, ...]:
-    rows = read.skipped if read else [Skipped(id_, "the rows were not read") for id_ in _OF_THE_ROWS]
+    rows = read.skipped if read else [make_skipped(id_, "the rows were not read") for id_ in _OF_THE_ROWS]
     return tuple(sorted((*unlooked, *rows), key=lambda one: one.id))
 
 
@@ -184,7 +184,9 @@ def _read(table: Table, around: TableFacts) -> Read:
         found.append(make_finding("LL206", unlogged))
     skipped = [one for one in audited if isinstance(one, Skipped)]
     if around.rights.beyond_owner:
-        skipped += [Skipped(id_, "a superuser would run the owner's functions") for id_ in ("LL020", "LL023")]
+        skipped += [
+            make_skipped(id_, "a superuser would run the owner's functions") for id_ in ("LL020", "LL023")
+        ]
     return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
 
 

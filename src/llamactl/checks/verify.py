@@ -106,7 +106,7 @@ def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note:
 
 _MIGRATED = {"V02", "V08", "V09", "V10", "V11"}
 """What an online migration that goes on completes."""
-_CHECKS = [id_ for id_ in FINDINGS if id_.startswith("V")]
+_CHECKS = [kind.id for kind in FINDINGS.values() if kind.is_check]
 _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
 _JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
 
@@ -122,6 +122,7 @@ def _check(id_: str, violations: int, sample: Sequence[str]) -> Check:
     status = CheckStatus.FAILED if violations else CheckStatus.PASSED
     return Check(
         id_,
+        kind.slug,
         kind.title,
         status,
         violations=violations,
@@ -137,7 +138,7 @@ def _resumed(check: Check) -> Check:
 
 def _skipped(id_: str, reason: str) -> Check:
     kind = FINDINGS[id_]
-    return Check(id_, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
+    return Check(id_, kind.slug, kind.title, CheckStatus.SKIPPED, reason, severity=kind.severity)
 
 
 def _rows_check(id_: str, found: FaultyRows | None) -> Check:

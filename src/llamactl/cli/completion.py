@@ -11,9 +11,7 @@ def complete_column(incomplete: str) -> list[str]:
 
 
 def complete_finding(incomplete: str) -> list[tuple[str, str]]:
-    """Returns the ids of findings and checks with their titles, in the case that was begun with."""
-    from llamactl.findings.kinds import FINDINGS
+    """Returns the ids and slugs of findings and checks with their titles."""
+    from llamactl.findings.kinds import complete_name
 
-    lower = incomplete[:1].islower()
-    listed = [(id_.lower() if lower else id_, kind.title) for id_, kind in FINDINGS.items()]
-    return [(id_, title) for id_, title in listed if id_.startswith(incomplete)]
+    return complete_name(incomplete)

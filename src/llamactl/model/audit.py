@@ -18,6 +18,8 @@ class Finding:
 
     id: str
     """Stable: LL001 ..."""
+    slug: str
+    """The id in words: `ambiguous-parents`."""
     severity: Severity
     title: str
     count: int
@@ -30,6 +32,7 @@ class Skipped:
     """A finding that preflight did not look for."""
 
     id: str
+    slug: str
     reason: str
 
 
@@ -74,6 +77,8 @@ class Check:
 
     id: str
     """Stable: V01 ..."""
+    slug: str
+    """The id in words: `missing-root`."""
     title: str
     status: CheckStatus
     reason: str | None = None

@@ -25,12 +25,12 @@ from llamactl.model import (
 )
 
 if TYPE_CHECKING:
-    from llamactl.findings.kinds import FindingKind
+    from llamactl.findings.kinds import Catalogue, FindingKind
     from llamactl.render.console import Screen
 
 Report: TypeAlias = (
     "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | Timeline"
-    " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | str"
+    " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | Catalogue | str"
 )
 """What the verbs return; a string is the `sql` verb's script."""
 

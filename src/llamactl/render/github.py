@@ -43,7 +43,9 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
             [
                 *(_check(check) for check in failed),
                 *(
-                    Annotation(Severity.INFO, f"{check.id} skipped: {check.title}", check.reason or "")
+                    Annotation(
+                        Severity.INFO, f"{check.id} {check.slug} skipped: {check.title}", check.reason or ""
+                    )
                     for check in skipped
                 ),
             ]
@@ -61,7 +63,7 @@ def error(problem: LlamactlError, command: str | None) -> str:
 
 def _finding(finding: Finding) -> Annotation:
     message = joined(f"{finding.count:,}", sampled(finding.sample, finding.count), finding.hint)
-    return Annotation(finding.severity, f"{finding.id} {finding.title}", message)
+    return Annotation(finding.severity, f"{finding.id} {finding.slug}: {finding.title}", message)
 
 
 def _check(check: Check) -> Annotation:
@@ -70,7 +72,7 @@ def _check(check: Check) -> Annotation:
         sampled(check.sample, check.violations),
         check.hint,
     )
-    return Annotation(check.severity, f"{check.id} FAILED: {check.title}", message)
+    return Annotation(check.severity, f"{check.id} {check.slug} FAILED: {check.title}", message)
 
 
 def _cut(annotations: Sequence[Annotation]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any
 
-from llamactl.findings.kinds import FindingKind
+from llamactl.findings.kinds import Catalogue, FindingKind
 from llamactl.model import (
     SCHEMA_VERSION,
     Check,
@@ -68,16 +68,22 @@ def _body(report: object) -> dict[str, Any]:
         case GuardReport() | StatusReport() | DemoReport():
             return _fields(report)
         case FindingKind():
-            return {k: v for k, v in _fields(report).items() if k != "hint"}
+            return _kind(report)
+        case Catalogue():
+            return {"findings": [_kind(kind) for kind in report.kinds]}
         case str():
             return {"sql": report}
         case _:
             raise TypeError(f"no JSON for {type(report).__name__}")
 
 
+def _kind(kind: FindingKind) -> dict[str, Any]:
+    return {name: value for name, value in _fields(kind).items() if name != "hint"}
+
+
 def _check(check: Check) -> dict[str, Any]:
     fields = {name: value for name, value in _fields(check).items() if name != "severity"}
-    head = {name: fields.pop(name) for name in ("id", "title", "status")}
+    head = {name: fields.pop(name) for name in ("id", "slug", "title", "status")}
     return {**head, "ok": check.ok, **fields}
 
 

@@ -41,8 +41,8 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
     else:
         known = {one.id: _skipped(FINDINGS[one.id], one.reason) for one in report.skipped}
         known |= {finding.id: _finding(finding) for finding in report.findings}
-        kinds = [kind for kind in FINDINGS.values() if kind.id.startswith("LL")]
-        yield _document("preflight", [known.get(kind.id, Case(f"{kind.id} {kind.title}")) for kind in kinds])
+        kinds = [kind for kind in FINDINGS.values() if not kind.is_check]
+        yield _document("preflight", [known.get(kind.id, Case(_name(kind))) for kind in kinds])
 
 
 def error(problem: LlamactlError, command: str | None) -> str:
@@ -51,8 +51,12 @@ def error(problem: LlamactlError, command: str | None) -> str:
     return _document(command or "llamactl", [case])
 
 
+def _name(one: Check | Finding | FindingKind) -> str:
+    return f"{one.id} {one.slug}: {one.title}"
+
+
 def _check(check: Check) -> Case:
-    name = f"{check.id} {check.title}"
+    name = _name(check)
     match check.status:
         case CheckStatus.PASSED:
             return Case(name)
@@ -63,11 +67,11 @@ def _check(check: Check) -> Case:
 
 
 def _skipped(kind: FindingKind, reason: str) -> Case:
-    return Case(f"{kind.id} {kind.title}", "skipped", message=reason)
+    return Case(_name(kind), "skipped", message=reason)
 
 
 def _finding(finding: Finding) -> Case:
-    name = f"{finding.id} {finding.title}"
+    name = _name(finding)
     details = _lines(sampled(finding.sample, finding.count), finding.hint)
     if finding.severity is Severity.ERROR:
         return Case(name, "failure", finding.severity, f"{finding.title} ({finding.count:,})", details)

@@ -8,11 +8,14 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from llamactl.model import Severity
 from llamactl.render import safe
 from llamactl.render.console import Screen
 
 Part = str | tuple[str, str]
 """A string, or a string and its style."""
+
+SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 DETAIL = " " * 9
 """Below a finding's id."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import chain
 
-from llamactl.findings.kinds import FindingKind
+from llamactl.findings.kinds import Catalogue, FindingKind
 from llamactl.model import (
     Check,
     CheckStatus,
@@ -20,13 +20,11 @@ from llamactl.model import (
     Severity,
     VerifyReport,
 )
-from llamactl.render import steps_text
+from llamactl.render import explain_text, steps_text
 from llamactl.render.console import Screen
-from llamactl.render.page import Page, Part, apart
+from llamactl.render.page import SEVERITY_STYLES, Page, Part, apart
 from llamactl.render.words import not_logged, plural, sampled, unlooked
 from llamactl.wording import size
-
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 
 def render(report: object, screen: Screen) -> Iterator[str]:
@@ -41,7 +39,9 @@ def render(report: object, screen: Screen) -> Iterator[str]:
         case VerifyReport():
             return verification(report, screen)
         case FindingKind():
-            return explanation(report, screen)
+            return explain_text.explanation(report, screen)
+        case Catalogue():
+            return explain_text.catalogue(report, screen)
         case _:
             raise TypeError(f"no text for {type(report).__name__}")
 
@@ -78,8 +78,8 @@ def _verdict(page: Page, report: PreflightReport) -> Iterator[str]:
 
 def _finding(page: Page, finding: Finding) -> Iterator[str]:
     return page.entry(
-        [(f"{finding.severity:<7}", STYLES[finding.severity]), f"  {finding.id}  "],
-        [(finding.title, "bold"), f" ({finding.count:,})"],
+        [(f"{finding.severity:<7}", SEVERITY_STYLES[finding.severity]), "  "],
+        [f"{finding.id} {finding.slug}  ", (finding.title, "bold"), f" ({finding.count:,})"],
         [sampled(finding.sample, finding.count), finding.hint],
     )
 
@@ -211,9 +211,9 @@ def _undone(report: MigrationReport | RepairReport) -> str:
 
 def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:
     """The checks, then the counts, then the verdict."""
-    page = Page(screen)
+    page, widest = Page(screen), max((len(check.slug) for check in report.checks), default=0)
     return apart(
-        chain.from_iterable(_check(page, check) for check in report.checks),
+        chain.from_iterable(_check(page, check, widest) for check in report.checks),
         _counts(page, report.counts),
         _proved(page, report),
     )
@@ -234,30 +234,14 @@ def _proved(page: Page, report: VerifyReport) -> Iterator[str]:
         yield page.line((f"OK: {made}{rest}.", "bold green"))
 
 
-def _check(page: Page, check: Check) -> Iterator[str]:
+def _check(page: Page, check: Check, widest: int) -> Iterator[str]:
+    name = f" {check.id} {check.slug:<{widest}}  "
     if check.status is CheckStatus.PASSED:
-        return page.hanging([("ok  ", "green"), f" {check.id}  "], check.title)
+        return page.hanging([("ok  ", "green"), name], check.title)
     if check.status is CheckStatus.SKIPPED:
-        return page.hanging([("skip", "yellow"), f" {check.id}  "], f"{check.title}: {check.reason}")
+        return page.hanging([("skip", "yellow"), name], f"{check.title}: {check.reason}")
     return page.entry(
-        [("FAIL", "bold red"), f" {check.id}  "],
+        [("FAIL", "bold red"), name],
         [(check.title, "bold"), f" ({check.violations:,})"],
         [sampled(check.sample, check.violations), check.hint],
     )
-
-
-def explanation(kind: FindingKind, screen: Screen) -> Iterator[str]:
-    """An id's title and description; prose is wrapped on a terminal, code never."""
-    page = Page(screen)
-    prefix: list[Part] = [(kind.id, "bold"), "  ", (kind.severity, STYLES[kind.severity]), "  "]
-    return apart(
-        page.hanging(prefix, (kind.title, "bold")),
-        *(_paragraph(page, paragraph) for paragraph in kind.description.split("\n\n")),
-    )
-
-
-def _paragraph(page: Page, paragraph: str) -> Iterable[str]:
-    lines = paragraph.splitlines()
-    if lines[0].startswith("    "):
-        return map(page.line, lines)
-    return page.hanging([], " ".join(lines))

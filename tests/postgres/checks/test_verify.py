@@ -51,10 +51,13 @@ def test_a_check_that_migrate_leaves_out(database: str, connection: Connection, 
     assert outcome(found, "V11") == ("skipped", None, reason)
     assert [check["id"] for check in found["checks"] if check["status"] != "passed"] == ["V11"]
     text = run_here("verify", "--dsn", database).out
-    assert f"skip V11  The CHECK against self-parents is there: {reason}\n" in text
+    assert f"skip V11 no-check         The CHECK against self-parents is there: {reason}\n" in text
     assert text.endswith("OK: 10 checks, 1 skipped.\n")
     annotated = run_here("verify", "--format", "github", "--dsn", database).out
-    assert f"::notice title=V11 skipped%3A The CHECK against self-parents is there::{reason}" in annotated
+    assert (
+        f"::notice title=V11 no-check skipped%3A The CHECK against self-parents is there::{reason}"
+        in annotated
+    )
     assert "verify: 0 of 10 checks failed, 1 skipped" in annotated
     suite = ET.fromstring(run_here("verify", "--format", "junit", "--dsn", database).out)
     (case,) = suite.iterfind(".//testcase[skipped]")

@@ -192,8 +192,8 @@ WRONG_USAGE = [
     ["tree", "job", "--depth", "-1"],
     ["tree", "job", "--limit", "0"],
     ["tree", "job", "--up", "--depth", "1"],
-    ["explain"],
     ["explain", "LL999"],
+    ["explain", ""],
     ["demo", "--dsn", NOWHERE],
     ["nope"],
     ["--dsn", NOWHERE, "verify"],
@@ -409,7 +409,18 @@ def test_other_ends(
 
 def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "ll105"]) == 0
-    assert capsys.readouterr().out.startswith("LL105  warning  Cycles")
+    by_id = capsys.readouterr().out
+    assert by_id.startswith("LL105 cycle  warning\n")
+    assert main(["explain", "Cycle"]) == 0
+    assert capsys.readouterr().out == by_id
+
+
+def test_explain_without_an_id_lists_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("  ")] == list(FINDINGS)
+    assert main(["explain", "--format", "json"]) == 0
+    assert [kind["id"] for kind in json.loads(capsys.readouterr().out)["findings"]] == list(FINDINGS)
 
 
 # Streams that are closed, full, or cannot show more than ASCII -----------------------------------------

@@ -38,7 +38,7 @@ def test_what_the_database_holds_makes_no_annotation_of_its_own() -> None:
     assert NASTY_SHOWN in message
     forged = replace(FOUND.findings[0], title="a:b,c%\n::error::d", sample=("x\r\n::error title=y::z",))
     (found,) = annotations(rendered(PreflightReport((forged,), None, (), None, FOUND.table)))
-    assert found[:2] == ("error", f"{forged.id} a:b,c%\\n::error::d")
+    assert found[:2] == ("error", f"{forged.id} {forged.slug}: a:b,c%\\n::error::d")
     assert r"x\r\n::error title=y::z" in found[2]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl.findings.kinds import FINDINGS
+from llamactl.findings.kinds import FINDINGS, Catalogue
 from llamactl.model import ErrorCode, LlamactlError, LogRow, Node, OutputFormat, Tree
 from llamactl.render import failure, lines
 from llamactl.render.console import Screen
@@ -36,8 +36,8 @@ def test_preflight() -> None:
         *("skipped", "root_not_logged"),
     }
     assert found["ok"] is False
-    assert set(found["findings"][0]) == {"id", "severity", "title", "count", "sample", "hint"}
-    assert found["findings"][0]["severity"] == "error"
+    assert set(found["findings"][0]) == {"id", "slug", "severity", "title", "count", "sample", "hint"}
+    assert (found["findings"][0]["slug"], found["findings"][0]["severity"]) == ("root-column-type", "error")
     assert found["findings"][1]["sample"] == [NASTY]
     assert found["cycles"][0] == {"jobs": ["requeue-a", "requeue-b", "requeue-c"], "size": 3}
     assert set(found["counts"]) == COUNTS
@@ -65,7 +65,7 @@ def test_verify() -> None:
     report = document(BROKEN, "verify")
     assert {"ok", "checks", "counts", "waiting", "root_not_logged"} <= set(report)
     assert report["ok"] is False
-    keys = ["id", "title", "status", "ok", "reason", "violations", "sample", "hint"]
+    keys = ["id", "slug", "title", "status", "ok", "reason", "violations", "sample", "hint"]
     assert list(report["checks"][0]) == keys
     found = {check["id"]: (check["status"], check["ok"], check["reason"]) for check in report["checks"]}
     assert found["V01"] == ("passed", True, None)
@@ -102,10 +102,17 @@ def test_sql_and_explain() -> None:
         "schema_version": 2,
         "command": "explain",
         "id": "V02",
+        "slug": "missing-root",
         "severity": "error",
         "title": kind.title,
         "description": kind.description,
     }
+
+
+def test_the_list_of_explain() -> None:
+    listed = document(Catalogue(tuple(FINDINGS.values())), "explain")["findings"]
+    assert [kind["id"] for kind in listed] == list(FINDINGS)
+    assert {tuple(kind) for kind in listed} == {("id", "slug", "severity", "title", "description")}
 
 
 @pytest.mark.parametrize("command", ["verify", None])

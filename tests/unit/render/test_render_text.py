@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from llamactl.findings.kinds import FINDINGS
+from llamactl.findings.kinds import FINDINGS, Catalogue
 from llamactl.render import text
 from llamactl.render.console import Screen
 from reports import (
@@ -41,6 +41,7 @@ REPORTS = {
     "verify_failed": BROKEN,
     "verify_not_migrated": NOT_MIGRATED,
     "explain": FINDINGS["LL105"],
+    "explain_all": Catalogue(tuple(FINDINGS.values())),
 }
 
 
@@ -109,9 +110,31 @@ def test_lists_that_are_cut_say_by_how_much() -> None:
     assert "... 40 more  --sample 42" in shown  # cycles
 
 
+def test_the_slug_stands_beside_the_id() -> None:
+    for screen in (TERMINAL, PIPE):
+        found = "".join(text.render(FOUND, screen))
+        assert all(f"  {one.id} {one.slug}  " in found for one in FOUND.findings)
+        checked = "".join(text.render(BROKEN, screen))
+        assert all(f" {one.id} {one.slug} " in checked for one in BROKEN.checks)
+
+
+def test_the_list_is_grouped_and_has_an_id_a_line() -> None:
+    shown = "".join(text.render(REPORTS["explain_all"], PIPE))
+    groups = [group.splitlines() for group in shown.split("\n\n")]
+    assert [group[0].partition(":")[0] for group in groups[:4]] == [
+        "Errors",
+        "Warnings",
+        "Info",
+        "Checks of verify",
+    ]
+    ids = [[line.split()[0] for line in group[1:]] for group in groups[:4]]
+    starts = ("LL0", "LL1", "LL2", "V")
+    assert ids == [[id_ for id_ in FINDINGS if id_.startswith(start)] for start in starts]
+
+
 def test_every_id_can_be_explained() -> None:
     for kind in FINDINGS.values():
         shown = "".join(text.render(kind, TERMINAL))
-        assert shown.startswith(f"{kind.id}  {kind.severity}  ")
+        assert shown.startswith(f"{kind.id} {kind.slug}  {kind.severity}\n{kind.title[:60]}")
         assert max(map(len, shown.splitlines())) <= 80  # the SQL too, which is never wrapped
         assert "{" not in kind.title
