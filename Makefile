@@ -2,7 +2,7 @@
 # no database. Another Python: make PYTHON=python3.13 test. More for pytest: make PYTEST_ARGS='-k lineage' test
 SHELL := /bin/sh
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL := $(BIN)/python scripts/install.py
 PYTEST := $(BIN)/python -m pytest --quiet
 # Each worker has a server of its own.
 WORKERS ?= 2
@@ -13,7 +13,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .PHONY: help demo test test-unit test-slow bench lint clean
 
 help:
-	@echo "make demo       the whole migration on a private Postgres, narrated"
+	@echo "make demo       the whole migration on a private Postgres, step by step"
 	@echo "make test       the tests (5 to 6 minutes on 2 processors)"
 	@echo "make test-unit  those that need no server (within a minute)"
 	@echo "make test-slow  the tests that run for minutes"
@@ -49,19 +49,20 @@ lint: .venv/dev.stamp
 	@$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist \
+		llamactl-demo.html
 
 .venv/venv.stamp:
-	@echo "Making .venv"
+	@echo "Creating the virtual environment .venv"
 	@sh scripts/make_venv.sh .venv
 	@touch $@
 
 .venv/demo.stamp: .venv/venv.stamp pyproject.toml
-	@echo "Installing llamactl and a Postgres for the demo into .venv"
-	@$(PIP) install --editable '.[demo]'
+	@echo "Installing llamactl and a private Postgres into .venv"
+	@$(INSTALL) --editable '.[demo]'
 	@touch $@
 
 .venv/dev.stamp: .venv/venv.stamp pyproject.toml
-	@echo "Installing llamactl, a Postgres and the development tools into .venv"
-	@$(PIP) install --editable '.[demo,dev]'
+	@echo "Installing llamactl, a private Postgres and the development tools into .venv"
+	@$(INSTALL) --editable '.[demo,dev]'
 	@touch $@ .venv/demo.stamp

@@ -179,10 +179,10 @@ class Stage:
         return conninfo
 
 
-def on_terminal(command: Sequence[str], environment: dict[str, str], folder: Path) -> str:
-    """What the command prints on a terminal of WIDTH columns; a question is answered with y."""
+def on_terminal(command: Sequence[str], environment: dict[str, str], folder: Path, width: int = WIDTH) -> str:
+    """What the command prints on a terminal of that many columns; a question is answered with y."""
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     process = subprocess.Popen(
         command, env=environment, cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True
     )

@@ -43,6 +43,6 @@ def demo(
     as_json = call.format is OutputFormat.JSON
     if call.no_color:
         os.environ["NO_COLOR"] = "1"  # the commands are processes of their own
-    report = run_demo(faults=faults, keep=keep, capture=as_json, note=call.note)
+    report = run_demo(faults=faults, keep=keep, capture=as_json, whole=call.verbose, note=call.note)
     call.show(report)
     return ExitCode(report.exit_code)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,9 +19,11 @@ import psycopg
 import pytest
 
 from libpq_variables import hostile
+from llamactl.demo import REPORT
 from llamactl.postgres.server import PrivatePostgres
 from owners import alive, processes_in
 from pages import CHECKOUT
+from transcripts import on_terminal
 
 COMMANDS = ["preflight", "migrate", "migrate", "verify", "tree"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -66,9 +70,10 @@ def succeeded(done: subprocess.CompletedProcess[str]) -> None:
 
 
 def test_another_servers_address(run_cli: Run, untouched: PrivatePostgres) -> None:
-    done = run_cli("demo", env=aimed_at(untouched))
+    done = run_cli("demo", "-v", env=aimed_at(untouched))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("$ llamactl ") == len(COMMANDS)
+    assert done.stdout.count("$ llamactl ") == len(COMMANDS) + 1  # the last one writes the page
+    assert "V11" in done.stdout  # all of what the commands print
 
 
 def test_whatever_is_set_up_for_other_databases(
@@ -95,7 +100,46 @@ def test_whatever_is_set_up_for_other_databases(
     before = {path: path.read_bytes() for path in work.rglob("*.*") if path.is_file()}
     succeeded(run_cli("demo", "--format", "json", env=environment, cwd=work))
     assert {path: path.read_bytes() for path in before} == before
+    assert not (work / REPORT).exists()
     assert list(tmp.iterdir()) == []
+
+
+INSTALLING = 8
+"""Lines that `make demo` prints before the demo: 2 of the Makefile's, those of scripts/install.py in 80 s."""
+
+
+@pytest.mark.parametrize("width", [80, pytest.param(140, marks=pytest.mark.slow)])
+def test_it_fits_a_screen_or_two_and_writes_a_page(
+    cli_env: dict[str, str], short_tmp: Path, tmp_path: Path, width: int
+) -> None:
+    command = [sys.executable, "-m", "llamactl", "demo"]
+    environment = {**cli_env, "TMPDIR": str(short_tmp), "COLUMNS": str(width)}
+    shown = on_terminal(command, environment, tmp_path, width)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert INSTALLING + sum(max(1, math.ceil(len(line) / width)) for line in lines) < 60, shown
+    for essential in ("  filled ", "  orphans ", "Migrated.", "OK: 11 checks", "└── ✘ track"):
+        assert any(essential in line for line in lines), essential
+    page = tmp_path / REPORT
+    assert f"Open {page.as_uri()}" in lines
+    assert "album-create-blue-train" in page.read_text(encoding="utf-8")
+    assert lines[-3].startswith("Now on your own database")
+    assert lines[-1].endswith("llamactl preflight")
+
+
+@pytest.mark.slow
+def test_a_page_that_cannot_be_written_here_goes_to_the_temporary_directory(
+    cli_env: dict[str, str], short_tmp: Path, tmp_path: Path
+) -> None:
+    """The working directory is deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = f'rmdir "{folder}" && exec "$@"'
+    command = ["sh", "-c", script, "sh", sys.executable, "-m", "llamactl", "demo"]
+    environment = {**cli_env, "TMPDIR": str(short_tmp)}
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in short_tmp.iterdir()] == [REPORT]
+    assert f"Open {(short_tmp / REPORT).as_uri()}" in done.stdout
 
 
 TEMPORARY: Mapping[str, str] = {
