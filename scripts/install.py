@@ -40,7 +40,8 @@ def main(arguments: Sequence[str]) -> int:
                 if line is None:
                     break
                 log.append(line)
-                stage = line.strip() if line.strip().startswith(_STAGES) else stage
+                if line.strip().startswith(_STAGES):
+                    stage = line.strip().partition(" (from ")[0]
             except queue.Empty:
                 pass
             show.draw(time.monotonic() - began, stage)
