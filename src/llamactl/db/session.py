@@ -1,35 +1,23 @@
-"""The only place that opens connections: sessions, transactions, error translation.
+"""Sessions: the statements of the SQL files, and their rows as dataclasses.
 
 Every statement comes from a SQL file; only BEGIN and its kin, and set_config, stand in the code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from llamactl.config.settings import Settings
-from llamactl.db.blocking import Blocking
-from llamactl.db.connect import (
-    apply_settings,
-    is_pooled,
-    open_connection,
-    reached_target,
-    set_config,
-    true_target,
-    wanted_settings,
-)
-from llamactl.db.errors import LOCK_ERRORS, Context, out_of_memory, translate
-from llamactl.db.liveness import SHORTEST, Farewell, Pulse
-from llamactl.db.pooler import LAST_QUERY, keeps_session
+from llamactl.db.errors import out_of_memory
 from llamactl.db.rows import into
-from llamactl.db.search_path import SearchPath
 from llamactl.db.signals import INTERRUPTS
-from llamactl.model import Changed, ErrorCode, LlamactlError
+from llamactl.db.transactions import TransactionalConnection
+from llamactl.model import ErrorCode, LlamactlError
 from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import Query, Statement
 
@@ -42,9 +30,6 @@ _SMALL_PAGE = 64
 
 No timeout ends a session that waits for its client to take rows.
 """
-
-
-_TOLD = " (the URL says pgbouncer=true)"
 
 
 @contextmanager
@@ -79,101 +64,12 @@ def _record_outcome(error: LlamactlError, session: Session | None) -> LlamactlEr
     return error
 
 
-class Session:
-    """A connection with its settings made; connect() gives one."""
+class Session(TransactionalConnection):
+    """What a command talks to the server with; open_session() gives one."""
 
     def __init__(self, settings: Settings, verb: str) -> None:
-        self._settings = settings
-        self._verb = verb
-        self._connection = connection = open_connection(settings.dsn, verb)
-        self._farewell = Farewell(connection)
-        self._target = target = reached_target(connection)
-        self.server_version_num = connection.info.server_version
-        self.pooled = settings.dsn.pgbouncer
-        """A pooler may give the server's session to another client between two transactions."""
-        self._borrowed = False
-        """A pooler in session mode gives it to another client once this one is gone."""
-        self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
-        """Role, database or server say read-only. Overridden here, since temporary relations need it."""
-        self.blocking = Blocking()
-        self.next_step = ""
-        """How to continue after an error, where what was committed is a part of a whole."""
-        self._committed = self._committing = False
-        self._holds_snapshot = self._snapshot_held = self._in_change = False
+        super().__init__(settings, verb)
         self._cursors = 0
-        try:
-            with self._translating("session settings"):
-                self._path = path = SearchPath(connection)
-                self.pooled = is_pooled(connection, path, settings.dsn)
-                if not self.pooled:
-                    path.own_session()
-                # Behind a pooler they would stay in the session, for the application's own queries.
-                self._wanted = wanted_settings(settings, self.server_version_num)
-                self._accepted = apply_settings(connection, path, self._wanted)
-                self._target = target = true_target(path, target)
-                self._pulse = Pulse(connection, path.value(SHORTEST))
-        except BaseException:
-            connection.close()
-            raise
-        self.target = str(target)
-        """`host:port/database as user`; safe to print."""
-        self.host, self.database = target.host, target.database
-        self.user = target.role
-        """The effective role: the one whose rights count."""
-
-    def close(self) -> None:
-        """Ends the connection; an open transaction is rolled back by the server."""
-        if self._borrowed and self._connection.info.transaction_status is TransactionStatus.IDLE:
-            with suppress(psycopg.Error):  # as the pooler itself does, unless it was told not to
-                self._connection.execute(b"DISCARD ALL")
-        self._connection.close()
-
-    def require_own(self) -> None:
-        """Makes sure that the server's session is this client's alone, for what outlives a transaction.
-
-        Raises LlamactlError (config) behind a pooler that gives it to others meanwhile.
-        """
-        if not self.pooled:
-            return
-        told = self._settings.dsn.pgbouncer
-        own = False if told else self._is_own()
-        if not own:
-            mode = "in transaction mode" if own is False else "that does not prove to be in session mode"
-            direct = "Give the direct URL of the database (--dsn, or DIRECT_URL)"
-            raise LlamactlError(
-                ErrorCode.CONFIG,
-                f"The connection goes through a pooler {mode}{_TOLD if told else ''}, where "
-                "what the command needs is lost after each transaction: its claim on the table, its "
-                "temporary tables and its settings",
-                f"{direct}{'; if the pooler is in session mode, delete pgbouncer=true' if told else ''}",
-            )
-        with self._translating("session settings"):
-            self._path.own_session()
-            self._borrowed = True
-            self._accepted = apply_settings(self._connection, self._path, self._wanted)
-        self.pooled = False
-
-    def _is_own(self) -> bool | None:
-        try:
-            return keeps_session(
-                self._connection,
-                lambda: open_connection(self._settings.dsn, self._verb),
-                lambda pid: self._path.value(LAST_QUERY % pid),
-            )
-        except (psycopg.Error, LlamactlError) as exc:
-            raise LlamactlError(
-                ErrorCode.CONNECTION,
-                "The connection goes through a pooler, and a second one, which tests its mode, failed: "
-                f"{self._settings.dsn.scrub(str(exc).strip())}",
-                "Give the direct URL of the database (--dsn, or DIRECT_URL), or try again later",
-            ) from exc
-
-    @property
-    def changed(self) -> Changed:
-        """What is changed in the database so far; what an open transaction does is not."""
-        if self._committing:
-            return Changed.UNKNOWN
-        return Changed.PARTLY if self._committed else Changed.NOTHING
 
     def rows(self, query: Query, as_: type[T], **params: object) -> list[T]:
         """Returns the last statement's rows as dataclasses, by column name.
@@ -233,6 +129,18 @@ class Session:
         with self._translating(query.path), self._connection.cursor() as cursor:
             self._execute_all(cursor, query, params)
 
+    def schemas(self) -> list[str]:
+        """Returns the schemas of the role's search path that exist and that it may use, in their order."""
+        with self._translating("search path"), self._in_transaction():
+            return self._path.schemas()
+
+    def announce(self, step: StepName) -> None:
+        """Says to other sessions which step this one is at: in a transaction, until it ends."""
+        with self._translating("announce"), self._in_transaction():
+            local = self._connection.info.transaction_status is not TransactionStatus.IDLE
+            self._set_config({"application_name": f"llamactl {self._verb}: {step}"}, local=local)
+        self.blocking.step(step)
+
     def _paged(
         self, query: Query, row_factory: psycopg.rows.RowFactory[T], params: dict[str, object], page: int
     ) -> Iterator[T]:
@@ -273,204 +181,3 @@ class Session:
             raise LlamactlError(
                 ErrorCode.INTERNAL, f"{query.path}: given and wanted parameters differ in {odd}"
             )
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """One snapshot for all that is read inside. Always rolled back, temporary relations with it."""
-        if not self._snapshot_held:
-            self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
-        self._pulse.start()
-        try:
-            yield
-        except BaseException:
-            self._end_snapshot()
-            raise
-        if self._holds_snapshot:
-            self._snapshot_held = True
-        else:
-            self._end_snapshot()
-
-    @contextmanager
-    def holding_snapshot(self) -> Iterator[None]:
-        """The first snapshot() inside lasts until the end: the ones that follow read the same state."""
-        self._holds_snapshot = True
-        try:
-            yield
-        finally:
-            self._holds_snapshot = self._snapshot_held = False
-            self._end_snapshot()
-
-    def _end_snapshot(self) -> None:
-        self._pulse.stop()
-        self._roll_back()
-
-    def ask(self, confirm: Callable[[str], bool], question: str) -> None:
-        """Asks a person, outside a transaction. Raises LlamactlError (interrupted) where they decline."""
-        self._pulse.start()
-        try:
-            agreed = confirm(question)
-        finally:
-            self._pulse.stop()
-        if not agreed:
-            raise LlamactlError(ErrorCode.INTERRUPTED, "declined")
-
-    def sleep(self, seconds: float) -> None:
-        """As time.sleep(), outside a transaction: the server keeps the session."""
-        self._pulse.sleep(seconds)
-
-    @contextmanager
-    def transaction(self, *, one_snapshot: bool = False, temporary: bool = False) -> Iterator[None]:
-        """Committed at the end, rolled back on any exception; with `one_snapshot` all reads see one state.
-
-        `temporary`: it writes to temporary relations only, so that its commit changes nothing. A signal
-        during COMMIT is put off until it is done.
-        """
-        level = b"REPEATABLE READ" if one_snapshot else b"READ COMMITTED"
-        self._begin(b"BEGIN ISOLATION LEVEL " + level, "transaction")
-        self._in_change = True
-        try:
-            yield
-            self._before_commit()
-            self.blocking.step(StepName.COMMIT)
-        except BaseException as exc:
-            self._roll_back()
-            self.blocking.end(acquired=not isinstance(exc.__cause__, LOCK_ERRORS))
-            raise
-        finally:
-            self._in_change = False
-        self._commit(changes=not temporary)
-
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """In an open transaction: an error inside undoes what was done inside; the transaction goes on."""
-        self._command(b"SAVEPOINT llamactl", "savepoint")
-        try:
-            yield
-        except LlamactlError:
-            if self._connection.info.transaction_status is TransactionStatus.INERROR:
-                self._command(b"ROLLBACK TO SAVEPOINT llamactl", "savepoint")
-            raise
-        self._command(b"RELEASE SAVEPOINT llamactl", "savepoint")
-
-    @property
-    def search_path(self) -> str:
-        """The role's own search path, as SHOW gives it."""
-        return self._path.role
-
-    def schemas(self) -> list[str]:
-        """Returns the schemas of the role's search path that exist and that it may use, in their order."""
-        with self._translating("search path"), self._in_transaction():
-            return self._path.schemas()
-
-    def read_only(self) -> None:
-        """Makes the rest of the open transaction read-only."""
-        self._command(b"SET TRANSACTION READ ONLY", "read only")
-
-    def set_local(self, **settings: str) -> None:
-        """Makes settings for the rest of the open transaction."""
-        with self._translating("set_local"):
-            self._set_config(settings, local=True)
-
-    def announce(self, step: StepName) -> None:
-        """Says to other sessions which step this one is at: in a transaction, until it ends."""
-        with self._translating("announce"), self._in_transaction():
-            local = self._connection.info.transaction_status is not TransactionStatus.IDLE
-            self._set_config({"application_name": f"llamactl {self._verb}: {step}"}, local=local)
-        self.blocking.step(step)
-
-    @contextmanager
-    def settings(self, **values: str) -> Iterator[None]:
-        """Makes settings for the session, and puts back what was there. Outside a transaction."""
-        with self._translating("settings"):
-            self._path.follow(users_code=False)
-            query = b"""SELECT name, coalesce(pg_catalog.current_setting(name, true), '')
-                FROM unnest($1::text[]) AS name"""
-            before: dict[str, str] = dict(self._connection.execute(query, [list(values)]).fetchall())
-            self._set_config(values, local=False)
-        try:
-            yield
-        finally:
-            # After an error that ended the connection there is nothing to put back.
-            if self._connection.info.transaction_status is TransactionStatus.IDLE:
-                with self._translating("settings"):
-                    self._set_config(before, local=False)
-
-    def _set_config(self, settings: Mapping[str, str], *, local: bool) -> None:
-        self._path.follow(users_code=False)
-        set_config(self._connection, settings, local)
-
-    def _begin(self, command: bytes, where: str) -> None:
-        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
-            raise LlamactlError(ErrorCode.INTERNAL, f"A {where} cannot begin: a transaction is open")
-        with self._translating(where):
-            self._path.begin(command)
-        if self.pooled:
-            with self._translating("session settings"):
-                set_config(self._connection, self._accepted, local=True)
-
-    @contextmanager
-    def _in_transaction(self) -> Iterator[None]:
-        """Behind a pooler, a transaction for a statement that has none: a path is pinned in one only."""
-        if not self.pooled or self._connection.info.transaction_status is not TransactionStatus.IDLE:
-            yield
-            return
-        self._begin(b"BEGIN", "transaction")
-        try:
-            yield
-        except BaseException:
-            self._roll_back()
-            raise
-        self._command(b"COMMIT", "transaction")
-
-    def _before_commit(self) -> None:
-        """A signal up to here rolls back; during the COMMIT that follows it is put off."""
-        if self._connection.info.transaction_status is TransactionStatus.INERROR:
-            # COMMIT would quietly roll back.
-            raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
-        with self._translating("commit"):
-            self._path.follow(users_code=True)  # deferred triggers
-
-    def _commit(self, *, changes: bool) -> None:
-        with INTERRUPTS.shield():
-            self._committing = changes
-            try:
-                self._command(b"COMMIT", "commit")
-            except LlamactlError:
-                # An answer of the server's means that it rolled back; none, that nobody knows.
-                self._committing = changes and self._connection.closed
-                raise
-            else:
-                self._committing, self._committed = False, self._committed or changes
-                self._path.committed()
-            finally:
-                self.blocking.end()
-
-    def _roll_back(self) -> None:
-        """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""
-        status = self._connection.info.transaction_status
-        if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
-            try:
-                self._connection.execute(b"ROLLBACK")
-            except psycopg.Error:
-                self._connection.close()
-        elif status is not TransactionStatus.IDLE:
-            self._connection.close()
-
-    def _command(self, command: bytes, where: str) -> None:
-        with self._translating(where):
-            self._connection.execute(command)
-
-    @contextmanager
-    def _translating(self, where: str) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as exc:
-            timeout, closed = self._settings.statement_timeout_ms, self._connection.closed
-            said = self._farewell.said() if closed else (None, None)
-            of_client = self._connection.pgconn.error_message.decode(errors="replace")
-            context = Context(self._target, self._settings.dsn, where, timeout, closed, said, of_client)
-            raise translate(exc, context) from exc
-        except UnicodeError as exc:
-            raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc
-        except MemoryError as exc:
-            raise out_of_memory(where) from exc

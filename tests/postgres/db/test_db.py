@@ -11,7 +11,7 @@ import pytest
 
 from llamactl.config.settings import Settings
 from llamactl.db import connect as db_connect
-from llamactl.db import session as db_session
+from llamactl.db import connection as db_connection
 from llamactl.db.session import Session, open_session
 from llamactl.model import ErrorCode
 from sessions import (
@@ -102,13 +102,13 @@ def test_more_memory_than_ours_is_kept(database: str):
 
 
 def test_what_the_server_does_not_take_is_left_out(database: str, monkeypatch: pytest.MonkeyPatch):
-    real = db_session.wanted_settings
+    real = db_connection.wanted_settings
 
     def wanted(settings: Settings, version: int) -> dict[str, str]:
         # As on a system that cannot tell whether a client is gone.
         return {**real(settings, version), "client_connection_check_interval": "-1"}
 
-    monkeypatch.setattr(db_session, "wanted_settings", wanted)
+    monkeypatch.setattr(db_connection, "wanted_settings", wanted)
     with session(database) as opened:
         assert current(opened) == {**CHANGED, "client_connection_check_interval": "0"}
 
