@@ -30,11 +30,10 @@ from llamactl.model import (
 )
 from llamactl.sqlfiles.load import Query, load_query
 from llamactl.sqlfiles.names import Names
-from llamactl.table import catalog
-from llamactl.table.catalog import Found
 from llamactl.table.grants import READ, RUNS, USE, missing_grants
 from llamactl.table.leftovers import describe_leftover, find_leftovers
 from llamactl.table.locks import LockHolder, is_llamactl
+from llamactl.table.lookup import Found, find_table
 from llamactl.table.runs import Recorded, recorded_runs
 
 POLL_SECONDS = 1.0
@@ -87,13 +86,13 @@ def read_status(session: Session, settings: Settings) -> StatusReport:
     Raises LlamactlError: config where the table is not there, permission where the role may not read what
     runs record.
     """
-    found = catalog.find_table(session, settings)
+    found = find_table(session, settings)
     return _report(session, settings, found)
 
 
 def watch_status(session: Session, settings: Settings) -> Iterator[StatusReport]:
     """Yields what run() returns, again each second, until nobody is at work. Raises as it does."""
-    found = catalog.find_table(session, settings)
+    found = find_table(session, settings)
     while True:
         report = _report(session, settings, found)
         yield report

@@ -1,51 +1,31 @@
-"""Finds the user's table, and reads from the catalogs what it is.
+"""Reads from the catalogs what the user's table is.
 
-In three steps: the relation of the name that was asked for (or of one of the two default names), its columns
-under our names, its enum type. What is not there is a configuration error with near names.
+In three steps: the relation (lookup.py), its columns under our names (columns.py), its enum type. What is not
+there is a configuration error with near names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from llamactl.config.settings import Settings
 from llamactl.db.session import Session
-from llamactl.model import Column, EnumType, ErrorCode, IdKind, LlamactlError, Relation
+from llamactl.model import EnumType, ErrorCode, IdKind, LlamactlError, Relation
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names, quote
 from llamactl.sqlfiles.quoting import ident, qualified
+from llamactl.table.columns import ColumnRow, map_columns
 from llamactl.table.locks import READ_FOR_LINEAGE, locked
-from llamactl.wording import LISTED, folded, listed, near, shell
+from llamactl.table.lookup import Found, find_table
 
-REQUIRED = ("job_id", "parent_job_id")
 _NO_NAMES = Names()
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The relation of the name that was asked for."""
-
-    oid: int
-    schema_name: str
-    table_name: str
-    usable: bool
-
-    @property
-    def shown(self) -> str:
-        return qualified(self.schema_name, self.table_name)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    schema_name: str
-    table_name: str
-    job_log: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _RelationRow:
+    """What relation.sql returns."""
+
     oid: int
     schema_name: str
     table_name: str
@@ -60,42 +40,6 @@ class _RelationRow:
     toast_bytes: int
     server_version: str
     server_version_num: int
-
-
-@dataclass(frozen=True, slots=True)
-class _ColumnRow:
-    name: str
-    type_name: str
-    bare_type: str
-    kind: str
-    built_in: bool
-    collation: str | None
-    bytewise: bool
-    not_null: bool
-    generated: bool
-    computed: bool
-    key_position: int | None
-    alone_unique: bool
-    readable: bool
-    updatable: bool
-    qualified_type: str
-
-    def column(self) -> Column:
-        return Column(
-            name=self.name,
-            type_name=self.type_name,
-            bare_type=self.bare_type,
-            kind=IdKind(self.kind),
-            built_in=self.built_in,
-            collation=self.collation,
-            bytewise=self.bytewise,
-            not_null=self.not_null,
-            generated=self.generated,
-            computed=self.computed,
-            readable=self.readable,
-            updatable=self.updatable,
-            qualified_type=self.qualified_type,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +67,17 @@ def locate(session: Session, settings: Settings) -> Relation:
         if exc.code is not ErrorCode.LOCK:
             raise
         raise locked(session, found.oid, found.shown) from exc
-    columns = session.rows(load_query("catalog/columns", _NO_NAMES), _ColumnRow, relation=found.oid)
+    columns = session.rows(load_query("catalog/columns", _NO_NAMES), ColumnRow, relation=found.oid)
     if not (rows and columns):
         again = "Restore it, then run the same command again"
         raise LlamactlError(ErrorCode.BUSY, f"{found.shown} was dropped by another session just now", again)
-    mapped = _map_columns(rows[0], columns, wanted, settings)
+    mapped = map_columns(
+        columns,
+        wanted,
+        settings,
+        shown=qualified(rows[0].schema_name, rows[0].table_name),
+        kind=rows[0].kind,
+    )
     _require_readable(session, found, rows[0], mapped)
     return _relation(session, rows[0], columns, mapped)
 
@@ -187,113 +137,8 @@ def refuse_unsupported(relation: Relation) -> None:
         )
 
 
-def find_table(session: Session, settings: Settings) -> Found:
-    """Returns the table of the name that was asked for, or of one of the two default names; takes no lock.
-
-    Raises LlamactlError (config), with near names, where there is none, or both.
-    """
-    schema, table = settings.schema or "", settings.table or ""
-    found = session.rows(
-        load_query("catalog/find", _NO_NAMES),
-        Found,
-        schema=schema,
-        table=table,
-        schemas=session.schemas(),
-        path=session.search_path,
-    )
-    found = [one for one in found if one.usable] or found[:1]
-    if len(found) == 1:
-        return found[0]
-    candidates = session.rows(load_query("catalog/relations", _NO_NAMES), _Candidate)
-    logs = [qualified(c.schema_name, c.table_name) for c in candidates if c.job_log]
-    like_logs = f"Tables that look like job logs: {listed(logs)}" if logs else "No table looks like a job log"
-    where = f"schema {ident(schema)}" if schema else "the search path"
-    if found:
-        both = " and ".join(one.shown for one in found)
-        raise LlamactlError(ErrorCode.CONFIG, f"Both {both} are there: name one with --table", like_logs)
-    if not table:
-        message = f'Neither "LlamaLog" nor llama_logs is in {where} of {session.target}'
-        raise LlamactlError(ErrorCode.CONFIG, message, f"{like_logs}; name one with --schema and --table")
-    hint = _near_tables(schema, table, candidates) or f"{like_logs}; name one with --schema and --table"
-    message = f"There is no table {ident(table)} in {where} of {session.target}"
-    raise LlamactlError(ErrorCode.CONFIG, message, hint)
-
-
-def _near_tables(schema: str, table: str, candidates: Sequence[_Candidate]) -> str:
-    """Returns the near names as flags, one's own schema first; a `schema.table` in one flag is understood."""
-    bare = table.rpartition(".")[2].strip('"')
-    close = near(bare, {c.table_name for c in candidates})
-    hits = [c for name in close for c in candidates if c.table_name == name]
-    hits.sort(key=lambda c: (close.index(c.table_name), c.schema_name != schema))
-    flags = [f"--schema {shell(c.schema_name)} --table {shell(c.table_name)}" for c in hits[:3]]
-    return f"Near names: {' or '.join(flags)}" if flags else ""
-
-
-def _map_columns(
-    relation: _RelationRow, columns: Sequence[_ColumnRow], wanted: Names, settings: Settings
-) -> dict[str, _ColumnRow]:
-    """Returns the columns that exist, under our names."""
-    by_name = {column.name: column for column in columns}
-    shown = qualified(relation.schema_name, relation.table_name)
-    # The root column may be named before it exists.
-    asked = [ours for ours in settings.columns if ours != "root_job_id"]
-    missing = [ours for ours in dict.fromkeys((*REQUIRED, *asked)) if wanted.columns[ours] not in by_name]
-    if missing:
-        _refuse_missing(shown, missing, wanted, by_name)
-    mapped = {ours: by_name[theirs] for ours, theirs in wanted.columns.items() if theirs in by_name}
-    key = _key(relation, columns, shown, mapped.get("id") if "id" in settings.columns else None)
-    return {**mapped, "id": key} if key else mapped
-
-
-def _refuse_missing(
-    shown: str, missing: Sequence[str], wanted: Names, by_name: dict[str, _ColumnRow]
-) -> NoReturn:
-    absent = ", ".join(ident(wanted.columns[ours]) for ours in missing)
-    # The optional columns that are spelled alike go with them: a flag column missed would pass unseen.
-    alike = {folded(name): name for name in by_name}
-    if alike.get(folded("job_id")) == "jobId":
-        alike.setdefault(folded("root_job_id"), "rootJobId")
-    flags = []
-    for ours in wanted.columns:
-        if wanted.columns[ours] in by_name or (ours == "id" and ours not in missing):
-            continue
-        close = near(wanted.columns[ours], by_name) if ours in missing else []
-        theirs = alike.get(folded(ours)) or (close[0] if close else None)
-        if theirs:
-            flags.append(f"--column {shell(f'{ours}={theirs}')}")
-    hint = f"Near names: {' '.join(flags)}" if flags else f"Its columns: {listed(list(by_name), 40)}"
-    plural = "no columns" if len(missing) > 1 else "no column"
-    raise LlamactlError(ErrorCode.CONFIG, f"{shown} has {plural} {absent}", hint)
-
-
-def _key(
-    relation: _RelationRow, columns: Sequence[_ColumnRow], shown: str, asked: _ColumnRow | None
-) -> _ColumnRow | None:
-    """Returns the column that tells rows apart: the primary key's only one, or the one that was asked for.
-
-    None where the relation is no table, and so has no key: its kind is what is refused then.
-    """
-    primary = [column for column in columns if column.key_position is not None]
-    alone = [column for column in columns if column.alone_unique and column.not_null]
-    key = asked or (primary[0] if len(primary) == 1 else None)
-    if relation.kind != "r" or (key and (key in alone or primary == [key])):
-        return key
-    hint = "; ".join(f"--column {shell(f'id={column.name}')}" for column in alone[:LISTED])
-    if asked:
-        message = f"Column {ident(asked.name)} of {shown} does not tell its rows apart"
-    elif primary:
-        message = f"The primary key of {shown} has {len(primary)} columns, and llamactl needs one"
-    else:
-        message = f"{shown} has no primary key"
-    raise LlamactlError(
-        ErrorCode.CONFIG,
-        message,
-        f"A NOT NULL column that is unique by itself will do: {hint}" if hint else "Give it a primary key",
-    )
-
-
 def _require_readable(
-    session: Session, found: Found, relation: _RelationRow, mapped: dict[str, _ColumnRow]
+    session: Session, found: Found, relation: _RelationRow, mapped: dict[str, ColumnRow]
 ) -> None:
     user = ident(session.user)
     select = f"GRANT SELECT ON {found.shown} TO {user};"
@@ -327,7 +172,7 @@ def require_whole_rows(session: Session, relation: Relation) -> None:
 
 
 def _relation(
-    session: Session, row: _RelationRow, columns: Sequence[_ColumnRow], mapped: dict[str, _ColumnRow]
+    session: Session, row: _RelationRow, columns: Sequence[ColumnRow], mapped: dict[str, ColumnRow]
 ) -> Relation:
     return Relation(
         oid=row.oid,

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llamactl.table import catalog
+from llamactl.table import lookup
 from llamactl.table.locks import lock_holders
 from llamactl.table.redaction import MOST, redacted
 from sessions import session, settings_for
@@ -171,7 +171,7 @@ def test_how_long_a_session_waits(database: str, connection: psycopg.Connection[
             time.sleep(0.02)
         waits = time.monotonic()
         with session(database) as ours:
-            oid = catalog.find_table(ours, settings_for(database)).oid
+            oid = lookup.find_table(ours, settings_for(database)).oid
             (seconds,) = [one.wait_seconds for one in lock_holders(ours, oid) if not one.granted]
         assert seconds is not None
         assert 0 <= seconds < time.monotonic() - begun - 2 + 0.1
