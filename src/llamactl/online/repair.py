@@ -3,7 +3,7 @@
 1. For a dry run, and before asking a person: work out the lineage, and with it which rows are to be written,
    READ ONLY.
 2. Claim the table, as a migration does, and work them out for the batches.
-3. Write them in batches (backfill/rounds.py); again, until a round finds nothing to write.
+3. Write them in batches (rounds.py); again, until a round finds nothing to write.
 
 Rows whose chain leaves the log and that are younger than the grace are left alone: their parent's row may be
 on its way. All others are filled at once.
@@ -23,8 +23,9 @@ from llamactl.findings.refusal import refuse_findings
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairReport
 from llamactl.model.steps import StepName
 from llamactl.online.batches import Work
+from llamactl.online.notes import unfilled, unwritten_notes
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
-from llamactl.online.rounds import Round, Rules, resolve_round, told, triggered, unfilled, write_rounds
+from llamactl.online.rounds import Round, Rules, resolve_round, triggered, write_rounds
 from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.table import Table
 
@@ -137,7 +138,7 @@ def _report(
     table: Table, options: RepairOptions, first: Round, last: Round, *, written: int = 0, cleared: int = 0
 ) -> RepairReport:
     dry_run, overwrite = options.dry_run, options.overwrite
-    notes, conflicts = told(first, last), last.projected.counts.conflicts
+    notes, conflicts = unwritten_notes(first, last), last.projected.counts.conflicts
     lacking = unfilled(table, first, last)
     if (others := min(conflicts - last.altered, first.projected.counts.conflicts)) > 0 and not overwrite:
         notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")

@@ -25,8 +25,9 @@ from llamactl.migrate.dry_run import Projection, project_rows
 from llamactl.model import ErrorCode, LlamactlError, Note
 from llamactl.model.steps import StepName
 from llamactl.online.batches import PASSES, Done, Pending, Work, write_batches
+from llamactl.online.stall import Stall, wait_for_others
 from llamactl.table import catalog
-from llamactl.table.locks import LockHolder, lock_holders, refuse_replaced, with_lock_retries
+from llamactl.table.locks import refuse_replaced, with_lock_retries
 from llamactl.table.sessions import snapshot_holders
 from llamactl.table.table import Table
 from llamactl.wording import listed
@@ -98,30 +99,6 @@ class Written:
     last: Round
 
 
-@dataclass(slots=True)
-class _Stall:
-    """Rounds in a row that left no fewer rows."""
-
-    fewest: int
-    """Old rows that a round left; those of the last one would rise and fall with what others change."""
-    rounds: int = 0
-    began: float = 0.0
-    in_vain: bool = True
-    """Each of them wrote nothing, or wrote all rows and left as many."""
-
-    def judge(self, before: Pending, after: Pending, written: int, begun: float) -> None:
-        """A round has ended that found `before`, wrote so many rows, and left `after`."""
-        fewer = after.old_left < self.fewest if self.fewest else written > 0
-        self.fewest = min(self.fewest, after.old_left)
-        if fewer:
-            self.rounds, self.in_vain = 0, True
-            return
-        if not self.rounds:
-            self.began = begun
-        self.rounds += 1
-        self.in_vain &= written == 0 or before.rows == after.rows <= written
-
-
 def resolve_round(
     table: Table,
     rules: Rules,
@@ -164,41 +141,6 @@ def triggered(table: Table) -> bool:
     return bool(inspect_table(table).named("trigger"))
 
 
-def spoiled(first: Round, last: Round) -> int:
-    """Returns how many more rows hold a wrong root than before: ids or roots were changed meanwhile."""
-    return max(last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered, 0)
-
-
-def unfilled(table: Table, first: Round, last: Round) -> int:
-    """Returns how many rows lack their root although it was written to them, or hold a wrong one since.
-
-    Where the table has no trigger, the application changed parents meanwhile: that is no failure of the run.
-    """
-    return last.pending.unfilled + (spoiled(first, last) if triggered(table) else 0)
-
-
-def told(first: Round, last: Round) -> list[str]:
-    """Returns notes on the rows that do not hold what was written to them, or what is right by now."""
-    pending, notes = last.pending, []
-    if rows := spoiled(first, last):
-        notes.append(
-            f"{rows} rows hold a wrong root that did not before: a trigger (see preflight, LL109) or another "
-            "session changed ids or roots meanwhile; `llamactl repair --overwrite` corrects them"
-        )
-    why = "a trigger on the table changes or suppresses its writes: see preflight (LL109)"
-    if pending.unfilled:
-        notes.append(
-            f"{pending.unfilled} rows do not hold their root although it was written to them: {why}. Without "
-            f"it, `llamactl repair{' --overwrite' if last.altered else ''}` fills them"
-        )
-    if pending.uncleared:
-        notes.append(
-            f"{pending.uncleared} rows still have the parent that their root flag disregards although it was "
-            f"cleared: {why}. Without it, `llamactl repair` clears them"
-        )
-    return notes
-
-
 def _note_rows(table: Table, rules: Rules) -> None:
     age = {"old_seconds": rules.old_seconds}
     table.run("online/fill_pending", **rules.values, **age)
@@ -218,11 +160,11 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
     again. Rows that do not hold what was written to them are counted in the last round.
     """
     current, unnoted, cleared, rounds, name = first, 0, 0, 0, StepName.FILL
-    stall, rewrites = _Stall(first.pending.old_left), 0
+    stall, rewrites = Stall(first.pending.old_left), 0
     while current.pending.old_rows or (
         current.pending.any_rows and (stall.rounds or rounds < MOST_ROUNDS_FOR_YOUNG_ROWS)
     ):
-        if stall.rounds and not _wait_for_others(work, current.pending, stall):
+        if stall.rounds and not wait_for_others(work, current.pending, stall):
             break
         before, begun = current.pending, time.monotonic()
         work.run.expect(before.rows)
@@ -266,36 +208,6 @@ def _refuse_rewrites(work: Work, rewrites: int) -> None:
             f"row was where it had been found",
             "Let the sessions that rewrite it end, then run the same command again",
         )
-
-
-def _wait_for_others(work: Work, pending: Pending, stall: _Stall) -> bool:
-    """Waits, or ends the run where rows stay locked.
-
-    Returns False where others change rows as fast as they are written: the next repair is for these.
-    """
-    untried = pending.rows - pending.retried
-    found = lock_holders(work.table.session, work.table.relation.oid) if untried else []
-    holders = [holder for holder in found if _may_hold_rows(holder, stall)]
-    named = listed([holder.sentence() for holder in holders])
-    if stall.rounds <= work.retries:
-        if holders or stall.in_vain:
-            reason = f"locked rows: {named}" if holders else "rows that could not be written"
-            work.run.wait_for(f"{untried if holders else pending.rows} {reason}")
-            work.table.session.sleep(min(0.5 * 2 ** (stall.rounds - 1), 10))
-        return True
-    if holders:
-        raise LlamactlError(
-            ErrorCode.LOCK,
-            f"{untried} rows are locked by other sessions: {named}",
-            "End what is in the way, or give more with --retries",
-        )
-    return False
-
-
-def _may_hold_rows(holder: LockHolder, stall: _Stall) -> bool:
-    """Whether it has been there since before the rounds that left no fewer rows."""
-    lasting = holder.age_seconds is None or holder.age_seconds >= time.monotonic() - stall.began
-    return lasting and holder.granted and holder.mode in ("RowShareLock", "RowExclusiveLock")
 
 
 def _warn_of_old_snapshots(work: Work) -> None:

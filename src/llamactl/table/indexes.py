@@ -59,6 +59,12 @@ def read_index_state(table: Table, index: str, columns: Sequence[str]) -> IndexS
     )
 
 
+def read_root_index(table: Table) -> IndexState:
+    """Returns what has the name of the index on the root column."""
+    names = table.names
+    return read_index_state(table, names.index, [names.columns["root_job_id"]])
+
+
 def build_index(
     table: Table,
     path: str,

@@ -1,0 +1,47 @@
+"""What other sessions took away while an online migration went on: the run ends, and says what is gone."""
+
+from __future__ import annotations
+
+from llamactl.checks.blockers import refuse_blockers
+from llamactl.lineage.needs import Needs
+from llamactl.model import CheckPolicy, ErrorCode, LlamactlError
+from llamactl.table.guard_state import read_guard_state
+from llamactl.table.locks import looking_again, refuse_replaced
+from llamactl.table.present import read_present
+from llamactl.table.table import Table
+
+
+def refuse_unguarded(table: Table, needs: Needs) -> None:
+    """Raises LlamactlError (busy) where the run's guard is gone: rows that came since lack their root."""
+    refuse_replaced(table)
+    if needs.fill and not read_guard_state(table).installed:
+        raise _undone("the guard's trigger")
+
+
+def refuse_undone(
+    before: Table, needs: Needs, check: CheckPolicy, *, dropped_check: bool, keep_guard: bool
+) -> None:
+    """Raises LlamactlError (busy) where at the end the table lacks what the run made or found there."""
+    refuse_replaced(before)
+    with looking_again():
+        table = Table.open(before.session, before.settings)
+        refuse_blockers(table, check=check, passed=("LL010",))
+    present = read_present(table)
+    checked = needs.check_holds if check is CheckPolicy.AUTO else check is CheckPolicy.NOT_VALID
+    standing = read_guard_state(table)
+    for what, there in (
+        ("the root column", table.relation.root is not None),
+        ("the index on the root column", present.index_present),
+        ("the CHECK", present.check_present or dropped_check or not checked),
+        ("the guard's trigger", standing.installed or not keep_guard),
+    ):
+        if not there:
+            raise _undone(what)
+
+
+def _undone(what: str) -> LlamactlError:
+    return LlamactlError(
+        ErrorCode.BUSY,
+        f"Another session dropped {what} while the migration went on",
+        "Ask who did, then run the same command again: it makes it anew, and fills rows that came since",
+    )
