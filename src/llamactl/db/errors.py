@@ -141,6 +141,8 @@ def translate(exc: errors.Error, context: Context) -> LlamactlError:
         return _cancelled(text, context)
     if isinstance(exc, errors.InsufficientPrivilege):
         return _forbidden(exc, text, context)
+    if state.startswith("53"):
+        return _exhausted(exc, text, context)
     return _refused(exc, text, state, context)
 
 
@@ -203,13 +205,8 @@ def _forbidden(exc: errors.Error, text: str, context: Context) -> LlamactlError:
     )
 
 
-def _refused(exc: errors.Error, text: str, state: str, context: Context) -> LlamactlError:
-    if isinstance(exc, errors.ReadOnlySqlTransaction):
-        return LlamactlError(
-            ErrorCode.PERMISSION,
-            f"The server is read-only for us: {text}",
-            f"Connect to the primary, if {context.target.host} is a standby",
-        )
+def _exhausted(exc: errors.Error, text: str, context: Context) -> LlamactlError:
+    """Of class 53: the server has too little of something."""
     if isinstance(exc, errors.DiskFull):
         return LlamactlError(
             ErrorCode.CONNECTION, f"The server's disk is full: {text}", "Make room, then try again"
@@ -221,9 +218,15 @@ def _refused(exc: errors.Error, text: str, state: str, context: Context) -> Llam
             f"Have a superuser raise it, for instance: "
             f"ALTER ROLE {ident(context.target.user)} SET temp_file_limit = -1;",
         )
-    if state.startswith("53"):
+    return LlamactlError(ErrorCode.CONNECTION, f"The server has too little left: {text}", "Try again later")
+
+
+def _refused(exc: errors.Error, text: str, state: str, context: Context) -> LlamactlError:
+    if isinstance(exc, errors.ReadOnlySqlTransaction):
         return LlamactlError(
-            ErrorCode.CONNECTION, f"The server has too little left: {text}", "Try again later"
+            ErrorCode.PERMISSION,
+            f"The server is read-only for us: {text}",
+            f"Connect to the primary, if {context.target.host} is a standby",
         )
     if isinstance(exc, errors.SerializationFailure):
         return LlamactlError(

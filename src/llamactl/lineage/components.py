@@ -1,4 +1,8 @@
-"""Strongly connected components of a graph, by Tarjan's algorithm without recursion."""
+"""Strongly connected components of a graph, by Tarjan's algorithm without recursion.
+
+1. Visit depth first; a node's low link is the earliest node on the stack that it can reach.
+2. A node that reaches nothing earlier than itself closes a component: all above it on the stack.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,6 @@ def strong_components(children: Sequence[int], parents: Sequence[int]) -> Iterab
     """The cycles of a graph: its strongly connected components of two and more, and the self-parents.
 
     Nodes are numbered from 1. Members come sorted. Iterative, because a cycle may hold 100,000 jobs.
-
-    1. Tarjan: visit depth first; a node's low link is the earliest node on the stack that it can reach.
-    2. A node that reaches nothing earlier than itself closes a component: all above it on the stack.
     """
     size = max((*children, *parents), default=0)
     first, targets = _adjacency(children, parents, size)

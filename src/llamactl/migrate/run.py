@@ -99,11 +99,7 @@ def migrate_table(
         note(warned)
     try:
         report = with_lock_retries(
-            session,
-            [table.relation.oid],
-            lambda: _attempt(table, options, note),
-            options.retries,
-            note,
+            session, [table.relation.oid], lambda: _attempt(table, options, note), options.retries, note
         )
     except _Unmet as unmet:
         report = unmet.report

@@ -71,9 +71,7 @@ def timed(action: Callable[[], object]) -> float:
 
 def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here."""
-    missing_check = not present.check_present
-    # An index of the user's that is built anew stays the user's.
-    unmarked = present.index_ours and not present.index_marked
+    root, enum = table.relation.root, table.relation.enum
     return [
         PlannedStep(StepName.LOCK, ["migrate/lock"], "AccessExclusiveLock"),
         PlannedStep(
@@ -81,6 +79,30 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
             [CREATE, *(path for path, _ in RESOLVE_FILES)],
             "AccessShareLock",
         ),
+        *_parent_steps(table, present),
+        PlannedStep(StepName.ADD_COLUMN, ["migrate/add_column"], "AccessExclusiveLock", root is None),
+        *_fill_steps(present),
+        *_check_steps(present, check),
+        PlannedStep(
+            StepName.ADD_LABEL,
+            ["migrate/add_label"],
+            "",
+            enum is not None and LABEL not in enum.values,
+        ),
+        PlannedStep(
+            StepName.COMMENT,
+            ["migrate/comment"],
+            "ShareUpdateExclusiveLock",
+            # The step add_column gives its own.
+            root is not None and not present.comment_present,
+        ),
+        PlannedStep(StepName.ANALYZE, ["migrate/analyze"], "ShareUpdateExclusiveLock", Need.FILL),
+    ]
+
+
+def _parent_steps(table: Table, present: Present) -> list[PlannedStep]:
+    """The steps that save the parents which the root flag disregards, and clear them."""
+    return [
         PlannedStep(
             StepName.CREATE_SCHEMA,
             ["migrate/create_schema"],
@@ -100,9 +122,14 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
             "RowExclusiveLock",
             Need.SAVE_PARENTS,
         ),
-        PlannedStep(
-            StepName.ADD_COLUMN, ["migrate/add_column"], "AccessExclusiveLock", table.relation.root is None
-        ),
+    ]
+
+
+def _fill_steps(present: Present) -> list[PlannedStep]:
+    """The steps that fill the column, and build the index that a fill is better off without."""
+    # An index of the user's that is built anew stays the user's.
+    unmarked = present.index_ours and not present.index_marked
+    return [
         PlannedStep(
             StepName.DROP_INDEX,
             ["migrate/drop_index"],
@@ -123,32 +150,25 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
             "ShareLock",
             Need.REFILL if present.index_ours else not present.index_present,
         ),
+    ]
+
+
+def _check_steps(present: Present, check: CheckPolicy) -> list[PlannedStep]:
+    """The steps that add the CHECK: at most one of them is taken."""
+    missing = not present.check_present
+    return [
         PlannedStep(
             StepName.ADD_CHECK,
             ["migrate/add_check"],
             "AccessExclusiveLock",
-            Need.CHECK_HOLDS if missing_check and check is not CheckPolicy.NO else False,
+            Need.CHECK_HOLDS if missing and check is not CheckPolicy.NO else False,
         ),
         PlannedStep(
             StepName.ADD_CHECK_NOT_VALID,
             ["migrate/add_check_not_valid"],
             "AccessExclusiveLock",
-            Need.CHECK_BROKEN if missing_check and check is CheckPolicy.NOT_VALID else False,
+            Need.CHECK_BROKEN if missing and check is CheckPolicy.NOT_VALID else False,
         ),
-        PlannedStep(
-            StepName.ADD_LABEL,
-            ["migrate/add_label"],
-            "",
-            table.relation.enum is not None and LABEL not in table.relation.enum.values,
-        ),
-        PlannedStep(
-            StepName.COMMENT,
-            ["migrate/comment"],
-            "ShareUpdateExclusiveLock",
-            # The step add_column gives its own.
-            table.relation.root is not None and not present.comment_present,
-        ),
-        PlannedStep(StepName.ANALYZE, ["migrate/analyze"], "ShareUpdateExclusiveLock", Need.FILL),
     ]
 
 

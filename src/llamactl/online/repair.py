@@ -54,28 +54,15 @@ def repair_roots(
     `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
     not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
     """
-    dry_run, overwrite = options.dry_run, options.overwrite
     session.require_own()
     table = Table.open(session, settings)
-    if table.relation.root is None:
-        raise LlamactlError(
-            ErrorCode.CONFIG,
-            f"{table.shown} has no column {table.names.columns['root_job_id']}",
-            "The table is not migrated yet: llamactl migrate",
-        )
-    refuse_without_temporary(table)
-    refuse_unwritable(table)
-    around = inspect_table(table)
-    refuse_findings(batch_blockers(table.relation, around))
-    refuse_findings(name_blockers(table))
-    if not dry_run:
-        refuse_forbidden(session, update=_grant_to_update(table, "root_job_id"))
-    rules = Rules(overwrite, options.grace_ms, keyed=triggered(table))
+    _refuse_unrepairable(table, options)
+    rules = Rules(options.overwrite, options.grace_ms, keyed=triggered(table))
     note(f"Reading {table.shown} to work out its lineage; the application goes on")
-    if dry_run or confirm:
+    if options.dry_run or confirm:
         seen = resolve_round(table, rules, options.retries, note, dry_run=True)
         warned = subscriber_warning(table) if seen.pending.any_rows else ""
-        if dry_run:
+        if options.dry_run:
             report = _report(table, options, seen, seen)
             return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
@@ -93,6 +80,22 @@ def repair_roots(
     if not confirm and (warned := subscriber_warning(table)):
         note(warned)
     return _write(table, options, rules, first, note, progress)
+
+
+def _refuse_unrepairable(table: Table, options: RepairOptions) -> None:
+    """Raises LlamactlError: config where the table is not migrated or cannot be repaired, permission."""
+    if table.relation.root is None:
+        raise LlamactlError(
+            ErrorCode.CONFIG,
+            f"{table.shown} has no column {table.names.columns['root_job_id']}",
+            "The table is not migrated yet: llamactl migrate",
+        )
+    refuse_without_temporary(table)
+    refuse_unwritable(table)
+    refuse_findings(batch_blockers(table.relation, inspect_table(table)))
+    refuse_findings(name_blockers(table))
+    if not options.dry_run:
+        refuse_forbidden(table.session, update=_grant_to_update(table, "root_job_id"))
 
 
 def _grant_to_update(table: Table, column: str) -> str:

@@ -37,16 +37,32 @@ def plan_online_steps(
     relation: Relation, present: Present, standing: Standing, check: CheckPolicy, *, keep_guard: bool
 ) -> list[PlannedStep]:
     """Returns all steps in their order, those included that are not taken here. `keep_guard`: it stays."""
-    cut = standing.cut
     # One that does not stay is for the rows that come while others are filled.
     guard_wanted: Condition = True if keep_guard else Need.FILL
-    missing_check = not present.check_present and check is not CheckPolicy.NO
-    unproven_check = not present.check_validated and check is not CheckPolicy.NO
-    unmarked = present.index_ours and not present.index_marked
-    # An index that was the user's before it was dropped stays the user's.
-    users_index = StepName.DROP_USERS_INDEX in cut
-    cut_before_mark = unmarked and StepName.CREATE_INDEX in cut and not users_index
-    broken: Condition = Need.CHECK_BROKEN if check is CheckPolicy.NOT_VALID else False
+    return [
+        *_first_steps(present, standing),
+        *_shape_steps(relation, standing, guard_wanted),
+        *_row_steps(),
+        _index_step(present, standing.cut),
+        *_check_steps(present, check),
+        _shared(
+            StepName.COMMENT,
+            "migrate/comment",
+            when=relation.root is not None and not present.comment_present,
+        ),
+        _step(
+            StepName.REMOVE_GUARD,
+            "AccessExclusiveLock",
+            Blocks.ALL,
+            REMOVE_GUARD,
+            (standing.guard_left or Need.FILL) if not keep_guard else False,
+        ),
+        _shared(StepName.ANALYZE, "migrate/analyze", when=bool(standing.cut) or Need.FILL),
+    ]
+
+
+def _first_steps(present: Present, standing: Standing) -> list[PlannedStep]:
+    """The steps that work out what is to be written, and take an index off that would slow it down."""
     return [
         _quiet(StepName.CLAIM, "online/claim"),
         _quiet(StepName.RESOLVE, *_RESOLVE, lock="AccessShareLock"),
@@ -61,6 +77,12 @@ def plan_online_steps(
             "online/drop_index",
             when=standing.leftover or (Need.REFILL if present.index_ours else False),
         ),
+    ]
+
+
+def _shape_steps(relation: Relation, standing: Standing, guard_wanted: Condition) -> list[PlannedStep]:
+    """The steps that come before any row is written: column, label, and the guard with its index."""
+    return [
         _step(
             StepName.ADD_COLUMN,
             "AccessExclusiveLock",
@@ -77,9 +99,14 @@ def plan_online_steps(
             StepName.CREATE_JOB_INDEX,
             "guard/create_job_index",
             "guard/mark_job_index",
-            when=StepName.CREATE_JOB_INDEX in cut if standing.job_index else guard_wanted,
+            when=StepName.CREATE_JOB_INDEX in standing.cut if standing.job_index else guard_wanted,
         ),
         _guard(relation, standing.outdated, False if standing.guarded else guard_wanted),
+    ]
+
+
+def _row_steps() -> list[PlannedStep]:
+    return [
         _rows(
             StepName.CLEAR_PARENTS,
             *("migrate/create_cleared_parent", "migrate/upgrade_parents"),
@@ -90,44 +117,47 @@ def plan_online_steps(
         _rows(StepName.FILL, "online/fill", "online/checkpoint", when=Need.FILL),
         # Rows that moved or came meanwhile: until nothing is found that could be filled.
         _rows(StepName.LAST_PASS, *_RESOLVE, "online/fill"),
-        _shared(
-            StepName.CREATE_INDEX,
-            "online/create_index",
-            *([] if users_index or (unmarked and not cut_before_mark) else ["migrate/mark_index"]),
-            when=cut_before_mark or (Need.REFILL if present.index_ours else not present.index_present),
-        ),
+    ]
+
+
+def _index_step(present: Present, cut: Collection[str]) -> PlannedStep:
+    unmarked = present.index_ours and not present.index_marked
+    # An index that was the user's before it was dropped stays the user's.
+    users_index = StepName.DROP_USERS_INDEX in cut
+    cut_before_mark = unmarked and StepName.CREATE_INDEX in cut and not users_index
+    return _shared(
+        StepName.CREATE_INDEX,
+        "online/create_index",
+        *([] if users_index or (unmarked and not cut_before_mark) else ["migrate/mark_index"]),
+        when=cut_before_mark or (Need.REFILL if present.index_ours else not present.index_present),
+    )
+
+
+def _check_steps(present: Present, check: CheckPolicy) -> list[PlannedStep]:
+    """The steps that add the CHECK and validate it, or where a row violates it leave it NOT VALID."""
+    missing = not present.check_present and check is not CheckPolicy.NO
+    unproven = not present.check_validated and check is not CheckPolicy.NO
+    broken: Condition = Need.CHECK_BROKEN if check is CheckPolicy.NOT_VALID else False
+    return [
         _step(
             StepName.ADD_CHECK,
             "AccessExclusiveLock",
             Blocks.ALL,
             ["migrate/add_check_not_valid"],
-            Need.CHECK_HOLDS if missing_check else False,
+            Need.CHECK_HOLDS if missing else False,
         ),
         _shared(
             StepName.VALIDATE_CHECK,
             "online/validate_check",
-            when=Need.CHECK_HOLDS if unproven_check else False,
+            when=Need.CHECK_HOLDS if unproven else False,
         ),
         _step(
             StepName.ADD_CHECK_NOT_VALID,
             "AccessExclusiveLock",
             Blocks.ALL,
             ["migrate/add_check_not_valid"],
-            broken if missing_check else False,
+            broken if missing else False,
         ),
-        _shared(
-            StepName.COMMENT,
-            "migrate/comment",
-            when=relation.root is not None and not present.comment_present,
-        ),
-        _step(
-            StepName.REMOVE_GUARD,
-            "AccessExclusiveLock",
-            Blocks.ALL,
-            REMOVE_GUARD,
-            (standing.guard_left or Need.FILL) if not keep_guard else False,
-        ),
-        _shared(StepName.ANALYZE, "migrate/analyze", when=bool(cut) or Need.FILL),
     ]
 
 

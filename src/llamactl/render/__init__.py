@@ -50,40 +50,46 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
             from llamactl.render import junit
 
             return junit.render(report)
-        case OutputFormat.TEXT, DemoReport():
+        case OutputFormat.TEXT, _:
+            return _text_lines(report, screen)
+        case _:
+            raise TypeError(f"no {format_} for {type(report).__name__}")
+
+
+def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
+    match report:
+        case DemoReport():
             return iter([])  # its commands have spoken for themselves
-        case OutputFormat.TEXT, str():
+        case str():
             return iter([report])
-        case OutputFormat.TEXT, Tree():
+        case Tree():
             from llamactl.render import tree
 
             return tree.render(report, screen)
-        case OutputFormat.TEXT, Timeline():
+        case Timeline():
             from llamactl.render import timeline_text
 
             return timeline_text.render(report, screen)
-        case OutputFormat.TEXT, UndoReport():
+        case UndoReport():
             from llamactl.render import undo_text
 
             return undo_text.render(report, screen)
-        case OutputFormat.TEXT, GuardReport():
+        case GuardReport():
             from llamactl.render import guard_text
 
             return guard_text.render(report, screen)
-        case OutputFormat.TEXT, StatsReport():
+        case StatsReport():
             from llamactl.render import stats_text
 
             return stats_text.render(report, screen)
-        case OutputFormat.TEXT, StatusReport():
+        case StatusReport():
             from llamactl.render import status_text
 
             return status_text.render(report, screen)
-        case OutputFormat.TEXT, _:
+        case _:
             from llamactl.render import text
 
             return text.render(report, screen)
-        case _:
-            raise TypeError(f"no {format_} for {type(report).__name__}")
 
 
 def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, screen: Screen) -> str:

@@ -40,19 +40,16 @@ def draw(
         placed = place_below(graph, view.asked, placed)
     marks = mark(graph, placed, root=top, known=known, logged=whole_tree.dropped.union(logged))
     asked = graph.node(view.asked)
-    start = placed.top
     whole = [*climb(placed, asked)][::-1] if view.up else placed.nodes
-    cuts = cut(graph, placed, view, start, whole)
+    cuts = cut(graph, placed, view, placed.top, whole)
     omitted = cuts.totals()
     inside = among(whole, len(graph.ids))
     failures = [(node, log) for node, log in graph.failures if inside[node]]
     return Tree(
         root_job_id=top if marks.rooted[asked] else None,
         jobs=len(whole) - sum(inside[node] for node in graph.loose),
-        logs=len(whole)
-        - (not graph.logged(start))
-        + sum(len(rows) for node, rows in graph.more_rows.items() if inside[node]),
-        nodes=Nodes(graph, placed, marks, cuts, start, asked, len(whole) - sum(omitted.values())),
+        logs=_count_rows(graph, placed.top, whole, inside),
+        nodes=Nodes(graph, placed, marks, cuts, placed.top, asked, len(whole) - sum(omitted.values())),
         notes=(*notes, *_misled(whole_tree, top, view), *_hidden(graph, placed, view, cuts, asked)),
         omitted=omitted,
         depth=_depth(placed, whole),
@@ -62,6 +59,12 @@ def draw(
         ended_at=graph.ended.isoformat() if graph.ended else None,
         unknown_status=UnknownStatus.of(Counter(status for node, status in graph.unknown if inside[node])),
     )
+
+
+def _count_rows(graph: Graph, start: int, whole: Sequence[int], inside: bytearray) -> int:
+    """The rows of the jobs: one of each, but for a top that is not logged, and what some have more."""
+    more = sum(len(rows) for node, rows in graph.more_rows.items() if inside[node])
+    return len(whole) - (not graph.logged(start)) + more
 
 
 def _depth(placed: Placement, whole: Sequence[int]) -> int:

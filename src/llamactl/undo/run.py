@@ -99,13 +99,7 @@ def undo_migration(
     if confirm:
         session.ask(confirm, _question(standing, projected) + (f" {told}" if told else ""))
     tables = (*standing.state.tables, table.relation.oid)
-    report = with_lock_retries(
-        session,
-        tables,
-        lambda: _attempt(standing, note),
-        retries,
-        note,
-    )
+    report = with_lock_retries(session, tables, lambda: _attempt(standing, note), retries, note)
     return _with(replace(report, blocked_seconds=session.blocking.seconds), told)
 
 

@@ -111,9 +111,8 @@ def line(
     *,
     entity: str,
     marks: Sequence[tuple[str, str]] = (),
-    when: str | None = None,
 ) -> Line:
-    """The line of a job, or of a row."""
+    """The line of a job, or of a row, but for its last place: when the row was written."""
     statuses, categories = [row.status for row in rows], [row.category for row in rows]
     begins = [began for row in rows if (began := row.began) is not None]
     ends = [ended for row in rows if (ended := row.ended) is not None]
@@ -132,7 +131,6 @@ def line(
         span.since(max(ends)) if ends else None,
         shown(" | ".join(errors)) if errors else None,
         [(kind, shown(text)) for kind, text in marks],
-        when,
     ]
 
 

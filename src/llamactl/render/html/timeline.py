@@ -75,12 +75,5 @@ class TimelineReport:
         marks = [(_CLASSES[mark], mark) for mark in timeline_text.marks(row)]
         when = row.created_at.replace("T", " ")[:19] if row.created_at else ""
         entity = " ".join(filter(None, [row.entity_type, row.entity_name or row.entity_id]))
-        return line(
-            0,
-            timeline_text.job_id(row),
-            [row],
-            self._span,
-            entity=entity,
-            marks=marks,
-            when=safe.visible(when),
-        )
+        shown = line(0, timeline_text.job_id(row), [row], self._span, entity=entity, marks=marks)
+        return [*shown, safe.visible(when)]

@@ -66,7 +66,8 @@ class TreeReport:
     def _line(self, node: Node) -> Line:
         marks = [(mark.kind, _mark(mark)) for mark in node.marks]
         entity = " ".join(labels.entity(node.logs) or ())
-        return line(node.depth, labels.job_id(node), node.logs, self._span, entity=entity, marks=marks)
+        job = line(node.depth, labels.job_id(node), node.logs, self._span, entity=entity, marks=marks)
+        return [*job, None]
 
 
 def _facts(tree: Tree) -> str:
