@@ -1,7 +1,8 @@
-"""A migration cut at each of its statements, by whatever ends it: the table is as it was, row by row.
+"""A migration that is interrupted at its statements, by whatever ends it, leaves the table as it was.
 
-One test cuts at every statement in turn. Since nothing may change, all its cuts have one database; at the end
-the whole dump is compared, and an ordinary run gives what an undisturbed one gives.
+A test interrupts at many statements in turn, or kills at each of them. Since nothing may change, it has one
+database for all of them; at the end the whole dump is compared, and an ordinary run gives what an undisturbed
+one gives.
 """
 
 from __future__ import annotations
@@ -144,12 +145,13 @@ def cutter(partly_filled: bool, server: Server, make_cutter: MakeCutter) -> Cutt
     return make_cutter(server, partly_filled)
 
 
-def test_terminated_before_each_statement(cutter: Cutter) -> None:
+@pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.slow)], ids=["few", "many"])
+def test_terminated_before_each_statement(every: int, cutter: Cutter) -> None:
     def terminate(statement: Statement) -> None:
         cutter.connection.execute("SELECT pg_terminate_backend(%s)", [statement.pid])
         wait_until(cutter.connection, NOBODY_LEFT)
 
-    for number in cutter.points():
+    for number in cutter.points()[::-every]:
         done = cutter.run(number, terminate)
         commit = number == len(cutter.statements)
         told = "it is unknown whether the COMMIT succeeded" if commit else "nothing was changed"
@@ -163,13 +165,11 @@ def test_terminated_before_each_statement(cutter: Cutter) -> None:
 @pytest.mark.parametrize(
     "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_signal_before_each_statement(cutter: Cutter, sent: signal.Signals) -> None:
-    other_half = sent is signal.SIGTERM
-    for number in cutter.points()[:-1]:
-        if number % 2 == other_half:
-            done = cutter.run(number, lambda _: signal.raise_signal(sent))
-            assert (done.code, done.errors) == (130, ["error: Interrupted; nothing was changed"])
-            cutter.nothing_changed(number)
+def test_a_signal_before_a_statement(cutter: Cutter, sent: signal.Signals) -> None:
+    for number in cutter.points()[sent is signal.SIGTERM : -1 : 4]:
+        done = cutter.run(number, lambda _: signal.raise_signal(sent))
+        assert (done.code, done.errors) == (130, ["error: Interrupted; nothing was changed"])
+        cutter.nothing_changed(number)
     # A COMMIT under way is let finish.
     done = cutter.run(len(cutter.statements), lambda _: signal.raise_signal(sent))
     assert (done.code, done.errors) == (130, ["error: Interrupted; what was committed before stays"])

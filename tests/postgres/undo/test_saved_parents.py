@@ -466,7 +466,13 @@ UNDOING = {
 }
 
 
-@ROADS
+@pytest.mark.parametrize(
+    "road",
+    [
+        pytest.param((), id="one transaction"),
+        pytest.param(("--online", "--no-guard"), id="online", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -109,7 +109,7 @@ def test_a_guard_that_was_installed(own_column: bool, log: Log) -> None:
 
 
 @pytest.mark.parametrize("own_column", [False, True])
-@pytest.mark.parametrize("every", [31, pytest.param(5, marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize("every", [67, pytest.param(5, marks=pytest.mark.slow)], ids=["few", "many"])
 def test_from_wherever_an_online_run_was_cut(every: int, own_column: bool, log: Log) -> None:
     if own_column:
         log.run(ADD_COLUMN)
@@ -244,6 +244,10 @@ def test_a_table_and_a_column_that_were_renamed(log: Log) -> None:
 # --- cut at each statement ---------------------------------------------------------------------------------
 
 
+EVERY = pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.slow)], ids=["few", "many"])
+"""Of the statements that are sent, the last always."""
+
+
 @pytest.fixture
 def migrated(log: Log) -> Iterator[tuple[Log, Connection, list[str]]]:
     """A log to be cut, and what an undisturbed undo sends inside its transaction."""
@@ -261,7 +265,8 @@ def migrated(log: Log) -> Iterator[tuple[Log, Connection, list[str]]]:
         yield log, connection, sent
 
 
-def test_terminated_before_each_statement(migrated: tuple[Log, Connection, list[str]]) -> None:
+@EVERY
+def test_terminated_before_each_statement(every: int, migrated: tuple[Log, Connection, list[str]]) -> None:
     log, connection, sent = migrated
 
     def terminate(statement: Statement) -> None:
@@ -269,7 +274,7 @@ def test_terminated_before_each_statement(migrated: tuple[Log, Connection, list[
         wait_until(connection, NOBODY_LEFT)
 
     before = quick_look(connection)
-    for number in range(1, len(sent) + 1):
+    for number in range(len(sent), 0, -every):
         done = undo_here(log.dsn, before=at(number, terminate))
         assert (done.code, len(done.errors)) == (3, 1), sent[number - 1]
         if number == len(sent):
@@ -282,10 +287,10 @@ def test_terminated_before_each_statement(migrated: tuple[Log, Connection, list[
     log.as_it_was()
 
 
-def test_a_signal_before_each_statement(migrated: tuple[Log, Connection, list[str]]) -> None:
+def test_a_signal_before_a_statement(migrated: tuple[Log, Connection, list[str]]) -> None:
     log, connection, sent = migrated
     before = quick_look(connection)
-    for number in range(1, len(sent)):
+    for number in range(1, len(sent), 3):
         signalled = (signal.SIGINT, signal.SIGTERM)[number % 2]
         done = undo_here(log.dsn, before=at(number, lambda _, sent=signalled: signal.raise_signal(sent)))
         assert (done.code, done.errors) == (130, ["error: Interrupted; nothing was changed"])
