@@ -30,7 +30,7 @@ from cutting import (
 )
 from servers import Server
 
-GO_ON = "run the same command again"
+GO_ON = "rerun the same command"
 WIDE = "x" * 420
 """So that a page holds about fourteen rows."""
 ONLINE = ("--online", "--grace", "0s")

@@ -1,10 +1,10 @@
--- The columns of a relation, domains followed down to the type beneath.
+-- The columns of a relation, with domains resolved to their base types.
 -- Parameters: relation (oid, or a name as regclass reads it).
--- Returns one row a column: name; type_name (length included), bare_type (without), kind (string, integer,
---   uuid, other), built_in (a scalar type of the server's own, whose values are read from text the same everywhere), collation (where it is not the type's own), bytewise (no two spellings are equal), not_null,
---   generated (cannot be written), computed (by an expression), key_position (in the primary key, from 1), alone_unique (some valid unique
---   index has this column only, and covers every row), readable and updatable (by the role), qualified_type (type_name, with pg_catalog
---   where a type of another schema could have the name).
+-- Returns one row per column: name; type_name (including the length), bare_type (without it), kind (string, integer, uuid, other),
+--   built_in (a built-in scalar type, whose values are read from text the same everywhere), collation (if it is not the type's
+--   default), bytewise (values that differ in bytes are never equal), not_null, generated (cannot be written), computed (by an
+--   expression), key_position (in the primary key, from 1), alone_unique (a valid unique index covers every row with this column only),
+--   readable and updatable (by the role), qualified_type (type_name, with pg_catalog if a type of another schema could have the name).
 -- Default relation: '"public"."LlamaLog"'
 WITH RECURSIVE peeled AS (
   SELECT a.attnum, a.atttypid AS type_id, a.atttypmod AS type_mod, a.attnotnull AS not_null

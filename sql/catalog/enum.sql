@@ -1,7 +1,7 @@
--- The enum type of a column, a domain over one included.
+-- The enum type of a column, also if the column has a domain over it.
 -- Parameters: relation (oid, or a name as regclass reads it), column (its name).
--- Returns schema, name, owner, and label: a row a label, in their order; one row with NULL where the type has no label; no row where
--- the column is no enum.
+-- Returns schema, name, owner, and label: one row per label, in order; one row with a NULL label if the type has none; no row if the
+-- column is not an enum.
 -- Default relation: '"public"."LlamaLog"'
 -- Default column: 'category'
 SELECT

@@ -1,7 +1,7 @@
--- Which relations have the name that was asked for.
--- Parameters: schema (empty: those that the search path shows), table (empty: "LlamaLog" and llama_logs), schemas (of the role's
---   search path, those that it may use, in their order), path (the role's search path as SHOW gives it).
--- Returns: oid, schema_name, table_name, usable (whether the role may look into the schema).
+-- The relations that have the requested name.
+-- Parameters: schema (empty: those that the search path shows), table (empty: "LlamaLog" and llama_logs), schemas (those of the role's
+--   search path that it may use, in order), path (the role's search path as returned by SHOW).
+-- Returns: oid, schema_name, table_name, usable (whether the role has USAGE on the schema).
 -- Default schema: ''
 -- Default table: ''
 -- Default schemas: '{public}'
@@ -11,8 +11,8 @@ WITH usable AS (
   FROM unnest(:'schemas'::text[]) WITH ORDINALITY AS schemas (name, position)
   JOIN pg_catalog.pg_namespace AS n ON n.nspname::text = schemas.name
 ), named AS (
-  -- Every schema that the path names, read by the server's rules: "" inside quotes is one quote, and what is not quoted is
-  -- folded to lower case. A schema that the role may not look into is no part of the path, and yet is to be told.
+  -- Every schema that the path names, parsed by the server's rules: "" inside quotes is one quote, and unquoted names are folded to
+  -- lower case. A schema that the role may not use is not part of the path, but must be reported.
   SELECT CASE WHEN word = '$user' THEN current_user::text ELSE word::name::text END AS schema_name
   FROM (
     SELECT coalesce(replace(part[1], '""', '"'), lower(part[2] COLLATE "C")) AS word
@@ -32,7 +32,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       ELSE c.relname::text = :'table'::text END
   AND CASE WHEN :'schema'::text <> '' THEN n.nspname::text = :'schema'::text
         WHEN has_schema_privilege(n.oid, 'USAGE') THEN usable.position = (
-          -- The first relation of the name hides the others, be it an index.
+          -- The first relation of the name hides the others, even if it is an index.
           SELECT min(earlier.position)
           FROM usable AS earlier
           JOIN pg_catalog.pg_class AS other ON other.relnamespace = earlier.oid

@@ -1,8 +1,9 @@
--- What has the name of an index that is wanted, in the table's schema, and who is building one on the table. Reads catalogs only.
--- Parameters: relation (oid, or a name as regclass reads it), index (the name), columns (theirs, in the order that is wanted).
--- Returns one row: what (has the name, in words; NULL: nothing), as_wanted (it is a plain btree index on these columns of the table,
---   as CREATE INDEX makes it with nothing else said), valid (and ready, and live), ours (its comment says that llamactl made it),
---   builder (the pid of another session that builds an index on the table or, hidden from the role, may build one; else NULL).
+-- The object that has the name of a wanted index in the table's schema, and the session that is building an index on the table.
+-- Reads only the catalogs.
+-- Parameters: relation (oid, or a name as regclass reads it), index (the name), columns (of the wanted index, in order).
+-- Returns one row: what (a description of the object that has the name; NULL: none), as_wanted (it is a plain btree index on these
+--   columns of the table, as created without further options), valid (and ready, and live), ours (its comment says that llamactl
+--   created it), builder (the pid of another session that is building an index on the table or, if hidden from the role, may be; or NULL).
 -- Default relation: '"public"."LlamaLog"'
 -- Default index: 'LlamaLog_job_id_parent_job_id_idx'
 -- Default columns: '{job_id,parent_job_id}'

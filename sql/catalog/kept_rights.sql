@@ -1,6 +1,6 @@
--- What the role may do with what llamactl keeps in its schema, in the order in which rights are granted. Reads catalogs only,
--- which any role may. Parameters: none.
--- Returns one row an object that is there: kind (database, schema, table), name, held (the rights that it has).
+-- The role's privileges on what llamactl keeps in its schema, in the order in which they are granted. Reads only the catalogs, which
+-- any role may. Parameters: none.
+-- Returns one row per existing object: kind (database, schema, table), name, held (the privileges that the role has).
 -- Lock: none.
 WITH kept AS (
   SELECT n.oid, n.nspname::text AS name FROM pg_catalog.pg_namespace AS n WHERE n.nspname = 'llamactl'

@@ -1,8 +1,8 @@
--- Views in a temporary schema through which version 0.1 read the table: "entry" and "target". They end with their session, but a
--- server crash leaves them in the catalog, where they depend on the table; and so does a copy of such a database. Reads catalogs only.
--- Only who holds the claim on the table (migrate/claim.sql) can tell that none of them is a live session's: 0.1 held it as long.
+-- Views in a temporary schema through which version 0.1 read the table: "entry" and "target". They are dropped with their session, but
+-- a server crash leaves them in the catalogs, where they depend on the table; so does a copy of such a database. Reads only the catalogs.
+-- Only the session that holds the claim on the table (migrate/claim.sql) knows that no live session uses them: 0.1 held it meanwhile.
 -- Parameters: relation (oid, or a name as regclass reads it).
--- Returns one row a view: oid, name (quoted, with its schema), droppable (the role may drop it by name). Lock: none.
+-- Returns one row per view: oid, name (quoted, with its schema), droppable (the role may drop it by name). Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 SELECT
   c.oid::bigint AS oid,

@@ -1,8 +1,8 @@
--- Who holds or waits for a lock on a relation, ours excepted; prepared transactions included.
+-- The other sessions and the prepared transactions that hold or wait for a lock on a relation.
 -- Parameters: relation (oid, or a name as regclass reads it).
 -- Returns: pid (NULL for a prepared transaction), user_name, application, state, mode (the strongest), granted,
---   age_seconds (of the transaction), wait_seconds (NULL too in the first moments of a wait), query. What the role
---   may not see of a session is NULL.
+--   age_seconds (of the transaction), wait_seconds (also NULL at the very beginning of a wait), query. Columns of a session
+--   that the role may not see are NULL.
 -- Default relation: '"public"."LlamaLog"'
 SELECT
   locks.pid,

@@ -1,3 +1,3 @@
--- Inside a transaction the server shows other sessions as they were when it was first asked. This makes it look again.
--- Returns one row, of no meaning.
+-- Inside a transaction the server caches its statistics on other sessions at the first access. This discards them.
+-- Returns one row without meaning.
 SELECT pg_stat_clear_snapshot();

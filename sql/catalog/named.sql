@@ -1,5 +1,5 @@
--- The relation that has a name now. Parameters: schema, table, wanted. Returns: oid, columns (those of the wanted ones that it has, each with its type, domains
--- followed), or no row. Lock: none.
+-- The relation that has a name now. Parameters: schema, table, wanted. Returns: oid, columns (those of the wanted ones that exist,
+-- each with its type, domains resolved), or no row. Lock: none.
 -- Default schema: 'public'
 -- Default table: 'LlamaLog'
 -- Default wanted: '{}'

@@ -1,6 +1,6 @@
--- Whose llamactl.cleared_parent is, where 0.1 made it and the role has not its owner's rights, which bringing it up to date takes.
--- Reads catalogs only, which any role may.
--- Returns: owner; no row where the role may, or need not, bring it up to date. Lock: none.
+-- The owner of llamactl.cleared_parent, if 0.1 created it and the role lacks the owner's privileges, which upgrading it needs.
+-- Reads only the catalogs, which any role may.
+-- Returns: owner; no row if the role may upgrade it, or it needs no upgrade. Lock: none.
 SELECT pg_get_userbyid(c.relowner)::text AS owner
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,7 +1,7 @@
--- What the catalogs tell of one relation.
+-- The properties of a relation in the catalogs.
 -- Parameters: relation (oid, or a name as regclass reads it).
--- Returns one row, or none where it is gone. inheritance is partition, parent, child or empty; hidden says that
---   row security keeps rows from the role. The sizes open the relation: ACCESS SHARE, for the call.
+-- Returns one row, or none if the relation no longer exists. inheritance is partition, parent, child or empty; hidden: row security
+--   hides rows from the role. The size functions open the relation: ACCESS SHARE, for the duration of the call.
 -- Default relation: '"public"."LlamaLog"'
 SELECT
   c.oid::bigint AS oid,

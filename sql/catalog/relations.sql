@@ -1,4 +1,4 @@
--- Every relation that could have been meant, for the near names of an error message.
+-- All relations, for the similar names in an error message.
 -- Returns: schema_name, table_name, job_log (it has a job id and a parent job id, in snake or camel case).
 SELECT
   n.nspname::text AS schema_name,

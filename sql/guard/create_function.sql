@@ -1,13 +1,13 @@
--- The guard's function: a row that comes without a root gets its true one where that can be told at once; else it stays NULL, for
--- repair. Lock: none on the user's table.
---   1. The row's job (the parent, of a row without a job) is asked for its one parent, then that parent for its own, and so on. Blank
---      parents and those that the root flag disregards do not count.
---   2. A job that no row gives a parent is the root, if the log holds it.
---   3. Several parents, a cycle, a parent that no row carries (its row may be on its way), more than 64 steps from job to parent: NULL.
---   Roots that rows hold are never read: their jobs may have got other parents since.
--- VOLATILE, to see the earlier rows of its own statement. Not SECURITY DEFINER: who may not read all of the log gets NULL. Whatever
--- goes wrong in here, the application's write goes on; but a row whose job is its own parent is refused, as by the CHECK.
--- Its argument says whether the root flag disregards a row's parent; false where the table has no such column.
+-- The guard's function: it gives a row without a root its root if that can be determined immediately; otherwise the root stays NULL, for
+-- repair to fill. Lock: none on the user's table.
+--   1. Look up the one parent of the row's job (of its parent, for a row without a job), then the parent's parent, and so on. Blank
+--      parents and those of rows with the root flag are ignored.
+--   2. A job that has rows, but no parent, is the root.
+--   3. With several parents, a cycle, a parent without rows (which may still arrive), or more than 64 steps, the root stays NULL.
+--   Stored roots are never read: their jobs may have been given other parents since.
+-- VOLATILE, to see the earlier rows of its own statement. Not SECURITY DEFINER: for a role that may not read the whole log the root is
+-- NULL. Whatever fails in here, the application's write succeeds; but a row whose job is its own parent is rejected, as by the CHECK.
+-- Its argument says whether the parent of a row with the root flag is ignored; false if the table has no such column.
 CREATE OR REPLACE FUNCTION llamactl."LlamaLog_guard"() RETURNS pg_catalog.trigger
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp

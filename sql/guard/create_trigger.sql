@@ -1,6 +1,6 @@
--- The guard: fires only where a row comes without a root, or its job is its own parent. Its name sorts last, so that it sees what
--- other triggers set. One under the other setting of the root flag is replaced.
--- Parameter: trust_root_flag (false where the flag disregards no parent, or there is no such column). Lock: SHARE ROW EXCLUSIVE.
+-- The guard: it fires only for a row without a root, or whose job is its own parent. Its name sorts last, so that it sees what other
+-- triggers set. A trigger with the other setting of the root flag is replaced.
+-- Parameter: trust_root_flag (false if the flag is not to be trusted, or there is no such column). Lock: SHARE ROW EXCLUSIVE.
 -- Default trust_root_flag: true
 CREATE OR REPLACE TRIGGER zz_llamactl_guard BEFORE INSERT OR UPDATE ON "public"."LlamaLog"
   FOR EACH ROW

@@ -1,2 +1,2 @@
--- Takes the guard off the table. Lock: ACCESS EXCLUSIVE.
+-- Removes the guard from the table. Lock: ACCESS EXCLUSIVE.
 DROP TRIGGER IF EXISTS zz_llamactl_guard ON "public"."LlamaLog";

@@ -1,11 +1,12 @@
--- What of the guard is there, and what could be made. Reads catalogs only.
+-- The state of the guard, and whether it could be created. Reads only the catalogs.
 -- Parameters: relation (oid, or a name as regclass reads it), job (the column's name), guard (the function's name), body (the
--- function's, as it is to be), check (the constraint's name).
--- Returns one row: trigger (it is on the table, and calls a function of the schema llamactl), enabled, trust_root_flag (its argument),
---   function (the name of the one that it calls, else of the table's own, where there is one), up_to_date (its body is the one that
---   is to be), current (the trigger calls the function of that name), index (a usable btree index that leads with the job, the widest), index_ours (it is the guard's), checked (the CHECK
---   refuses self-parents), schema_present, schema_empty (and the role's to drop), may_create (a function in the schema, or the schema),
---   foreign_owner (of the function, where the role lacks its owner's rights; else NULL).
+-- wanted body of the function), check (the constraint's name).
+-- Returns one row: trigger (it is on the table, and calls a function in the schema llamactl), enabled, trust_root_flag (its argument),
+--   function (the name of the function that it calls, else of the table's own, if it exists), up_to_date (its body is the wanted one),
+--   current (the trigger calls the function of that name), index (the widest usable btree index whose first column is the job),
+--   index_ours (it is the guard's), checked (the CHECK rejects self-parents), schema_present, schema_empty (and the role may drop it),
+--   may_create (the role may create a function in the schema, or the schema), foreign_owner (of the function, if the role lacks the
+--   owner's privileges; else NULL).
 -- Default relation: '"public"."LlamaLog"'
 -- Default job: 'job_id'
 -- Default guard: 'LlamaLog_guard'

@@ -1,5 +1,5 @@
--- How to read the log. Parameters: trust_root_flag (true: a flagged row's parent is disregarded), fill_dangling (true: rows
--- whose one root is a dangling parent get its id). Lock: none.
+-- The rules for reading the log. Parameters: trust_root_flag (true: the parent of a row with the root flag is ignored), fill_dangling
+-- (true: rows whose only root is a dangling parent get its id). Lock: none.
 -- Default trust_root_flag: true
 -- Default fill_dangling: true
 INSERT INTO pg_temp.setting (trust_root_flag, fill_dangling)

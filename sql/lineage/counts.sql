@@ -1,7 +1,7 @@
--- What the lineage comes to, in rows of the log. One row; its columns are the JSON's, nested names joined by "_";
--- `missing` counts the rows that lack their computed root. What no walk from a top explains is cyclic.
--- Nested loops must be off, as estimates for `mixed` are guesses.
--- Lock: ACCESS SHARE (the log is read only where the rows of one job hold different roots).
+-- Counts the rows of the log by lineage. One row; its columns are those of the JSON, nested names joined by "_"; `missing` counts the
+-- rows without their computed root. Rows that no walk from a top reaches are cyclic.
+-- Nested loops must be off, since the planner only guesses the size of `mixed`.
+-- Lock: ACCESS SHARE (the log is read only if the rows of one job store different roots).
 WITH class AS MATERIALIZED (
   SELECT ambiguous,
          dangling,

@@ -1,15 +1,15 @@
--- The temporary relations that lineage is worked out in; they go with the transaction.
+-- The temporary relations in which lineage is computed; they are dropped at the end of the transaction.
 -- Lock: none on the user's table.
 
--- One row: how to read the log (see configure.sql).
+-- One row: the rules for reading the log (see configure.sql).
 CREATE TEMPORARY TABLE setting (
   trust_root_flag boolean NOT NULL,
   fill_dangling boolean NOT NULL
 ) ON COMMIT DROP;
 
--- An id as lineage compares it, byte by byte; NULL when it is missing (NULL or blank).
+-- An id as lineage compares it, bytewise; NULL if it is missing (NULL or blank).
 -- The characters are listed because \s depends on the collation, and \v is a letter before Postgres 17.
--- All of them sort before '!': so most ids show by one comparison that they are present, and trimming is slow.
+-- All of them sort before '!', so one comparison shows that most ids are present, which is faster than trimming.
 CREATE OR REPLACE FUNCTION pg_temp.present(id pg_catalog.text) RETURNS pg_catalog.text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -17,26 +17,26 @@ AS $$
     THEN id COLLATE pg_catalog."C" END
 $$;
 
--- One row a job; rows without a job id have NULL as job and one row a parent.
--- Numbers come first, here and below: it makes the sums over them cheaper, as nothing of unknown length stands before them.
+-- One row per job; rows without a job id have NULL as job and one row per parent.
+-- Fixed-length columns come first, here and below: this makes aggregates over them cheaper.
 CREATE TEMPORARY TABLE edge (
   row_count bigint NOT NULL,
   parent_count bigint NOT NULL,       -- rows that name a parent
-  root_count bigint NOT NULL,         -- rows that hold a root today
+  root_count bigint NOT NULL,         -- rows that store a root
   disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
   self_parent_count bigint NOT NULL,  -- rows that would violate the self-parent CHECK
   job pg_catalog.text COLLATE pg_catalog."C",
   parent pg_catalog.text COLLATE pg_catalog."C",        -- the smallest
   parent_hi pg_catalog.text COLLATE pg_catalog."C",     -- the largest, where it differs: the job has several parents
-  root_lo pg_catalog.text COLLATE pg_catalog."C",       -- the smallest root that the rows hold today
+  root_lo pg_catalog.text COLLATE pg_catalog."C",       -- the smallest root that the rows store
   root_hi pg_catalog.text COLLATE pg_catalog."C"        -- the largest, where it differs
 ) ON COMMIT DROP;
 
--- The groups out of the ordinary, few as a rule: so that those who look for them need not read all. By a number, as no id is too
--- long for that.
+-- The few groups that need special treatment, so that later files do not have to read all of `edge`. By number, since an id may be too
+-- long for an index.
 CREATE INDEX edge_odd ON pg_temp.edge (row_count) WHERE job IS NULL OR parent_hi IS NOT NULL OR root_hi IS NOT NULL;
 
--- The jobs that are somebody's parent: most jobs are not, and need no walk.
+-- The jobs that are a parent of another job: most are not, and need no walk.
 CREATE TEMPORARY TABLE inner_job (
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
   parent pg_catalog.text COLLATE pg_catalog."C",  -- where it has one only
@@ -45,10 +45,10 @@ CREATE TEMPORARY TABLE inner_job (
   root_hi pg_catalog.text COLLATE pg_catalog."C"
 ) ON COMMIT DROP;
 
--- Serves the walk down. Filled in its own order, it costs little.
+-- Serves the walk down. Filled in its own order, it is cheap to build.
 CREATE INDEX inner_child ON pg_temp.inner_job (parent) WHERE kind OPERATOR(pg_catalog.=) 'p';
 
--- Every inner job that a walk down from some top reaches, with that top. What is missing here is cyclic.
+-- Every inner job that a walk down from a top reaches, with that top. Jobs that are not in here are cyclic.
 CREATE TEMPORARY TABLE walk (
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
   top pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
@@ -56,7 +56,7 @@ CREATE TEMPORARY TABLE walk (
   kind pg_catalog."char" NOT NULL     -- of the top: r, d or c
 ) ON COMMIT DROP;
 
--- The jobs with several parents, and what solve.sql finds of them.
+-- The jobs with several parents, and the results of solve.sql.
 CREATE TEMPORARY TABLE cut (
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
   solved boolean NOT NULL DEFAULT false,  -- stays false where the job is cyclic
@@ -71,7 +71,7 @@ CREATE TEMPORARY TABLE cut_parent (
   parent pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
--- What a job's rows hold of the roots: r the computed one, m several (mixed), o another one, NULL none.
+-- The roots that a job's rows store: r the computed one, m several (mixed), o another one, NULL none.
 CREATE OR REPLACE FUNCTION pg_temp.held(root_lo pg_catalog.text, root_hi pg_catalog.text, root pg_catalog.text) RETURNS pg_catalog."char"
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
@@ -80,7 +80,7 @@ AS $$
     WHEN root_lo IS NOT NULL THEN 'o'::pg_catalog."char" END
 $$;
 
--- Every job that is known, dangling parents too, but for the cyclic ones.
+-- Every known job, including dangling parents, except the cyclic ones.
 CREATE TEMPORARY TABLE lineage (
   row_count bigint,           -- as in edge, carried along to spare a join; NULL for a dangling parent
   root_count bigint,          -- the same
@@ -92,7 +92,7 @@ CREATE TEMPORARY TABLE lineage (
   root pg_catalog.text COLLATE pg_catalog."C"       -- NULL where ambiguous
 ) ON COMMIT DROP;
 
--- The cyclic jobs by number (in the order of their ids), and the parent edges among them.
+-- The cyclic jobs, numbered in the order of their ids, and the parent edges among them.
 CREATE TEMPORARY TABLE cyclic (
   number integer NOT NULL,
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
@@ -103,9 +103,9 @@ CREATE TEMPORARY TABLE cyclic_edge (
   parent integer NOT NULL
 ) ON COMMIT DROP;
 
--- The groups of `edge` that are neither untracked nor cyclic, with their computed root under the policy for dangling parents.
+-- The groups of `edge` that are neither untracked nor cyclic, with their computed root by the policy for dangling parents.
 -- Rows without a job id have NULL as job.
---   root   what the rows are to hold; NULL: nothing
+--   root   the root that the rows are to store; NULL: none
 CREATE TEMPORARY VIEW graded AS
 SELECT known.job, known.parent, known.row_count, known.root_count, known.held, known.depth,
        known.ambiguous, known.dangling,

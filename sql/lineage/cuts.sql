@@ -1,4 +1,4 @@
--- The jobs with several parents, and those parents. Lock: ACCESS SHARE (read only where there are such jobs).
+-- The jobs with several parents, and those parents. Lock: ACCESS SHARE (the log is read only if there are such jobs).
 INSERT INTO pg_temp.cut (job)
 SELECT job FROM pg_temp.edge WHERE parent_hi IS NOT NULL;
 

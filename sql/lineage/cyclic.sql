@@ -1,5 +1,5 @@
 -- The cyclic jobs, numbered in the order of their ids.
--- Parameters: integers (the ids are integers, and ordered as such; else byte by byte).
+-- Parameters: integers (the ids are integers, and are ordered as such; otherwise bytewise).
 -- Lock: none.
 -- Default integers: false
 INSERT INTO pg_temp.cyclic (number, job)

@@ -1,4 +1,4 @@
--- The log in one grouped pass: a row a job. Lock: ACCESS SHARE.
+-- The log, grouped in one pass: one row per job. Lock: ACCESS SHARE.
 INSERT INTO pg_temp.edge (job, parent, parent_hi, row_count, parent_count, root_lo, root_hi,
                           root_count, disregarded_count, self_parent_count)
 SELECT job, min(parent), nullif(max(parent), min(parent)), count(*), count(parent), min(root),

@@ -1,17 +1,17 @@
--- The one door in: the user's columns under our names, one row a row of the log. Every other lineage file names only ours.
--- Files read it as `FROM :entry AS entry`: this SELECT is put in place of :entry. It is no view, since that would depend on the
--- user's columns, and a server crash would leave it in the catalog, where nobody could then drop the columns or the table.
+-- The only query that maps the user's columns to llamactl's names, one row per row of the log. All other lineage files use these names.
+-- Files read it as `FROM :entry AS entry`: this SELECT replaces :entry. It is not a view, since a view would depend on the user's
+-- columns, and a server crash would leave it in the catalogs, where nobody could then drop the columns or the table.
 -- Returns:
 --   row_id              the primary key, as text
---   job, parent         present ids; parent is NULL where the root flag disregards it
---   disregarded_parent  the parent that the flag disregards
---   root                what the root column holds; NULL where there is no such column
---   created_epoch       seconds; NULL where there is no such column
---   blank               job_id or parent_job_id is a string of white space only
---   self_parent         the row would violate the self-parent CHECK once disregarded parents are cleared
--- A column that the user may not have is found by scoping: inside the LATERAL an unqualified name is the table's where
--- the table has it, else that of `absent`. Beside `absent` every name of ours is qualified, as a column of the user's may have it.
--- Lock: ACCESS SHARE. Comes after create.sql.
+--   job, parent         ids that are present; parent is NULL if it is ignored because of the root flag
+--   disregarded_parent  the parent that is ignored because of the root flag
+--   root                the value of the root column; NULL if there is no such column
+--   created_epoch       seconds; NULL if there is no such column
+--   blank               job_id or parent_job_id consists of white space only
+--   self_parent         the row would violate the self-parent CHECK once ignored parents are cleared
+-- Columns that may not exist are resolved by scoping: inside the LATERAL an unqualified name is the table's column if the table has it,
+-- else that of `absent`. Beside `absent`, llamactl's own names are qualified, since the user's table may have a column of that name.
+-- Lock: ACCESS SHARE. Run it after create.sql.
 SELECT flagged_log.row_id,
        flagged_log.job,
        CASE WHEN NOT flagged_log.disregarded THEN flagged_log.parent END AS parent,
@@ -39,6 +39,6 @@ FROM (
            (log."job_id"::pg_catalog.text COLLATE pg_catalog."C"
              OPERATOR(pg_catalog.=) log."parent_job_id"::pg_catalog.text COLLATE pg_catalog."C") IS TRUE AS same_id
     FROM "public"."LlamaLog" AS log
-    OFFSET 0  -- a fence: else each use of a column above would work it out again
+    OFFSET 0  -- a fence: otherwise each use of a column above would compute it again
   ) AS present_log
 ) AS flagged_log;

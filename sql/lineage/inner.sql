@@ -1,4 +1,4 @@
--- The jobs that are somebody's parent, and what each is itself. Lock: none.
+-- The jobs that are a parent of another job, and the kind of each. Lock: none.
 INSERT INTO pg_temp.inner_job (job, parent, kind, root_lo, root_hi)
 SELECT named.job, CASE WHEN edge.parent_hi IS NULL THEN edge.parent END,
        CASE WHEN edge.job IS NULL THEN 'd' WHEN edge.parent IS NULL THEN 'r' WHEN edge.parent_hi IS NULL THEN 'p' ELSE 'c' END::"char",

@@ -1,7 +1,8 @@
 -- Dangling parents that are to be filled in but do not fit the root column, which has job_id's type. Parameters: max_length (in
--- characters; empty: no bound), bound (integers lie in -bound ... bound - 1; empty: no integers), padded (the type drops trailing spaces), sample, longest (characters that are shown of each).
+-- characters; empty: unbounded), bound (integers are in -bound ... bound - 1; empty: not integers), padded (the type drops trailing
+-- spaces), sample, longest (the number of characters of each that are shown).
 -- Columns: jobs, misfit, sample.
--- Longer by trailing spaces counts too: the assignment would cut these without a word. Lock: none.
+-- An id that is too long only because of trailing spaces counts too: the assignment would truncate it silently. Lock: none.
 -- Default max_length: 100
 -- Default bound: ''
 -- Default padded: false

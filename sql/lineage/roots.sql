@@ -1,4 +1,4 @@
--- The root of every job that has one, and of the ambiguous none: from the tops, one step further than the walk went. Lock: none.
+-- The root of every job that has one; ambiguous jobs have none. One step further down than the walk. Lock: none.
 INSERT INTO pg_temp.lineage (job, root, depth, ambiguous, dangling, row_count, root_count, held)
 SELECT job, root, depth, root IS NULL, dangling, row_count, root_count, pg_temp.held(root_lo, root_hi, root)
 FROM (

@@ -1,9 +1,9 @@
--- Solves the jobs with several parents, from their ends upwards (Kahn's order). Lock: none.
---   1. Each parent of such a job has a top: a root or dangling parent is an end of it; another job with several parents
---      is one that it waits for; a parent that no walk reached is cyclic, and is waited for in vain.
---   2. A job that waits for nothing more passes its end, and the longest way to it, on to those that wait for it.
---   3. Ends that differ make a job ambiguous, and so all that is below it. What stays waiting is cyclic.
--- Arrays of integers, because 50,000 such jobs may stand above each other: a statement a level would be 50,000 statements.
+-- Solves the jobs with several parents, from the ends of their upward walks (Kahn's algorithm). Lock: none.
+--   1. Each parent of such a job has a top: if the top is a root or dangling parent, it is an end of the job; if it is another job
+--      with several parents, the job waits for that; a parent that no walk reached is cyclic, and its job waits forever.
+--   2. A job that waits for no other passes its end, and the longest distance to it, on to the jobs that wait for it.
+--   3. Different ends make a job ambiguous, and everything below it. Jobs that still wait in the end are cyclic.
+-- It uses arrays of integers, because 50,000 such jobs may be above each other: one statement per level would be 50,000 statements.
 DO $solve$
 DECLARE
   jobs text[];

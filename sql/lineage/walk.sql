@@ -1,7 +1,7 @@
--- Down from the tops (inner jobs without a parent or with several, dangling parents) through the inner jobs with one parent. Each
--- is reached from its one parent, so once, and the walk ends on any input. It is to stay a loop of index probes, whatever the
--- estimates say: else the planner reads the table again at each level of a deep chain, or for each child of a wide job. So the
--- probe stands behind a fence, and sequential scans must be off. Lock: none.
+-- Walks down from the tops (inner jobs without a parent or with several, dangling parents) through the inner jobs with one parent. Each
+-- is reached from its only parent, so only once, and the walk ends on any input. It must stay a loop of index probes, whatever the
+-- estimates are: otherwise the planner reads the table again at each level of a deep chain, or for each child of a wide job. So the
+-- probe is behind a fence, and sequential scans must be off. Lock: none.
 INSERT INTO pg_temp.walk (job, top, steps, kind)
 WITH RECURSIVE down AS (
   SELECT job, job AS top, 0 AS steps, kind FROM pg_temp.inner_job WHERE kind <> 'p'

@@ -1,5 +1,5 @@
--- The job that created an entity: that of its first CREATED row.
--- Parameters: entity_type, entity_id. Returns one row or none: job, parent, root (NULL where it holds none).
+-- The job that created an entity: the job of its first CREATED row.
+-- Parameters: entity_type, entity_id. Returns one row or none: job, parent, root (NULL if it stores none).
 -- Lock: ACCESS SHARE.
 -- Default entity_type: ALBUM
 -- Default entity_id: 00000000-0000-0000-0000-000000000000

@@ -1,8 +1,8 @@
--- Writes rows of the log. A row whose id is in the table is skipped, so that a retry writes nothing twice; so is one that violates
--- another unique index: present.sql tells them apart. No arbiter is named, since that would need SELECT.
--- Parameters: entries (a JSON array of objects, by the names of the columns). Lock: ROW EXCLUSIVE.
--- The logger leaves out the lines of columns that the table lacks, hence one a line; job_id is always there. It leaves out the last
--- line where the server refuses it: where the table has rules, or a deferrable unique constraint.
+-- Inserts rows into the log. A row whose id exists is skipped, so that a retry writes nothing twice; so is a row that violates another
+-- unique index: present.sql distinguishes the two. No conflict target is named, since that would need SELECT.
+-- Parameters: entries (a JSON array of objects with the names of the columns). Lock: ROW EXCLUSIVE.
+-- The logger removes the lines of columns that the table lacks, so each has its own line; job_id always exists. It removes the last
+-- line if the server does not accept it: if the table has rules or a deferrable unique constraint.
 -- Default entries: '[]'
 INSERT INTO "public"."LlamaLog" (
   "id",

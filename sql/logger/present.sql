@@ -1,6 +1,6 @@
--- Which entries are in the table, by their id.
--- Parameters: entries (a JSON array of objects, by the names of the columns).
--- Returns one row for each that is: position, from 1.
+-- The entries that are in the table, by id.
+-- Parameters: entries (a JSON array of objects with the names of the columns).
+-- Returns one row for each of them: position, from 1.
 -- Lock: ACCESS SHARE.
 -- Default entries: '[]'
 SELECT given.position

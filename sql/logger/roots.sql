@@ -1,7 +1,7 @@
--- The roots of some jobs, as their rows hold them. Quick where an index leads with the job; else it reads the table.
+-- The stored roots of some jobs. Fast if an index begins with the job; otherwise it reads the table.
 -- Parameters: jobs (an array of job ids).
--- Returns one row a job that is logged: job, root (NULL where its rows hold none, or several; the job itself where they hold none
--- and name no parent).
+-- Returns one row per logged job: job, root (NULL if its rows store none, or several; the job itself if they store none and have no
+-- parent).
 -- Lock: ACCESS SHARE.
 -- Default jobs: '{}'
 SELECT held.job,

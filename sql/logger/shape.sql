@@ -1,9 +1,9 @@
--- What decides whether a row that was sent is in the table.
+-- The properties of the table that decide whether an inserted row is in it.
 -- Parameters: relation (oid, or a name as regclass reads it), key (the name of the id column), columns (an array of the columns that the
 --   logger writes).
--- Returns one row: keyed (a second row with the same id cannot be inserted), ruled (INSERT or UPDATE rules), deferrable (a unique or
---   exclusion constraint is, which ON CONFLICT refuses), readable (ids can be read,
---   all of them), encoding (of the database), others (an array: what can keep a row out without an error, besides its id).
+-- Returns one row: keyed (a second row with the same id cannot be inserted), ruled (there are INSERT or UPDATE rules), deferrable (there
+--   is a deferrable unique or exclusion constraint, which ON CONFLICT does not accept), readable (all ids can be read), encoding (of the
+--   database), others (an array: what can reject a row without an error, besides its id).
 -- Lock: none on the relation.
 -- Default relation: '"public"."LlamaLog"'
 -- Default key: 'id'
@@ -66,7 +66,7 @@ SELECT
     JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid
     JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
     WHERE NOT t.tgisinternal AND t.tgenabled OPERATOR(pg_catalog.<>) 'D' AND n.nspname OPERATOR(pg_catalog.<>) 'llamactl'
-      -- Of its bits, 1: for each row; 2: BEFORE; 4: INSERT; 64: INSTEAD OF.
+      -- Bits: 1 for each row, 2 BEFORE, 4 INSERT, 64 INSTEAD OF.
       AND (t.tgtype OPERATOR(pg_catalog.&) 1::pg_catalog.int2) OPERATOR(pg_catalog.<>) 0::pg_catalog.int2
       AND (t.tgtype OPERATOR(pg_catalog.&) 4::pg_catalog.int2) OPERATOR(pg_catalog.<>) 0::pg_catalog.int2
       AND (t.tgtype OPERATOR(pg_catalog.&) 66::pg_catalog.int2) OPERATOR(pg_catalog.<>) 0::pg_catalog.int2

@@ -1,4 +1,4 @@
--- Refuses rows whose job is its own parent. Its comment tells undo whose it is.
+-- Rejects rows whose job is its own parent. Its comment marks it as llamactl's, for undo.
 -- Lock: ACCESS EXCLUSIVE.
 ALTER TABLE "public"."LlamaLog" ADD CONSTRAINT "LlamaLog_job_id_not_parent_check"
   CHECK ("job_id"::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) "parent_job_id"::pg_catalog.text COLLATE pg_catalog."C");

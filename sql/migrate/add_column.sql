@@ -1,5 +1,5 @@
--- The root column: job_id's type, nullable, a change of the catalogs only; and its comment, which says what NULL means, and tells
--- undo that it was llamactl that added the column. Lock: ACCESS EXCLUSIVE.
+-- Adds the root column with job_id's type, nullable, which changes only the catalogs. Its comment says what NULL means, and tells undo
+-- that llamactl added the column. Lock: ACCESS EXCLUSIVE.
 -- Default root_type: 'character varying(100)'
 ALTER TABLE "public"."LlamaLog" ADD COLUMN "root_job_id" :root_type;
 

@@ -1,2 +1,2 @@
--- The category of a row that associates an existing entity. It can be used once the transaction has ended. Lock: none on the table.
+-- Adds the category of a row that links an existing entity. It can be used once the transaction has ended. Lock: none on the table.
 ALTER TYPE "public"."LlamaLogCategory" ADD VALUE IF NOT EXISTS 'LINKED';

@@ -1,2 +1,2 @@
--- Statistics of the new column. Lock: SHARE UPDATE EXCLUSIVE.
+-- Collects statistics on the new column. Lock: SHARE UPDATE EXCLUSIVE.
 ANALYZE "public"."LlamaLog";

@@ -1,5 +1,5 @@
--- Who holds the claim on the table (claim.sql). Parameter: relation (the table's oid, or its name as regclass reads it). Returns what
--- catalog/locks.sql returns. Lock: none.
+-- The session that holds the claim on the table (claim.sql). Parameter: relation (the table's oid, or its name as regclass reads it).
+-- Returns the columns of catalog/locks.sql. Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 SELECT locks.pid, session.usename::text AS user_name, coalesce(session.application_name, '') AS application, session.state,
        'the claim on the table' AS mode, true AS granted,

@@ -1,5 +1,5 @@
--- Says in the catalog what NULL means, and since when, where the column was there before and has no comment. It does not say that
--- llamactl added the column, so that undo leaves it. Lock: SHARE UPDATE EXCLUSIVE.
+-- Documents what NULL means, and since when, for a column that existed before and has no comment. The comment does not say that
+-- llamactl added the column, so that undo keeps it. Lock: SHARE UPDATE EXCLUSIVE.
 DO $comment$
 BEGIN
   EXECUTE pg_catalog.concat(

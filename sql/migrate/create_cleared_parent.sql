@@ -1,4 +1,4 @@
--- Where cleared parents are kept, for undo. Lock: none on the user's table.
+-- The table in which cleared parents are saved, for undo. Lock: none on the user's table.
 CREATE TABLE IF NOT EXISTS llamactl.cleared_parent (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   table_schema pg_catalog.text NOT NULL,

@@ -1,4 +1,4 @@
--- Fills the rows that lack their root; a value that is there is never overwritten. Lock: ROW EXCLUSIVE.
+-- Fills the rows that have no root; an existing value is never overwritten. Lock: ROW EXCLUSIVE.
 -- Default root_cast: pg_catalog.text
 UPDATE "public"."LlamaLog" AS log
 SET "root_job_id" = CAST(lineage.root AS :root_cast)

@@ -1,7 +1,6 @@
--- What the rows ask of the migration. One row: disregarded (rows whose parent the root flag disregards), save_parents (whether
--- there are any), fill (rows lack
--- their root), refill (so many that an index on the column is better built anew), check_holds (no row would violate the
--- self-parent CHECK) and its contrary, check_broken. Lock: none.
+-- What the rows require of the migration. One row: disregarded (rows with the root flag whose parent is ignored), save_parents (whether
+-- there are any), fill (rows have no root), refill (so many that an index on the column is better rebuilt), check_holds (no row would
+-- violate the self-parent CHECK) and its opposite, check_broken. Lock: none.
 WITH log AS (
   SELECT coalesce(sum(row_count), 0) AS rows,
          coalesce(sum(disregarded_count), 0) AS disregarded,

@@ -1,8 +1,9 @@
--- What of the migration is there already. Parameters: relation (the table's oid, or its name as regclass reads it), root_column, check (the constraint's name),
--- index (the index's name).
--- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has our name, and
--- create_index.sql would make the same), index_marked (mark_index.sql says that llamactl made it), check_present, check_validated
--- (not merely NOT VALID), check_enforced (from Postgres 18 on a CHECK may be NOT ENFORCED), comment_present, schema_present; index_count (of the table's indexes, for estimates). Lock: none.
+-- The parts of the migration that exist already. Parameters: relation (the table's oid, or its name as regclass reads it), root_column,
+-- check (the constraint's name), index (the index's name).
+-- Returns one row: index_present (a plain valid index on the root column alone, whatever its name), index_ours (it has llamactl's name
+-- and the definition in create_index.sql), index_marked (by mark_index.sql), check_present, check_validated (not NOT VALID),
+-- check_enforced (since Postgres 18 a CHECK may be NOT ENFORCED), comment_present, schema_present; index_count (of the table's indexes,
+-- for estimates). Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default root_column: root_job_id
 -- Default check: 'LlamaLog_job_id_not_parent_check'
@@ -13,7 +14,7 @@ WITH root AS (
   WHERE attrelid = :'relation'::regclass AND attname = :'root_column' AND NOT attisdropped
 ), plain AS (
   SELECT c.relname,
-         -- As create_index.sql makes it, so that it may be dropped and built anew. A comment of the user's would be lost.
+         -- As defined in create_index.sql, so that it may be dropped and rebuilt. A comment of the user would be lost.
          NOT i.indisunique AND c.reloptions IS NULL AND c.reltablespace = 0 AND i.indoption::text = '0' AND NOT i.indisclustered
            AND i.indcollation[0] = root.attcollation
            AND (SELECT opcdefault FROM pg_catalog.pg_opclass WHERE oid = i.indclass[0])

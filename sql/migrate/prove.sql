@@ -1,5 +1,5 @@
--- After the fill: the rows that lack their root, those that do not hold what was computed (the former included), and the flagged rows
--- that still have a parent. Returns one row: unfilled, differing, uncleared. Lock: ACCESS SHARE.
+-- After filling: counts the rows without their root, those whose root differs from the computed one (including the former), and the rows
+-- with the root flag that still have a parent. Returns one row: unfilled, differing, uncleared. Lock: ACCESS SHARE.
 SELECT count(*) FILTER (WHERE proved.held IS NULL AND proved.root IS NOT NULL) AS unfilled,
        count(*) FILTER (WHERE proved.held IS DISTINCT FROM proved.root) AS differing,
        count(proved.disregarded_parent) AS uncleared

@@ -1,5 +1,5 @@
--- Keeps the parents that the root flag disregards. Parameters: relation (the table's oid, or its name as regclass reads it), schema,
--- table, key_column, key_type (of what tells its rows apart). Lock: ACCESS SHARE.
+-- Saves the parents that are ignored because of the root flag. Parameters: relation (the table's oid, or its name as regclass reads it),
+-- schema, table, key_column, key_type (of the column that identifies a row). Lock: ACCESS SHARE.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'
 -- Default table: 'LlamaLog'

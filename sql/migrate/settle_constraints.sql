@@ -1,2 +1,2 @@
--- Fires what deferred constraint triggers still hold; a table with pending trigger events cannot be altered. Lock: none.
+-- Fires pending deferred constraint triggers; a table with pending trigger events cannot be altered. Lock: none.
 SET CONSTRAINTS ALL IMMEDIATE;

@@ -1,4 +1,4 @@
--- Makes the table of cleared parents that 0.1 made into today's; does nothing where that is done. Needs the rights of its owner.
+-- Upgrades the table of cleared parents that 0.1 created; does nothing if it is up to date. Needs the privileges of its owner.
 -- Lock: none on the user's table.
 DO $upgrade$
 BEGIN

@@ -1,5 +1,5 @@
--- Makes the table of runs that 0.1 made into today's; does nothing where that is done. Runs of 0.1 get the oid of the table that has
--- their table's name now; 0 where there is none. Needs the rights of its owner. Lock: none on the user's table.
+-- Upgrades the table of runs that 0.1 created; does nothing if it is up to date. Runs of 0.1 get the oid of the table that has their
+-- table's name now; 0 if there is none. Needs the privileges of its owner. Lock: none on the user's table.
 DO $upgrade$
 DECLARE
   columns CONSTANT pg_catalog.name[] := ARRAY(
@@ -23,7 +23,7 @@ BEGIN
           0)
     WHERE recorded_in IS NULL;
   END IF;
-  -- Nothing reads these.
+  -- No longer read.
   IF columns OPERATOR(pg_catalog.&&) ARRAY['client', 'relfilenode', 'page', 'seen_at']::pg_catalog.name[] THEN
     ALTER TABLE llamactl.run
       DROP COLUMN IF EXISTS client,

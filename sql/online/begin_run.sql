@@ -1,4 +1,4 @@
--- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, command. Returns: id.
+-- Records a new run. Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, command. Returns: id.
 -- Lock: none on the user's table.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'

@@ -1,4 +1,4 @@
--- Ends the run's former step, and begins the next. Parameters: run, name. Returns nothing. Lock: none on the user's table.
+-- Ends the run's current step and begins the next. Parameters: run, name. Returns nothing. Lock: none on the user's table.
 -- Default run: 1
 -- Default name: 'fill'
 WITH former AS (

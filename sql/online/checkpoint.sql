@@ -1,4 +1,4 @@
--- What a batch came to, committed with it. Parameters: run, rows (written by it), total (NULL: as before), rows_per_second.
+-- Records the result of a batch, in its transaction. Parameters: run, rows (that it wrote), total (NULL: unchanged), rows_per_second.
 -- Lock: none on the user's table.
 -- Default run: 1
 -- Default rows: 0

@@ -1,6 +1,6 @@
--- The root flag wins: the pending rows in some pages whose parent is to be cleared. Their keys become text here, and not where they
--- are cleared, which fires the user's triggers, under the user's own settings.
--- Parameters: first_page, end_page (not included). Returns nothing. Lock: ROW SHARE.
+-- The root flag takes precedence: finds the pending rows in some pages whose parent is to be cleared. Their keys are converted to text
+-- here, and not where they are cleared, which fires the user's triggers under the user's own settings.
+-- Parameters: first_page, end_page (exclusive). Returns nothing. Lock: ROW SHARE.
 -- Default first_page: 0
 -- Default end_page: 64
 WITH former AS (

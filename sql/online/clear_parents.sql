@@ -1,5 +1,5 @@
--- Clears the parents of the rows of pg_temp.clearing. A trigger may suppress or change it: judge_cleared.sql tells which are NULL then.
--- Parameters: first_page, end_page (as choose_flagged.sql had them). Returns nothing. Comes after choose_flagged.sql.
+-- Clears the parents of the rows in pg_temp.clearing. A trigger may suppress or change this: judge_cleared.sql finds which are NULL then.
+-- Parameters: first_page, end_page (as for choose_flagged.sql). Returns nothing. Run it after choose_flagged.sql.
 -- Lock: ROW EXCLUSIVE.
 -- Default first_page: 0
 -- Default end_page: 64

@@ -1,4 +1,4 @@
--- The rows whose parent the root flag disregards, and is to be cleared. Parameter: old_seconds (from this age on a row counts as old).
+-- The rows with the root flag whose parent is to be cleared. Parameter: old_seconds (the age from which a row counts as old).
 -- Lock: ACCESS SHARE.
 -- Default old_seconds: 600
 INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent)

@@ -1,5 +1,5 @@
--- Leaves word of the session's client for as long as it lasts: whoever meets it at work can tell whether that is gone, before a run
--- is recorded too. Parameters: host (a number for its machine), client (its process there). Returns one row, of no meaning.
+-- Records the session's client for as long as the session lasts, so that another session can find out whether the client is gone, even
+-- before a run is recorded. Parameters: host (a number for its machine), client (its process id there). Returns one row without meaning.
 -- Lock: an advisory one, shared.
 -- Default host: 0
 -- Default client: 0

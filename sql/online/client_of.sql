@@ -1,5 +1,5 @@
--- The client of a session, as client.sql left word of it. Parameters: pid, host (the number of the machine that asks).
--- Returns: client (its process), or nothing where it is elsewhere. Lock: none.
+-- The client of a session, as recorded by client.sql. Parameters: pid, host (the number of the machine that asks).
+-- Returns: client (its process id), or no row if it is on another machine. Lock: none.
 -- Default pid: 0
 -- Default host: 0
 SELECT locks.objid::bigint AS client

@@ -1,31 +1,31 @@
--- What the batches work from; it lasts as long as the session, since each batch is a transaction of its own. Lock: none.
+-- The tables that the batches work from. They last as long as the session, since each batch is a separate transaction. Lock: none.
 DROP TABLE IF EXISTS pg_temp.pending, pg_temp.clearing;
 
--- The rows that are to be written: where they are, and what they held when the lineage was worked out.
+-- The rows to be written: their places, and their values when the lineage was computed.
 CREATE TEMPORARY TABLE pending (
   place pg_catalog.tid NOT NULL,
   pass smallint NOT NULL,   -- in which of several passes over the page
   page bigint NOT NULL,
-  bare boolean NOT NULL,    -- it holds no root
+  bare boolean NOT NULL,    -- it stores no root
   old boolean NOT NULL,     -- it must be written before the run may end
   flagged boolean NOT NULL,
   attempts bigint NOT NULL,  -- how often the run has tried to write this to it
-  vain boolean NOT NULL,     -- often enough: it is reported, and not tried again
+  vain boolean NOT NULL,     -- tried often enough: it is reported, and not tried again
   task pg_catalog.text NOT NULL,       -- fill, or clear (a parent that the root flag disregards)
   job pg_catalog.text COLLATE pg_catalog."C",
   parent pg_catalog.text COLLATE pg_catalog."C",
-  root pg_catalog.text COLLATE pg_catalog."C",    -- what it is to hold; NULL: nothing
-  row_id pg_catalog.text     -- the key, as text; NULL where what is tried is not noted
+  root pg_catalog.text COLLATE pg_catalog."C",    -- the root to write; NULL: none
+  row_id pg_catalog.text     -- the key, as text; NULL if what is tried is not recorded
 );
 
--- The rows that the session has tried to write: whether what was written is there is told by the rows themselves, in the next round.
+-- The rows that the session has tried to write; in the next round the rows themselves show whether that succeeded.
 CREATE TEMPORARY TABLE IF NOT EXISTS pg_temp.tried (
   task pg_catalog.text NOT NULL,
   row_id pg_catalog.text NOT NULL,
   root pg_catalog.text COLLATE pg_catalog."C"
 );
 
--- Those of a batch whose parent is about to be cleared, and is then saved.
+-- The rows of a batch whose parent is about to be cleared, and is then saved.
 CREATE TEMPORARY TABLE clearing (
   place pg_catalog.tid NOT NULL,
   row_id pg_catalog.text NOT NULL,  -- the key, as text

@@ -1,5 +1,5 @@
--- The steps at which runs were interrupted, and drop_users_index wherever one of them came to it. Parameter: runs (their ids).
--- Returns: name ('': before its first step). Lock: none on the user's table.
+-- The steps at which runs were interrupted, and drop_users_index if any of them reached it. Parameter: runs (their ids).
+-- Returns: name ('': before the first step). Lock: none on the user's table.
 -- Default runs: '{}'
 SELECT DISTINCT coalesce(step.name, '') AS name
 FROM llamactl.run

@@ -1,8 +1,8 @@
--- Fills the pending rows of some pages, in one of several passes: a pass takes the lines of its own, so that the next one prunes the
--- page and updates in place. Rows that somebody has locked are left for later: so nobody waits for us and we for nobody. So are rows
--- that are elsewhere by now, or whose ids are others than when the lineage was worked out. Lock: ROW EXCLUSIVE.
--- Parameters: first_page, end_page (not included), pass (from 0), prune (true: the pages are read first, since rows that are fetched
--- by their place prune none), overwrite, keyed (see fill_pending.sql). Returns nothing.
+-- Fills the pending rows of some pages, in one of several passes: each pass takes its own share of the line pointers, so that the next one
+-- prunes the page and its updates are HOT. Rows locked by other sessions are left for later, so that nobody waits for the other. So are
+-- rows that have moved, or whose ids have changed since the lineage was computed. Lock: ROW EXCLUSIVE.
+-- Parameters: first_page, end_page (exclusive), pass (from 0), prune (true: the pages are read first, since fetching rows by their place
+-- does not prune), overwrite, keyed (see fill_pending.sql). Returns nothing.
 -- Default first_page: 0
 -- Default end_page: 64
 -- Default pass: 0

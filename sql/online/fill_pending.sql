@@ -1,7 +1,7 @@
--- The rows that are to be written, from the resolved lineage; and those that hold something else than what the run has tried to write
--- to them. Parameters: keyed (true: what is tried is noted, and compared), overwrite (true: also those that hold another root than the
--- computed one), grace_seconds (rows younger than this whose chain leaves the log are left alone), old_seconds (from this age on a
--- row counts as old), passes (over each page; see fill.sql). Lock: ACCESS SHARE.
+-- The rows to be written, from the resolved lineage, and the rows whose value differs from what the run has tried to write.
+-- Parameters: keyed (true: what is tried is recorded and compared), overwrite (true: also rows whose root differs from the computed one),
+-- grace_seconds (rows younger than this whose chain leaves the log are not written), old_seconds (the age from which a row counts as
+-- old), passes (over each page; see fill.sql). Lock: ACCESS SHARE.
 -- Default keyed: false
 -- Default overwrite: false
 -- Default grace_seconds: 600
@@ -10,7 +10,7 @@
 INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent, root, row_id)
 SELECT wanted.place, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old, wanted.flagged,
        coalesce(former.times, 0),
-       -- Another value is not overwritten, so that it is tried once.
+       -- Another value is not overwritten, so it is tried only once.
        coalesce(former.times >= CASE WHEN wanted.held IS NULL OR :'overwrite'::boolean THEN 2 ELSE 1 END, false),
        'fill', wanted.job, wanted.parent, wanted.root, wanted.row_id
 FROM (
@@ -22,7 +22,7 @@ FROM (
          ) IS TRUE AS left_alone,
          (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE AS old
   FROM pg_temp.setting
-  CROSS JOIN (SELECT target.* FROM :target AS target OFFSET 0) AS seen  -- a fence: else each use of a column would work it out again
+  CROSS JOIN (SELECT target.* FROM :target AS target OFFSET 0) AS seen  -- a fence: otherwise each use of a column would compute it again
   LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(seen.job, seen.parent)
   OFFSET 0
 ) AS wanted

@@ -1,5 +1,5 @@
--- Whether the pending rows of some pages are where they were, of a table that has another file by now: SET TABLESPACE moves no row,
--- VACUUM FULL and CLUSTER do. Parameters: task, first_page, end_page (not included). Returns one row: moved. Lock: ACCESS SHARE.
+-- Whether the pending rows of some pages are still in their places, once the table has another file: SET TABLESPACE moves no rows,
+-- VACUUM FULL and CLUSTER do. Parameters: task, first_page, end_page (exclusive). Returns one row: moved. Lock: ACCESS SHARE.
 -- Default task: fill
 -- Default first_page: 0
 -- Default end_page: 64

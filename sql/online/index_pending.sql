@@ -1,4 +1,4 @@
--- A batch looks up the rows of some pages, pass by pass. Lock: none.
+-- For the batches, which look up the rows of some pages, pass by pass. Lock: none.
 CREATE INDEX ON pg_temp.pending (task, page, pass);
 
 ANALYZE pg_temp.pending (task, page, pass);

@@ -1,6 +1,6 @@
--- Notes the rows of pg_temp.clearing as tried, and leaves there those that have no parent now, looked up by their keys: whatever
--- triggers of any kind have done by then. Nobody else can have changed these rows, which the transaction has locked. Returns nothing.
--- Comes after clear_parents.sql and migrate/settle_constraints.sql. Lock: ACCESS SHARE.
+-- Records the rows in pg_temp.clearing as tried, and keeps in it those that have no parent now, looked up by their keys: this includes
+-- whatever triggers have done. No other session can have changed these rows, which the transaction has locked. Returns nothing.
+-- Run it after clear_parents.sql and migrate/settle_constraints.sql. Lock: ACCESS SHARE.
 -- Default id_cast: uuid
 INSERT INTO pg_temp.tried (task, row_id)
 SELECT 'clear', clearing.row_id FROM pg_temp.clearing;

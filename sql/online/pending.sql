@@ -1,10 +1,9 @@
--- How much is to be written, and what was tried in vain. One row: fill_rows, bare_rows (those of them that hold no root), fill_pages,
--- clear_rows, old_rows (of all, those that must be written before the run may end), old_left (these, and those of them that are not
--- tried again), retried (of all, those that were tried before),
--- lost (rows that do not hold the root that was written to them), altered (those of them that hold another one), bare_vain (those of
--- them that hold none and are not tried again), unfilled (where rows are lost, all that lack their root: the run ends before all were
--- tried), uncleared (the same, of parents), tried (rows that the session has tried to fill and has noted), filenode (the file that their
--- places are in). Lock: none.
+-- Counts what is to be written, and what was tried without success. One row: fill_rows, bare_rows (those of them without a root),
+-- fill_pages, clear_rows, old_rows (of all, those that must be written before the run may end), old_left (old_rows, and those that are
+-- not tried again), retried (of all, those that were tried before), lost (rows that do not have the root that was written), altered
+-- (those of them with another root), bare_vain (those of them without a root that are not tried again), unfilled (if rows are lost, all
+-- rows without their root: the run ends before all were tried), uncleared (likewise for parents), tried (rows that the session has tried
+-- to fill and has recorded), filenode (the file that the places refer to). Lock: none.
 -- Parameter: relation (the table's oid, or its name as regclass reads it).
 -- Default relation: '"public"."LlamaLog"'
 SELECT count(*) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_rows,

@@ -1,10 +1,10 @@
--- The recorded runs of a table, and those of tables that are gone, the newest first. An oid says something only where it was
--- recorded: a run knows the oid that llamactl.run had then. Where that is another by now, the database was restored from a dump,
--- and runs go by the table's name, as those of 0.1 do, which recorded no oid.
+-- The recorded runs of a table, and of tables that no longer exist, the newest first. A recorded oid is only valid in the database in
+-- which it was recorded: each run stores the oid that llamactl.run had then. If that differs now, the database was restored from a dump,
+-- and runs are matched by the table's name, as are those of 0.1, which recorded no oid.
 -- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table.
--- Returns: id, command, backend_pid, began_at, ended_at (NULL: it runs, or was interrupted), rows_done, rows_total,
---   rows_per_second, waits_for, waits_since, same_table (false: its table is gone), same_name, restored (recorded before the
---   database was restored). Lock: none on the user's table. Comes after create_state.sql.
+-- Returns: id, command, backend_pid, began_at, ended_at (NULL: it is running, or was interrupted), rows_done, rows_total,
+--   rows_per_second, waits_for, waits_since, same_table (false: its table no longer exists), same_name, restored (recorded before the
+--   database was restored). Lock: none on the user's table. Run it after create_state.sql.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'
 -- Default table: 'LlamaLog'

@@ -1,6 +1,6 @@
--- Saves the parents of the rows of pg_temp.clearing, which were cleared.
--- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, key_column, key_type (of what tells its rows
--- apart). Returns nothing; its row count is that of the parents that were cleared. Comes after judge_cleared.sql.
+-- Saves the parents of the rows in pg_temp.clearing, which were cleared.
+-- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, key_column, key_type (of the column that
+-- identifies a row). Returns nothing; its row count is the number of parents that were cleared. Run it after judge_cleared.sql.
 -- Lock: none on the user's table.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'

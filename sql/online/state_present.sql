@@ -1,6 +1,7 @@
--- What there is for recording runs. Reads catalogs only, which any role may.
--- Returns one row: schema_present, present (the tables), outdated (0.1 made them: migrate/upgrade_state.sql comes first), owner
--- (of outdated ones, where the role has not its rights), readable (the role may read what runs recorded), recordable (the role may record a run: in the tables, or by making them).
+-- The state of the tables that record runs. Reads only the catalogs, which any role may.
+-- Returns one row: schema_present, present (the tables), outdated (created by 0.1: run migrate/upgrade_state.sql first), owner (of outdated
+-- tables, if the role lacks the owner's privileges), readable (the role may read the records), recordable (the role may record a run:
+-- in the tables, or by creating them).
 -- Lock: none.
 WITH kept AS (
   SELECT n.oid, has_schema_privilege(n.oid, 'USAGE') AS usable, has_schema_privilege(n.oid, 'CREATE') AS creatable

@@ -1,6 +1,6 @@
--- The log as the batches write to it: where each row is, and what entry.sql tells of it. Files read it as `FROM :target AS target`,
--- as they do entry.sql, where it is said why. A SELECT of its own, since a role that may read some columns only may not read a
--- row's place. Returns: place, row_id (the key, as text), job, parent, root, flagged, created_epoch. Lock: ACCESS SHARE.
+-- The log as the batches write to it: the place of each row, and its values by entry.sql. Files read it as `FROM :target AS target`, for
+-- the reason given in entry.sql. It is a separate SELECT, since a role with privileges on only some columns may not read a row's place.
+-- Returns: place, row_id (the key, as text), job, parent, root, flagged, created_epoch. Lock: ACCESS SHARE.
 SELECT present_log.place, present_log.row_id, present_log.job, present_log.parent, present_log.root, present_log.flagged, present_log.created_epoch
 FROM (SELECT NULL::boolean AS "is_root_job", NULL::pg_catalog.text AS "root_job_id", NULL::pg_catalog.timestamptz AS "created_at") AS absent
 CROSS JOIN LATERAL (

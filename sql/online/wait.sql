@@ -1,4 +1,4 @@
--- Says what the run waits for; NULL: for nothing. Parameters: run, reason. Lock: none on the user's table.
+-- Records what the run is waiting for; NULL: nothing. Parameters: run, reason. Lock: none on the user's table.
 -- Default run: 1
 -- Default reason: ''
 UPDATE llamactl.run

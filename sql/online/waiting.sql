@@ -1,4 +1,4 @@
--- Whether a session waits for a lock on the table: then a batch would only stand in its way. Returns one row: waiting.
+-- Whether a session is waiting for a lock on the table, which a batch would only delay. Returns one row: waiting.
 -- Parameter: relation (the table's oid, or its name as regclass reads it). Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 SELECT EXISTS (

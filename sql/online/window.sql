@@ -1,5 +1,5 @@
--- The next page of a task. Parameters: task, page (from here on), relation (the table's oid, or its name as regclass reads it).
--- Returns one row: first (NULL: none is left), last (the last one), filenode (of the table now). Lock: none.
+-- The next page of a task. Parameters: task, page (the first candidate), relation (the table's oid, or its name as regclass reads it).
+-- Returns one row: first (NULL: there is none), last (the last page), filenode (of the table now). Lock: none.
 -- Default task: fill
 -- Default page: 0
 -- Default relation: '"public"."LlamaLog"'

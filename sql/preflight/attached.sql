@@ -1,20 +1,20 @@
--- What stands on the table, would stop or accompany the fill, or takes the names that the migration gives. Reads catalogs only.
+-- Objects on the table that would prevent or accompany filling it, or that have a name that the migration uses. Reads only the catalogs.
 -- Parameters: relation (oid, or a name as regclass reads it), job, parent, root (its columns), index, check (the new names).
 -- Returns: subject, name, detail (its first 300 characters). Subjects:
---   job index, parent index, root index   a valid index that leads with the column, for every row that has a value
---   invalid index     of the new index's name, or on the root column
---   index name        something else has the new index's name; detail says what
---   constraint name   something else has the CHECK's name; detail says what
+--   job index, parent index, root index   a valid index whose first column is that column, for every row with a value
+--   invalid index     with the new index's name, or on the root column
+--   index name        another object has the new index's name; detail describes it
+--   constraint name   another constraint has the CHECK's name; detail describes it
 --   policy            row security, whether in force or not
 --   ddl trigger       an event trigger on DDL
---   typed table       the table takes no column of its own, and has no root column
---   replacing rule    it takes the place of UPDATE
---   accompanying rule  it runs something besides an UPDATE
---   column limit      the table has all the columns that a table can have, dropped ones included, and no root column
---   replica identity  a publication that carries updates, though the table has none
---   published columns  a publication whose filter, or list of columns, does not go with the replica identity: an UPDATE fails
+--   typed table       no column can be added to the table, and it has no root column
+--   replacing rule    it runs instead of UPDATE
+--   accompanying rule  it runs something in addition to an UPDATE
+--   column limit      the table has the maximum number of columns, including dropped ones, and no root column
+--   replica identity  a publication includes updates, but the table has no replica identity
+--   published columns  a publication whose row filter or column list does not fit the replica identity, so that an UPDATE fails
 --   dependent         an object that uses the root column
---   publication       of the table; detail: columns, where it has a list of them
+--   publication       of the table; detail: columns, if it has a column list
 --   state publication  of the schema llamactl, or of a table in it
 --   slot (a logical one of this database), trigger (or rule, which an UPDATE of root or parent fires),
 --   unvalidated check (NOT VALID)
@@ -96,7 +96,7 @@ JOIN pg_catalog.pg_class AS c ON c.relnamespace = own.relnamespace AND c.relname
 LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
 LEFT JOIN indexed ON indexed.indexrelid = c.oid
 WHERE own.oid = :'relation'::regclass
-  -- An invalid one is told above; a plain one on the root column alone is the one that was wanted.
+  -- Invalid indexes are covered above; a plain index on the root column alone is the wanted one.
   AND NOT coalesce(NOT indexed.usable, false)
   AND NOT coalesce(indexed.leading = (SELECT root.attnum FROM root) AND indexed.alone AND indexed.whole
     AND indexed.amname = 'btree', false)

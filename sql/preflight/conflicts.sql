@@ -1,4 +1,4 @@
--- Rows that hold another root than the computed one, once lineage is resolved. Parameters: sample.
+-- Rows whose stored root differs from the computed one, once lineage is resolved. Parameters: sample.
 -- Returns: row_id, the first so many. Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 SELECT entry.row_id

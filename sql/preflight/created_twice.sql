@@ -1,5 +1,5 @@
--- Entities that several rows of one root say to have CREATED, once lineage is resolved. Parameters: sample.
--- Returns one row: entities (each counted once a root), sample. Lock: ACCESS SHARE (reads every row).
+-- Entities for which several rows of one root have the category CREATED, once lineage is resolved. Parameters: sample.
+-- Returns one row: entities (each counted once per root), sample. Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 WITH created AS MATERIALIZED (
   SELECT entry.kind, entry.entity, entry.job

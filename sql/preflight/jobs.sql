@@ -1,5 +1,5 @@
--- Jobs to be told of, once lineage is resolved. Parameters: depth (from which a chain is deep), sample.
--- Returns one row a subject that has any: subject (ambiguous, dangling, deep), number (of jobs), sample (the deepest first, else by id).
+-- Jobs to be reported, once lineage is resolved. Parameters: depth (from which a chain counts as deep), sample.
+-- Returns one row per subject that has any: subject (ambiguous, dangling, deep), number (of jobs), sample (the deepest first, else by id).
 -- Lock: none.
 -- Default depth: 8
 -- Default sample: 10

@@ -1,5 +1,5 @@
--- Roots that no entry of a btree index can hold, once lineage is resolved. What counts is the size after compression, which the
--- temporary table that holds them tells. Parameters: sample, longest (characters that are shown of each).
+-- Roots that do not fit an entry of a btree index, once lineage is resolved. What counts is the size after compression, taken from the
+-- temporary table in which they are stored. Parameters: sample, longest (the number of characters of each that are shown).
 -- Returns one row: number, sample. Lock: none.
 -- Default sample: 10
 -- Default longest: 2147483647

@@ -1,6 +1,6 @@
--- Since when rows are expected to have a root: what the comment says that the migration gave the root column.
+-- Since when rows are expected to have a root: the date in the comment that the migration gave the root column.
 -- Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
--- Returns one row: since (a date as text, in UTC; NULL where the comment is another one). Reads catalogs only. Lock: none.
+-- Returns one row: since (a date as text, in UTC; NULL if the comment is not llamactl's). Reads only the catalogs. Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default root_column: root_job_id
 SELECT coalesce(

@@ -1,12 +1,13 @@
--- The constraints of the table that the rows may violate once they are migrated, each with a query that counts the rows that do.
--- Reads catalogs only. For the transaction in which lineage is resolved, as the queries read it.
--- Parameters: relation (oid, or a name as regclass reads it), key, job, parent, flag (its columns; flag is empty where there is none), root
---   (its root column; empty: none), stored_type (the root column's base type), clearing (true: parents that the flag disregards become NULL), overwrite
---   (true: a root that differs from the computed one is overwritten too), users_code (false: leave out what runs the owner's functions).
--- Returns one row a constraint: kind (check, domain of the root, domain of the parent, unique, foreign key, trigger), name, definition (its first
---   300 characters), query (one row: rows). The query of a domain fails where the domain refuses a value, and returns 0 otherwise.
--- Of the triggers are those listed that begin with RAISE, or with IF ... THEN RAISE: others cannot be judged without firing them.
--- The queries name what they use with its schema, as the server writes it under the pinned search path, and are to run under that path.
+-- The constraints of the table that rows may violate once they are migrated, each with a query that counts the rows that do.
+-- Reads only the catalogs. For the transaction in which lineage is resolved, since the queries read it.
+-- Parameters: relation (oid, or a name as regclass reads it), key, job, parent, flag (its columns; flag is empty if there is none), root
+--   (its root column; empty: none), stored_type (the root column's base type), clearing (true: parents ignored because of the root flag
+--   become NULL), overwrite (true: roots that differ from the computed ones are overwritten), users_code (false: leave out what runs the
+--   owner's functions).
+-- Returns one row per constraint: kind (check, domain of the root, domain of the parent, unique, foreign key, trigger), name, definition (its
+--   first 300 characters), query (one row: rows). The query of a domain fails if the domain rejects a value, and returns 0 otherwise.
+-- Of the triggers, only those that begin with RAISE, or with IF ... THEN RAISE, are listed: others cannot be judged without firing them.
+-- The queries qualify the names that they use, as the server writes them with the pinned search path, and must run with that path.
 -- Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default key: id

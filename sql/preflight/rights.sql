@@ -1,10 +1,10 @@
--- What the role may do, and what the server is. Reads catalogs only; membership counts where it is inherited.
+-- The role's privileges, and the server's properties. Reads only the catalogs; a membership counts if it is inherited.
 -- Parameters: relation (oid, or a name as regclass reads it), enum_schema and enum (the category's type; empty: none).
--- Returns one row: owner and enum_owner (the role has the owner's rights; enum_owner is NULL without the type),
---   could_own and could_own_enum (who logged in may SET ROLE to the owner), enum_usable (USAGE on the type's schema),
---   update (of the table), temporary (on the database), create_index (CREATE on the table's schema, for whoever has the owner's rights), foreign_tablespace (default_tablespace,
---   where the role may not create in it; else NULL), sees_others, inherits
---   (memberships count at once), beyond_owner (a superuser, unlike the owner, whose code would run with its rights), standby.
+-- Returns one row: owner and enum_owner (the role has the owner's privileges; enum_owner is NULL without the type), could_own and
+--   could_own_enum (the login role may SET ROLE to the owner), enum_usable (USAGE on the type's schema), update (of the table),
+--   temporary (on the database), create_index (CREATE on the table's schema, for a role with the owner's privileges),
+--   foreign_tablespace (default_tablespace, if the role may not create in it; else NULL), sees_others, inherits (memberships take
+--   effect immediately), beyond_owner (a superuser other than the owner, whose code would run with its privileges), standby.
 -- Default relation: '"public"."LlamaLog"'
 -- Default enum_schema: 'public'
 -- Default enum: 'LlamaLogCategory'

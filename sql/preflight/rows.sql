@@ -1,5 +1,5 @@
--- Rows to be told of, once lineage is resolved. Parameters: sample.
--- Returns one row a subject that has any: subject (blank, self-parent, contradictory), number (of rows), sample (row ids).
+-- Rows to be reported, once lineage is resolved. Parameters: sample.
+-- Returns one row per subject that has any: subject (blank, self-parent, contradictory), number (of rows), sample (row ids).
 -- Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 WITH found AS MATERIALIZED (

@@ -1,7 +1,7 @@
--- The other sessions of this database that hold a snapshot. Run catalog/look_again.sql before it. Nothing tells a snapshot
--- that lasts (REPEATABLE READ) from a statement's own.
+-- The other sessions of this database that hold a snapshot. Run catalog/look_again.sql before it. A lasting snapshot
+-- (REPEATABLE READ) cannot be distinguished from that of a single statement.
 -- Returns: pid, user_name, application, state, age_seconds (of the transaction), query.
---   Of a session that is not the role's to see, state, age and query are NULL.
+--   For a session that the role may not see, state, age and query are NULL.
 SELECT
   other.pid,
   other.usename::text AS user_name,

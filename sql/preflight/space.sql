@@ -1,7 +1,7 @@
--- Space in the database's files that no relation owns: what the files hold, less every fork of every relation.
--- Shared relations lie elsewhere. Files that a running transaction made belong to relations that nobody else sees
--- yet: such a transaction holds a strong lock, and then the figure is not given.
--- Returns one row: unowned (bytes; NULL where it cannot be told). Opens each relation: ACCESS SHARE, for the moment.
+-- Space in the database's files that belongs to no relation: the size of the files, minus every fork of every relation.
+-- Shared relations are stored elsewhere. Files that a running transaction created belong to relations that no other session
+-- sees yet: such a transaction holds a strong lock, and then no figure is returned.
+-- Returns one row: unowned (bytes; NULL if unknown). Opens each relation: ACCESS SHARE, for a moment.
 SELECT CASE WHEN NOT EXISTS (
     SELECT
     FROM pg_catalog.pg_locks AS l

@@ -1,6 +1,6 @@
--- Ids that the type of their column takes for equal and bytes do not, in either column by itself. Parameters: sample,
--- longest (characters that are shown of each).
--- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
+-- Ids that compare as equal in the type of their column but differ in bytes, in either column by itself. Parameters: sample,
+-- longest (the number of characters of each that are shown).
+-- Returns one row: ids (how many have several spellings), sample. Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 -- Default longest: 2147483647
 WITH spelled AS MATERIALIZED (

@@ -1,6 +1,6 @@
--- As spellings.sql, with both columns taken together: for columns of one type and one collation. Parameters: sample,
--- longest (characters that are shown of each).
--- Returns one row: ids (how many are written in several ways), sample. Lock: ACCESS SHARE (reads every row).
+-- Like spellings.sql, with both columns together: for columns with the same type and collation. Parameters: sample,
+-- longest (the number of characters of each that are shown).
+-- Returns one row: ids (how many have several spellings), sample. Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 -- Default longest: 2147483647
 WITH spelled AS MATERIALIZED (

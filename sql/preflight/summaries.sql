@@ -1,7 +1,7 @@
--- Rows whose metadata counts or lists tracks, and that name no track, where fewer tracks are logged; once lineage is resolved.
--- Logged for a job are the tracks of its own rows, of the jobs directly below it, and, where it is a root, of all below it. A track row
--- without an id, such as a failure, stands for a track of its own. Rows without job and parent are left out.
--- Parameters: sample. Returns one row: rows, sample. Lock: ACCESS SHARE (reads every row; once more where metadata counts tracks).
+-- Rows whose metadata counts or lists tracks, and that have no track, where fewer tracks are logged; once lineage is resolved.
+-- The tracks logged for a job are those of its own rows, of the jobs directly below it, and, if it is a root, of all jobs below it. A
+-- track row without an id, such as a failure, counts as a separate track. Rows without job and parent are left out.
+-- Parameters: sample. Returns one row: rows, sample. Lock: ACCESS SHARE (reads every row; twice if metadata counts tracks).
 -- Default sample: 10
 WITH told AS MATERIALIZED (
   SELECT counting.row_id, counting.job, counting.told_tracks

@@ -1,6 +1,6 @@
--- What has a name that llamactl uses, and is not llamactl's. Reads catalogs only, which any role may.
+-- Objects that have a name that llamactl uses, but are not llamactl's. Reads only the catalogs, which any role may.
 -- Parameters: relation (oid, or a name as regclass reads it), guard (the name of the guard's function).
--- Returns: what (in words), parents (true: it has the name of the table that parents are saved in). Lock: none.
+-- Returns: what (a description), parents (true: it has the name of the table that parents are saved in). Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default guard: 'LlamaLog_guard'
 WITH kept AS (

@@ -1,6 +1,6 @@
--- The rows since the migration that name a parent and hold no root, once lineage is resolved.
+-- The rows since the migration that have a parent and store no root, once lineage is resolved.
 -- Parameters: since_epoch (seconds since 1970), sample.
--- Returns one row: rows, computable (those of them whose root can be computed), sample (row ids, the newest first).
+-- Returns one row: rows, computable (those whose root can be computed), sample (row ids, the newest first).
 -- Lock: ACCESS SHARE (reads every row).
 -- Default since_epoch: 0
 -- Default sample: 10

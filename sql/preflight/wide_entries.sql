@@ -1,4 +1,4 @@
--- Rows whose job and parent together exceed what an entry of the guard's index can hold, after compression.
+-- Rows whose job and parent together are too long for an entry of the guard's index, after compression.
 -- Parameters: sample. Returns one row: number (of rows), sample (row ids). Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
 WITH wide AS MATERIALIZED (

@@ -1,8 +1,8 @@
--- What was written since a moment, once lineage is resolved: how deep it is, and which rows lack a root that can be computed.
--- Parameters: since (a time, in UTC; NULL: all rows), depth (from which a chain is deep), sample.
--- Returns one row: max_depth (of the jobs that these rows belong to), deep_jobs (at that depth or below), deep_sample (the deepest first),
+-- What was written since a given time, once lineage is resolved: its depth, and the rows without a root that could be computed.
+-- Parameters: since (a time, in UTC; NULL: all rows), depth (from which a chain counts as deep), sample.
+-- Returns one row: max_depth (of the jobs of these rows), deep_jobs (at that depth or deeper), deep_sample (the deepest first),
 --   missing_rows (they have a parent, store no root, and a root can be computed), missing_sample (row, job, parent as JSON, the newest
---   first), cyclic_rows and ambiguous_rows (they have a parent and rightly no root).
+--   first), cyclic_rows and ambiguous_rows (they have a parent and correctly no root).
 -- Lock: ACCESS SHARE.
 -- Default since: '-infinity'
 -- Default depth: 8
@@ -22,9 +22,9 @@ WITH recent AS MATERIALIZED (
              "created_at" AS created,
              "root_job_id" IS NULL AS bare
       FROM "public"."LlamaLog" AS log
-      -- The bare comparison, so that an index on the column can serve it.
+      -- The bare comparison, so that an index on the column can be used.
       WHERE "created_at" >= :'since' OR :'since'::text IS NULL
-      OFFSET 0  -- a fence: else each use of a column above would work it out again
+      OFFSET 0  -- a fence: otherwise each use of a column above would compute it again
     ) AS held
   ) AS entry
   LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)

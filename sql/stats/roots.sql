@@ -1,5 +1,5 @@
--- How many roots the log has, as computed; comes after lineage is resolved. Parameter: days (over which growth is told).
--- Returns one row: roots, recent_roots (whose first row is of these days). Lock: ACCESS SHARE.
+-- The number of computed roots; run it after lineage is resolved. Parameter: days (over which growth is computed).
+-- Returns one row: roots, recent_roots (whose first row is within these days). Lock: ACCESS SHARE.
 -- Default days: 30
 SELECT count(*) AS roots,
        count(*) FILTER (

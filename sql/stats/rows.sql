@@ -1,8 +1,8 @@
--- How much the log holds, by the stored values alone.
--- Parameters: days (over which growth is computed), largest (how many of the largest roots), since_seconds (before now).
--- Returns one row: since (that moment, ISO 8601 in UTC), rows, roots (that the root column holds), days (that the log covers: at least 1, and at most those asked for; NULL
---   where no row tells its time), recent_rows (of these days), recent_roots (whose first row is of these days), largest_roots and
---   largest_rows (arrays: the roots with the most rows, and how many).
+-- The number of rows and roots, by stored values only.
+-- Parameters: days (over which growth is computed), largest (the number of largest roots), since_seconds (before now).
+-- Returns one row: since (that time, ISO 8601 in UTC), rows, roots (that the root column contains), days (that the log covers: at least 1,
+--   and at most the requested number; NULL if no row has a time), recent_rows (within these days), recent_roots (whose first row is within
+--   these days), largest_roots and largest_rows (arrays: the roots with the most rows, and how many they have).
 -- Lock: ACCESS SHARE.
 -- Default days: 30
 -- Default largest: 5

@@ -1,4 +1,4 @@
--- A root's rows, oldest first: what an application asks for. Parameters: root, most (rows).
+-- A root's rows, oldest first, as an application would query them. Parameters: root, most (rows).
 -- Returns all columns of the table. Lock: ACCESS SHARE.
 -- Default root: ''
 -- Default most: 100000

@@ -1,5 +1,5 @@
--- The rows since a moment that have a parent and store no root: where lineage cannot be resolved, so that those that rightly have none
--- are among them. Parameters: since (a time, in UTC), sample.
+-- The rows since a given time that have a parent and store no root. For use if lineage cannot be resolved: rows that correctly have no
+-- root are included. Parameters: since (a time, in UTC), sample.
 -- Returns one row: rows, sample (an array of row, job, parent as JSON, the newest first).
 -- Lock: ACCESS SHARE.
 -- Default since: '-infinity'
@@ -11,7 +11,7 @@ WITH unrooted AS MATERIALIZED (
     SELECT log."id"::text AS row_id, log."job_id"::text AS job, log."parent_job_id"::text AS parent, "root_job_id" IS NULL AS bare,
            "created_at" AS created
     FROM "public"."LlamaLog" AS log
-    -- The bare comparison, so that an index on the column can serve it.
+    -- The bare comparison, so that an index on the column can be used.
     WHERE "created_at" >= :'since'
   ) AS entry
   WHERE entry.bare AND btrim(entry.parent COLLATE "C", E' \t\n\r\f\x0b') <> ''

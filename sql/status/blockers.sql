@@ -1,4 +1,4 @@
--- Who keeps a backend waiting; a prepared transaction too. Parameter: pid. Returns what catalog/locks.sql returns, the oldest
+-- The sessions and prepared transactions that block a backend. Parameter: pid. Returns the columns of catalog/locks.sql, the oldest
 -- transaction first. Lock: none.
 -- Default pid: 0
 WITH blocker AS (
@@ -16,7 +16,7 @@ SELECT nullif(blocker.pid, 0) AS pid,
 FROM blocker
 LEFT JOIN pg_catalog.pg_stat_activity AS session ON session.pid = blocker.pid
 LEFT JOIN LATERAL (
-  -- Its lock on what the backend waits for: a granted one before one that stands in the queue ahead.
+  -- Its lock on what the backend waits for: a granted lock before one that is ahead in the queue.
   SELECT CASE locks.locktype WHEN 'relation' THEN locks.mode
            WHEN 'virtualxid' THEN 'its transaction open'
            WHEN 'transactionid' THEN 'rows that it has written'

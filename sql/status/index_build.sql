@@ -1,5 +1,5 @@
--- The index that a backend builds, as far as the role may see it. Parameter: pid.
--- Returns one row, or none: index_name, phase, blocks_done, blocks_total, lockers_done and lockers_total (transactions waited for).
+-- The index that a backend is building, as far as the role may see it. Parameter: pid.
+-- Returns one row, or none: index_name, phase, blocks_done, blocks_total, lockers_done and lockers_total (transactions to wait for).
 -- Lock: none.
 -- Default pid: 0
 SELECT coalesce(c.relname::text, '') AS index_name, built.phase, built.blocks_done, built.blocks_total, built.lockers_done,

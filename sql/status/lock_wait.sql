@@ -1,4 +1,4 @@
--- The lock that a backend waits for. Parameter: pid. Returns one row, or none: wanted, since. Lock: none.
+-- The lock that a backend is waiting for. Parameter: pid. Returns one row, or none: wanted, since. Lock: none.
 -- Default pid: 0
 SELECT CASE wanted.locktype
          WHEN 'relation' THEN wanted.mode || ' on ' || wanted.relation::regclass::text

@@ -1,5 +1,5 @@
--- The steps of a run, in their order. Parameter: run. Returns: name, began_at, ended_at (NULL: it is the one at work, or was cut).
--- Lock: none on the user's table. Comes after online/create_state.sql.
+-- The steps of a run, in order. Parameter: run. Returns: name, began_at, ended_at (NULL: it is running, or was interrupted).
+-- Lock: none on the user's table. Run it after online/create_state.sql.
 -- Default run: 1
 SELECT step.name, step.began_at, step.ended_at
 FROM llamactl.step

@@ -1,5 +1,6 @@
--- What a glance tells of the table. Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
--- Returns one row: root_column_present, root_index_present (a valid index has it alone), guard_present, state_present (runs are recorded in this database), as_of (the server's clock).
+-- A summary of the table's state. Parameters: relation (the table's oid, or its name as regclass reads it), root_column.
+-- Returns one row: root_column_present, root_index_present (a valid index on it alone), guard_present, state_present (runs are recorded in
+-- this database), as_of (the server's clock).
 -- Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default root_column: root_job_id

@@ -1,9 +1,9 @@
--- The rows that carry the id of one album, artist or track. By index, where these are there: on (entity_type, entity_id),
+-- The rows that have the id of an album, artist or track. Uses indexes if they exist: on (entity_type, entity_id),
 --   and on album_id, artist_id or track_id.
--- Parameters: types and entity (the words for the kind in entity_type, and the id, as their columns hold them), album,
---   artist, track (the id; NULL: not looked for).
--- Returns one row a row of the log, all text: place (ctid), tie (the job that decides its root: its own, else the
---   parent that it names; NULL where both are missing), root (as it is stored).
+-- Parameters: types and entity (the words for the kind in entity_type, and the id, as stored in these columns), album,
+--   artist, track (the id; NULL: not searched).
+-- Returns one row per row of the log, all text: place (ctid), tie (the job that decides its root: its own, else its
+--   parent; NULL if both are missing), root (as stored).
 -- Lock: ACCESS SHARE.
 -- Default types: '{ALBUM}'
 -- Default entity: '00000000-0000-0000-0000-000000000000'

@@ -1,8 +1,8 @@
--- What the foreign keys of a relation lead to, where that has a name or a title: of each column the first such key.
+-- The tables with a name or title that the foreign keys of a relation refer to: for each column, the first such key.
 -- Parameters: relation (oid, or a name as regclass reads it).
--- Returns one row a column: column_name, schema_name, table_name, key_name (the column that is referenced), label_name (its
+-- Returns one row per column: column_name, schema_name, table_name, key_name (the referenced column), label_name (the column with the
 --   name or title), usable (the role may use the schema), granted (it may read both columns), hidden (row security hides
---   rows from it). Keys of several columns tell no row by one of them, and are left out.
+--   rows from it). Keys with several columns are left out, since one of them does not identify a row.
 -- Lock: none on the user's table.
 -- Default relation: '"public"."LlamaLog"'
 SELECT DISTINCT ON (own.attname)

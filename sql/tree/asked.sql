@@ -1,12 +1,12 @@
--- What the log knows of a job.
--- Parameters: job, parent and root (the job, as job_id, parent_job_id and root_job_id may hold it; NULL where the type
---   cannot, or the column is not to be searched), own (look at its own rows also where some row stores it as its root),
+-- What the log contains about a job.
+-- Parameters: job, parent and root (the job, in the types of job_id, parent_job_id and root_job_id; NULL if it does not fit the
+--   type, or the column is not to be searched), own (search its own rows even if some row stores it as its root),
 --   trust_root_flag.
 -- Returns one row: is_root (some row stores it as its root), row_count (its own rows), root_lo and root_hi (the smallest
---   and largest root that these store), is_child (some of them names a parent), is_parent (it has no row of its own, but
---   some row names it as its parent).
+--   and largest root that these store), is_child (one of them has a parent), is_parent (it has no row of its own, but
+--   it is the parent of some row).
 -- Lock: ACCESS SHARE.
--- The bare comparisons can use an index; the second ones tell what the column's type takes for equal.
+-- The bare comparisons can use an index; the additional ones exclude ids that only compare as equal in the column's type.
 -- Default job: ''
 -- Default parent: ''
 -- Default root: ''

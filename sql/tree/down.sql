@@ -1,9 +1,9 @@
--- The jobs below some jobs, by an index that leads with parent_job_id: one probe a job, and cycles end by themselves.
--- Parameters: jobs (an array of job ids), roots (an array: the jobs of all rows that store one of these are started
---   from as well, and these rows are left out of the walk), trust_root_flag.
--- Returns one row a job: job (NULL: some rows without a job id), walked (reached by a row that stores none of the
+-- The jobs below some jobs, by an index whose first column is parent_job_id: one probe per job; it ends on cycles too.
+-- Parameters: jobs (an array of job ids), roots (an array: the walk also starts from the jobs of all rows that store one of
+--   these, and does not follow these rows), trust_root_flag.
+-- Returns one row per job: job (NULL: some rows without a job id), walked (reached by a row that stores none of the
 --   roots).
--- For id columns of one type and collation only; reach.sql does without that, and without an index.
+-- Only for id columns with the same type and collation; reach.sql needs neither that nor an index.
 -- Lock: ACCESS SHARE.
 -- Default jobs: '{}'
 -- Default roots: '{}'

@@ -1,7 +1,7 @@
--- Which columns lead an index that finds a row by its value.
+-- The columns that are the first column of an index that finds a row by its value.
 -- Parameters: relation (oid, or a name as regclass reads it).
--- Returns one row a column: name; and next, the column that comes next in the index (NULL: none, or an expression). A
---   partial index counts where it leaves out only NULLs: no value is NULL.
+-- Returns one row per column: name; and next, the next column of the index (NULL: none, or an expression). A partial
+--   index counts if it leaves out only NULLs, since no value searched for is NULL.
 -- Lock: none on the user's table.
 -- Default relation: '"public"."LlamaLog"'
 SELECT DISTINCT a.attname::text AS name, b.attname::text AS next

@@ -1,7 +1,7 @@
--- What the rows of some trees say of their roots: of the rows that store one of the roots, and of those of the jobs.
--- Parameters: as of rows.sql, which reads the same rows whole.
--- Returns one row a row of the log, in any order: job and parent (NULL where missing; the parent also where the root
---   flag disregards it), root (as it is stored), all text. Ids that the column's type takes for equal may be among them.
+-- The roots that the rows of some trees store: of the rows that store one of the roots, and of the rows of the jobs.
+-- Parameters: those of rows.sql, which reads the same rows whole.
+-- Returns one row per row of the log, in any order: job and parent (NULL if missing; parent also if ignored because of the
+--   root flag), root (as stored), all text. May include ids that only compare as equal in the column's type.
 -- Lock: ACCESS SHARE.
 -- Default roots: '{}'
 -- Default jobs: '{}'
@@ -24,7 +24,7 @@ CROSS JOIN LATERAL (
     WHERE (log."job_id" = ANY (:'jobs')
            OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
       AND ("root_job_id" = ANY (:'roots')) IS NOT TRUE
-      -- Without ids this branch must not cost a scan.
+      -- Without ids this branch must not cause a scan.
       AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
   ) AS log
 ) AS entry;

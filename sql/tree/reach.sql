@@ -1,20 +1,20 @@
--- The jobs above or below some jobs, in two passes over the table: where no index helps, or the id columns differ in
--- type. Linear, however deep.
+-- The jobs above or below some jobs, in two passes over the table: for use if there is no index, or the id columns differ
+-- in type. The time is linear, whatever the depth.
 -- Parameters: jobs (an array of job ids), upward (true: those above; false: those below), roots (an array, in
---   root_job_id's type: the walk starts from the jobs of all rows that store one of these, too), trust_root_flag.
--- Returns one row a logged job: job. Those asked for are among them; a job of the same hash could be: see below.
+--   root_job_id's type: the walk also starts from the jobs of all rows that store one of these), trust_root_flag.
+-- Returns one row per logged job: job. The given jobs are included; a job with the same hash may be: see below.
 -- Lock: ACCESS SHARE.
 --
--- 1. Each parent edge becomes a pair of hashes; the pairs are kept in two arrays, sorted by where the edge starts.
--- 2. The walk finds a job's edges by binary search (width_bucket), so that no level of it reads the table again.
--- 3. The hashes that it met become ids again. Two ids with one hash let a stray job in (one in 10^5 for ten million
---    jobs): whoever calls walks over the rows themselves, and drops it. No job is ever missed.
+-- 1. Each parent edge becomes a pair of hashes, stored in two arrays that are sorted by where the edge starts.
+-- 2. The walk finds a job's edges by binary search (width_bucket), so that it does not read the table for each level.
+-- 3. The hashes that it found are converted to ids. A hash collision adds an unrelated job (one in 10^5 for ten million
+--    jobs): the caller walks over the rows themselves and drops it. No job is ever missed.
 -- Default jobs: '{}'
 -- Default upward: true
 -- Default roots: '{}'
 -- Default trust_root_flag: true
 WITH RECURSIVE edge AS (
-  -- Halved, so that one less is a bigint too.
+  -- Halved, so that subtracting one still fits bigint.
   SELECT hashtextextended(named.child COLLATE "C", 0) / 2 AS child,
          hashtextextended(named.parent COLLATE "C", 0) / 2 AS parent
   FROM (SELECT NULL::boolean AS "is_root_job") AS absent

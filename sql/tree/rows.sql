@@ -1,10 +1,10 @@
 -- The rows of some trees: those that store one of the roots, and those of the jobs.
 -- Parameters: roots (an array, in root_job_id's type), jobs (an array of job ids, in job_id's type), parents (the same ids, in
---   parent_job_id's type: the rows without a job id below them), trust_root_flag.
--- Returns one row a row of the log, oldest first: job and parent (NULL where missing; the parent also where the root
---   flag disregards it), root (as it is stored), id, operation, category, status, entity_type, entity_id,
---   duration_ms, error_message, created_at (ISO 8601), all text. Ids that the column's type takes for equal may be
---   among them.
+--   parent_job_id's type: for the rows without a job id below them), trust_root_flag.
+-- Returns one row per row of the log, oldest first: job and parent (NULL if missing; parent also if ignored because of the
+--   root flag), root (as stored), id, operation, category, status, entity_type, entity_id,
+--   duration_ms, error_message, created_at (ISO 8601), all text. May include ids that only compare as equal in the column's
+--   type.
 -- Lock: ACCESS SHARE.
 -- Default roots: '{}'
 -- Default jobs: '{}'
@@ -42,7 +42,7 @@ CROSS JOIN LATERAL (
     WHERE (log."job_id" = ANY (:'jobs')
            OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
       AND ("root_job_id" = ANY (:'roots')) IS NOT TRUE
-      -- Without ids this branch must not cost a scan.
+      -- Without ids this branch must not cause a scan.
       AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
   ) AS log
 ) AS entry

@@ -1,7 +1,7 @@
--- The jobs above some jobs, by an index that leads with job_id: one probe a job, and cycles end by themselves.
+-- The jobs above some jobs, by an index whose first column is job_id: one probe per job; it ends on cycles too.
 -- Parameters: jobs (an array of job ids), trust_root_flag.
--- Returns one row a job: job. Those asked for are among them, and parents that are not logged.
--- For id columns of one type and collation only; reach.sql does without that, and without an index.
+-- Returns one row per job: job. The given jobs are included, and so are parents that are not logged.
+-- Only for id columns with the same type and collation; reach.sql needs neither that nor an index.
 -- Lock: ACCESS SHARE.
 -- Default jobs: '{}'
 -- Default trust_root_flag: true

@@ -1,5 +1,5 @@
--- Drops the views that the setting llamactl.leftovers lists by their oids, as an array (catalog/leftovers.sql finds them). One that is
--- gone by now is passed over: the next session that uses its temporary schema clears that. Lock: none on the user's table.
+-- Drops the views whose oids are in the setting llamactl.leftovers, as an array (catalog/leftovers.sql finds them). A view that no longer
+-- exists is skipped: the next session that uses its temporary schema drops it. Lock: none on the user's table.
 DO $leftovers$
 DECLARE
   leftover pg_catalog.regclass;

@@ -1,2 +1,2 @@
--- Where nothing is left in it. Lock: none.
+-- Drops the schema llamactl, if nothing remains in it. Lock: none.
 DROP SCHEMA llamactl;

@@ -1,5 +1,5 @@
--- The saved parents that are back, or whose row has another one by now. What matches no row is kept, and so is what is other tables'.
--- Comes after match_parents.sql, in its transaction. Lock: none on the user's table.
+-- Deletes the saved parents that are restored, or whose row has another parent now. Those that match no row, or belong to other tables,
+-- are kept. Run it after match_parents.sql, in its transaction. Lock: none on the user's table.
 DELETE FROM llamactl.cleared_parent
 USING pg_temp.matched
 WHERE cleared_parent.ctid OPERATOR(pg_catalog.=) matched.record

@@ -1,2 +1,2 @@
--- So that no other table's parents are saved while it is decided whether the table can go. Lock: none on the user's table.
+-- Keeps other sessions from saving parents while it is decided whether the table can be dropped. Lock: none on the user's table.
 LOCK TABLE llamactl.cleared_parent IN ACCESS EXCLUSIVE MODE;

@@ -1,13 +1,13 @@
--- What of llamactl's stands on the table, told by the comments that it gives to what it makes (migrate/add_column.sql,
--- mark_index.sql, add_check.sql, comment.sql, guard/mark_job_index.sql). What a cut left before its comment could be made is
--- told by its name: an INVALID index, which serves nobody. Reads catalogs only.
--- Parameters: relation (oid, or a name as regclass reads it), root_column, parent, index, job_index, guard (the names that
--- llamactl gives), leftovers (an array of oids: the views of catalog/leftovers.sql, which are no blockers).
+-- The objects of llamactl on the table, identified by the comments that it gives to what it creates (migrate/add_column.sql,
+-- mark_index.sql, add_check.sql, comment.sql, guard/mark_job_index.sql). What an interrupted run left before it could add the comment is
+-- identified by its name: an INVALID index, which is unusable. Reads only the catalogs.
+-- Parameters: relation (oid, or a name as regclass reads it), root_column, parent, index, job_index, guard (llamactl's names), leftovers
+-- (an array of oids: the views of catalog/leftovers.sql, which are not blockers).
 -- Returns one row: added_column (NULL: the column is the user's, or there is none), comment_only (the column is the user's, its
--- comment ours), index, check_name, job_index (names), unmarked_index, unmarked_job_index (one of our name and definition, without
--- any comment), trigger, function (the guard's), function_elsewhere (another table's trigger calls it), blockers (what would have
--- to be dropped before the column), along (what of the user's goes with it), firing (the user's triggers that putting parents
--- back fires). Lock: none.
+-- comment llamactl's), index, check_name, job_index (names), unmarked_index, unmarked_job_index (one with llamactl's name and definition,
+-- but no comment), trigger, function (the guard's), function_elsewhere (another table's trigger calls it), blockers (what has to be
+-- dropped before the column), along (what of the user's is dropped with it), firing (the user's triggers that restoring parents
+-- fires). Lock: none.
 -- Default relation: '"public"."LlamaLog"'
 -- Default root_column: root_job_id
 -- Default parent: parent_job_id
@@ -21,7 +21,7 @@ WITH RECURSIVE log AS (
   SELECT a.attnum, a.attname::text AS name, col_description(a.attrelid, a.attnum) AS comment
   FROM log JOIN pg_catalog.pg_attribute AS a ON a.attrelid = log.oid AND a.attnum > 0 AND NOT a.attisdropped
 ), added AS (
-  -- Whatever it is called by now; of several the one that is asked for.
+  -- Whatever its name is now; if there are several, the requested one.
   SELECT attnum, name FROM commented
   WHERE comment LIKE '%[llamactl:column ____-__-__]'
     -- Version 0.1.
@@ -61,7 +61,7 @@ WITH RECURSIVE log AS (
   ORDER BY t.oid IS NULL
   LIMIT 1
 ), going AS (
-  -- What goes with the column: its indexes, constraints, default, statistics, and what is theirs.
+  -- What is dropped with the column: its indexes, constraints, default, statistics, and what belongs to them.
   SELECT 'pg_class'::regclass::oid AS class, log.oid AS object, root.attnum::integer AS part, 0 AS level FROM log, root
   UNION
   SELECT d.classid, d.objid, d.objsubid, going.level + 1
@@ -70,7 +70,7 @@ WITH RECURSIVE log AS (
     ON d.refclassid = going.class AND d.refobjid = going.object AND d.refobjsubid = going.part
   CROSS JOIN log
   WHERE d.deptype IN ('a', 'i', 'S')
-    -- A generated column, as Postgres 14 has it: it would go without a word.
+    -- A generated column, as in Postgres 14: it would be dropped silently.
     AND NOT (d.classid = 'pg_class'::regclass AND d.objid = log.oid)
 ), stopping AS (
   SELECT DISTINCT CASE

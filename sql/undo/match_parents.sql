@@ -1,11 +1,11 @@
--- Finds the row of each saved parent. Never by the key alone: a table that is filled anew has other rows under the same keys. The row
--- must have the job that was recorded, and be flagged still where the table has another oid than was recorded: then it was created
--- anew, or restored from a dump. 0.1 recorded no job: then the row must be flagged.
--- A key is compared in its own type, so that its index serves; a record of another type matches nothing. Those of 0.1, which recorded
--- no type, are compared as text.
--- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, key_column, key_type (of what tells its
--- rows apart), max_length, bound, padded (what the parent column holds, as in lineage/misfits.sql), uuid (it holds uuids). Returns
--- nothing. Comes after create_matched.sql. Lock: ACCESS SHARE.
+-- Finds the row of each saved parent. Never by the key alone: a table that is filled again has other rows with the same keys. The row must
+-- have the recorded job, and, if the table's oid is not the recorded one (it was recreated, or restored from a dump), the root flag too.
+-- 0.1 recorded no job: then the row must have the root flag.
+-- A key is compared in its own type, so that its index can be used; a record with another type matches nothing. Those of 0.1, which
+-- recorded no type, are compared as text.
+-- Parameters: relation (the table's oid, or its name as regclass reads it), schema, table, key_column, key_type (of the column that
+-- identifies a row), max_length, bound, padded (of the parent column, as in lineage/misfits.sql), uuid (it is of type uuid). Returns
+-- nothing. Run it after create_matched.sql. Lock: ACCESS SHARE.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'
 -- Default table: 'LlamaLog'

@@ -1,10 +1,10 @@
--- What becomes of the parents that were cleared. Parameters: relation (the table's oid, or its name as regclass reads it), schema,
+-- What happens to the parents that were cleared. Parameters: relation (the table's oid, or its name as regclass reads it), schema,
 -- table.
--- Returns one row: restored (rows whose parent comes back), restored_from_0_1 (of these, by a record of 0.1), kept (rows that have a
--- parent by now), back (of these, the one that was cleared), gone, other_row, other_key, misfit (records that match no row, by reason:
+-- Returns one row: restored (rows whose parent is restored), restored_from_0_1 (of these, by a record of 0.1), kept (rows that have a
+-- parent now), back (of these, the one that was cleared), gone, other_row, other_key, misfit (records that match no row, by reason:
 -- create_matched.sql), unmatched_from_0_1 (of these, the records of 0.1), other_oid (records of a table with another oid), done
--- (records that undo needs no more), renamed (records of this table under another name), others (all that are under other names),
--- formerly (the names of `renamed`), lost (tables that have records and are not there). Comes after match_parents.sql.
+-- (records that undo no longer needs), renamed (records of this table under another name), others (all that are under other names),
+-- formerly (the names of `renamed`), lost (tables that have records but do not exist). Run it after match_parents.sql.
 -- Lock: none on the user's table.
 -- Default relation: '"public"."LlamaLog"'
 -- Default schema: 'public'

@@ -1,5 +1,5 @@
--- Puts back the parents that were cleared, the newest of each row, where the row still has none. It fires the user's triggers.
--- Comes after match_parents.sql, in its transaction. Lock: ROW EXCLUSIVE.
+-- Restores the parents that were cleared, for each row the newest, if the row still has none. It fires the user's triggers.
+-- Run it after match_parents.sql, in its transaction. Lock: ROW EXCLUSIVE.
 -- Default parent_cast: pg_catalog.text
 UPDATE "public"."LlamaLog" AS log
 SET "parent_job_id" = CAST(matched.parent AS :parent_cast)

@@ -1,8 +1,8 @@
--- What of the saved state is there: in the schema llamactl, for all tables. Reads catalogs only.
+-- The saved state that exists in the schema llamactl, for all tables. Reads only the catalogs.
 -- Parameter: function (the name of this table's guard function).
--- Returns one row: schema_ours (there is the schema, and migrate/create_schema.sql made it), parents, runs (their tables are
--- there), tables (their oids), readable (the role may read them), others (what else is in the schema), unowned (what the role could not take off: it
--- lacks the rights of the owner), owners (of these). Lock: none.
+-- Returns one row: schema_ours (the schema exists, and migrate/create_schema.sql created it), parents, runs (their tables exist), tables
+-- (their oids), readable (the role may read them), others (other objects in the schema), unowned (what the role could not drop: it lacks
+-- the owner's privileges), owners (of these). Lock: none.
 -- Default function: 'LlamaLog_guard'
 WITH kept AS (
   SELECT oid, nspowner, obj_description(oid, 'pg_namespace') LIKE ANY (ARRAY['%[llamactl:schema]', 'Kept by llamactl%']) AS ours

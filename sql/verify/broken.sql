@@ -1,9 +1,9 @@
--- Lineage checked locally, from the roots that are held, whatever was computed: a row a job and disagreement.
---   check   split     the job's rows hold different roots
---           unrooted  it is somebody's root, and holds another one itself
---           unlinked  it holds another root than its parent
---   held    a root that it holds;  beside: what that disagrees with
--- Files read it as `FROM :broken AS broken`. Returns: check, job, held, beside. Lock: none. Comes after lineage/create.sql.
+-- Checks lineage locally, from stored roots only, whatever was computed: one row per job and disagreement.
+--   check   split     the job's rows store different roots
+--           unrooted  it is the root of other jobs, but stores another root itself
+--           unlinked  it stores another root than its parent
+--   held    a root that it stores;  beside: what that disagrees with
+-- Files read it as `FROM :broken AS broken`. Returns: check, job, held, beside. Lock: none. Run it after lineage/create.sql.
 SELECT 'split' AS check, job, root_lo AS held, root_hi AS beside
 FROM pg_temp.edge
 WHERE job IS NOT NULL AND root_hi IS NOT NULL

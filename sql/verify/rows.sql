@@ -1,6 +1,6 @@
--- The rows that do not hold what is computed, by kind, with some of them. Read only where the counts say that there are any.
--- Parameters: grace_seconds, sample. Columns: kind (missing, waiting: missing but younger than the grace, wrong, unexpected), rows, sample
--- (an array of row, job, held, computed as JSON). Lock: ACCESS SHARE.
+-- The rows whose root differs from the computed one, by kind, with a sample. Run only if the counts say that there are any.
+-- Parameters: grace_seconds, sample. Columns: kind (missing, waiting: missing but younger than the grace period, wrong, unexpected), rows,
+-- sample (an array of row, job, held, computed as JSON). Lock: ACCESS SHARE.
 -- Default grace_seconds: 600
 -- Default sample: 10
 WITH faulty AS (

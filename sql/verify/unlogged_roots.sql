@@ -1,4 +1,4 @@
--- How many rows hold a root that no row carries as its job, by the stored values alone. A blank id is no job.
+-- The number of rows whose root is not the job of any row, by stored values only. A blank id is not a job.
 -- Returns one row: rows. Lock: ACCESS SHARE.
 WITH held AS (
   SELECT entry.root, count(*) AS rows

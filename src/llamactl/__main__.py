@@ -1,12 +1,12 @@
-"""The program's entry. Signals are put off before anything that takes time is loaded."""
+"""The entry point of the program. It blocks signals before it imports anything that takes time."""
 
 import sys
 
-_signal = __import__("_signal")  # the module around it is one of those
+_signal = __import__("_signal")  # the module `signal` takes time to import
 
 
 def main() -> int:
-    """Runs one command. Returns the exit code."""
+    """Runs one command and returns its exit code."""
     numbers = (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP)
     _signal.pthread_sigmask(_signal.SIG_BLOCK, numbers)
     from llamactl.db.signals import INTERRUPTS

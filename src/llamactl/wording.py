@@ -1,4 +1,4 @@
-"""How names, lists and lengths of time are put into a sentence."""
+"""Formats names, lists, sizes and durations for use in a sentence."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LISTED = 10
 
 
 def listed(items: Sequence[str], most: int = LISTED) -> str:
-    """Returns the items with commas, at most so many, and how many were left out."""
+    """Returns at most `most` of the items, separated by commas, and how many were left out."""
     rest = len(items) - most
     return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def near(wanted: str, names: Iterable[str]) -> list[str]:
-    """Returns the names closest to the wanted one: those that differ by case and underscores first."""
+    """Returns the names closest to the wanted one; those that differ only in case and underscores first."""
     spelled: dict[str, list[str]] = {}
     for name in names:
         spelled.setdefault(folded(name), []).append(name)
@@ -27,20 +27,20 @@ def near(wanted: str, names: Iterable[str]) -> list[str]:
 
 
 def shortened(text: str, most: int = 100) -> str:
-    """Returns the text in one line, cut with a mark."""
+    """Returns the text in one line of at most `most` characters, with `...` if it was truncated."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
 def duration(seconds: float) -> str:
-    """Returns a length of time in the unit that a person would use."""
+    """Returns a duration in the unit that a person would use."""
     if seconds < 120:
         return f"{max(seconds, 0):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def span(seconds: Estimate) -> str:
-    """Returns a range of seconds: `4 to 9`, or `up to 0.4` where it begins near zero."""
+    """Returns a range of seconds: `4 to 9`, or `up to 0.4` if it begins near zero."""
     low, high = _figure(seconds.low), _figure(seconds.high)
     if low == "0":
         return f"up to {high}"
@@ -48,7 +48,7 @@ def span(seconds: Estimate) -> str:
 
 
 def about(seconds: Estimate | None) -> str:
-    """Returns the same in a sentence, with its unit: `about 4 to 9 s`, `up to 0.4 s`, `about 3 to 11 min`."""
+    """Returns a range with its unit for a sentence: `about 4 to 9 s`, `up to 0.4 s`, `about 3 to 11 min`."""
     if seconds is None:
         return "an unknown time"
     unit = "s"
@@ -59,17 +59,17 @@ def about(seconds: Estimate | None) -> str:
 
 
 def _figure(value: float) -> str:
-    """At most two digits and, below ten, a decimal."""
+    """Returns the value without decimals, or with one if it is below ten."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def folded(name: str) -> str:
-    """Returns the name without case and underscores: jobId and job_id are one."""
+    """Returns the name in lower case without underscores, so that jobId and job_id compare equal."""
     return name.lower().replace("_", "")
 
 
 def shell(word: str) -> str:
-    """Returns the word as a shell takes it."""
+    """Returns the word quoted for a shell where necessary."""
     return word if re.fullmatch(r"[\w.=-]+", word) else "'" + word.replace("'", "'\\''") + "'"
 
 

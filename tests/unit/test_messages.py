@@ -60,10 +60,10 @@ def test_the_search_finds(text: str) -> None:
 
 
 def test_the_sentences() -> None:
-    again = "run the same command again to go on"
+    again = "rerun the same command to continue"
     assert {changed: (changed.sentence(""), changed.sentence(again)) for changed in Changed} == {
         Changed.NOTHING: ("nothing was changed", "nothing was changed"),
-        Changed.PARTLY: ("what was committed before stays", f"what was done stays: {again}"),
+        Changed.PARTLY: ("changes committed so far remain", f"changes committed so far remain: {again}"),
         Changed.UNKNOWN: (
             "it is unknown whether the COMMIT succeeded: run `llamactl verify`",
             f"it is unknown whether the COMMIT succeeded: {again}",

@@ -144,14 +144,14 @@ class Call:
         """
         if self.format is not OutputFormat.HTML:
             if output is not None:
-                raise LlamactlError(ErrorCode.USAGE, "--output goes with --format html only")
+                raise LlamactlError(ErrorCode.USAGE, "--output requires --format html")
             yield None
             return
         if output is None and self.streams.screen().terminal:
             raise LlamactlError(
                 ErrorCode.USAGE,
-                "--format html is no text for a terminal",
-                "-o FILE writes a file, -o - to stdout",
+                "--format html cannot be shown on a terminal",
+                "Use -o FILE to write it to a file, or -o - to write it to stdout",
             )
         from llamactl.render import file
 
@@ -182,8 +182,8 @@ class Call:
         if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
             raise LlamactlError(
                 ErrorCode.USAGE,
-                f"{self.command} asks before it changes anything, and there is no terminal to ask on",
-                "Give --yes to go ahead, or --dry-run to see what it would do",
+                f"{self.command} asks for confirmation, but there is no terminal to ask on",
+                "Use --yes to proceed, or --dry-run to see what it would do",
             )
         return self._ask
 
@@ -218,7 +218,7 @@ def moment(flag: str, text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text is not None else None
     except ValueError as exc:
-        message = f"{flag} {text}: not a time as ISO 8601 writes it"
+        message = f"{flag} {text}: not an ISO 8601 time"
         hint = f"For example {flag} 2025-06-01, or {flag} 2025-06-01T10:00:00Z"
         raise LlamactlError(ErrorCode.USAGE, message, hint) from exc
 

@@ -68,8 +68,8 @@ def _unexpected(exc: Exception, streams: Streams) -> LlamactlError:
     if is_out_of_memory(exc):
         problem = out_of_memory()
     else:
-        message = streams.scrub(f"A fault of llamactl: {type(exc).__name__}: {exc}")
-        hint = "LLAMACTL_DEBUG=1 shows where; please report it"
+        message = streams.scrub(f"This is a bug in llamactl: {type(exc).__name__}: {exc}")
+        hint = "Please report it, with the traceback that LLAMACTL_DEBUG=1 shows"
         problem = LlamactlError(ErrorCode.INTERNAL, message, hint)
     problem.changed = streams.changed or Changed.NOTHING
     return problem

@@ -74,7 +74,7 @@ def migrate(
         )
         return _migrate_online(call, wanted, yes)
     if guard is not None or grace is not None:
-        raise LlamactlError(ErrorCode.USAGE, "--guard and --grace go with --online only")
+        raise LlamactlError(ErrorCode.USAGE, "--guard and --grace require --online")
     from llamactl.migrate.dry_run import MigrateOptions
     from llamactl.migrate.run import migrate_table
 

@@ -42,7 +42,7 @@ def status(
     from llamactl.monitor.status import read_status, watch_status
 
     if watch and call.format is OutputFormat.JSON:
-        raise LlamactlError(ErrorCode.USAGE, "--format json is one document: --watch cannot show it again")
+        raise LlamactlError(ErrorCode.USAGE, "--watch cannot be combined with --format json")
     with call.session() as (session, settings):
         if watch:
             return call.watch(watch_status(session, settings))

@@ -74,12 +74,12 @@ def timeline(
 
 
 def _subject(given: Mapping[str, str | None]) -> Subject:
-    """The one thing that a timeline is of. Raises LlamactlError (usage) unless there is exactly one."""
+    """Returns the subject of the timeline. Raises LlamactlError (usage) unless exactly one is given."""
     named = [(kind, id_) for kind, id_ in given.items() if id_ is not None]
     if len(named) != 1:
         flags = " and ".join(f"--{kind}" for kind, _ in named)
-        message = f"A timeline is of one thing, not of {flags}" if named else "A timeline of what?"
-        hint = "Give one of --root ID, --album ID, --artist ID and --track ID"
+        message = f"{flags} cannot be combined" if named else "Nothing to show a timeline of was given"
+        hint = "Give exactly one of --root ID, --album ID, --artist ID and --track ID"
         raise LlamactlError(ErrorCode.USAGE, message, hint)
     ((kind, id_),) = named
     return Subject(SubjectKind(kind), id_)

@@ -58,7 +58,9 @@ def tree(
     from llamactl.tree.whole_rows import Details
 
     if up and (subtree or depth is not None or limit is not None or only is not None):
-        raise LlamactlError(ErrorCode.USAGE, "--up shows one chain: no --subtree, --depth, --limit or --only")
+        raise LlamactlError(
+            ErrorCode.USAGE, "--up cannot be combined with --subtree, --depth, --limit or --only"
+        )
     fold = call.format is OutputFormat.TEXT and call.streams.screen().terminal
     with call.page(output) as page, call.session(one_snapshot=page is not None) as (session, settings):
         found = read_tree(session, settings, View(job, subtree, depth, limit, only, up, fold))

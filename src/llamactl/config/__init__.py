@@ -1,1 +1,1 @@
-"""Settings: flags, environment, configuration file, connection strings."""
+"""Settings from flags, the environment, configuration files and connection strings."""

@@ -1,7 +1,8 @@
-"""Reads a URL as Prisma, libpq and SQLAlchemy write it, or a `key=value` string, into libpq's parameters.
+"""Parses a URL in the notation of Prisma, libpq or SQLAlchemy, or a `key=value` string, to libpq's
+parameters.
 
-libpq never sees the text itself: its messages about a URL that it cannot read quote parts of the
-password. What Prisma's parameters mean: https://www.prisma.io/docs/orm/overview/databases/postgresql
+libpq never sees the text itself: its messages about a URL that it cannot parse quote parts of the password.
+Prisma's parameters: https://www.prisma.io/docs/orm/overview/databases/postgresql
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ _KEYWORD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Dsn:
-    """A connection, resolved. Its repr tells only where it came from."""
+    """The parameters of a connection. Its repr contains only the source."""
 
     params: Mapping[str, str] = field(repr=False)
-    """libpq's connection parameters, the password included."""
+    """libpq's connection parameters, including the password."""
     source: str
-    """What gave it: `--dsn`, `DATABASE_URL in ./.env`, ..."""
+    """Where it comes from: `--dsn`, `DATABASE_URL in ./.env`, ..."""
     schema: str | None = None
     """The URL's `schema` parameter."""
     pgbouncer: bool = False
-    """The URL says that a pooler in transaction mode stands in between."""
+    """The URL says that the connection goes through a pooler in transaction mode."""
     notes: tuple[str, ...] = ()
-    """To be said on stderr."""
+    """Lines to print on stderr."""
     details: tuple[str, ...] = ()
-    """To be said on stderr under -v."""
+    """Lines to print on stderr with -v."""
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Secrets that reach libpq on other ways (PGPASSWORD)."""
+    """Secrets that libpq gets from elsewhere (PGPASSWORD)."""
 
     def scrub(self, text: str) -> str:
-        """The text without any secret, in plain or percent-encoded form."""
+        """Returns the text without any secret, whether plain or percent-encoded."""
         public = {self.params.get(key) for key in ("user", "host", "dbname")}
         secrets = {self.params[key] for key in _SECRETS if key in self.params} | set(self.hidden)
         for secret in sorted(secrets - public - {""}, key=len, reverse=True):
@@ -53,10 +54,14 @@ class Dsn:
 
 
 def read_dsn(text: str, source: str, cwd: Path | None, hidden: Iterable[str] = ()) -> Dsn:
-    """Reads a URL or a `key=value` string. Raises LlamactlError (config), which never quotes the text."""
+    """Parses a URL or a `key=value` string. Raises LlamactlError (config), which never quotes the text."""
     text = _unquoted(text.strip())
     if scheme := _SCHEME.match(text):
-        notes = [] if scheme[2] is None else [f"Read `{scheme[2]}://` of {source} as a plain Postgres URL"]
+        notes = (
+            []
+            if scheme[2] is None
+            else [f"Read the `{scheme[2]}://` URL in {source} as a plain Postgres URL"]
+        )
         params = _checked(_url_params(text[scheme.end() :], source), source)
         return _from_prisma(params, source, cwd, notes, tuple(hidden))
     if other := _OTHER_SCHEME.match(text):
@@ -65,7 +70,7 @@ def read_dsn(text: str, source: str, cwd: Path | None, hidden: Iterable[str] = (
 
 
 def _unquoted(text: str) -> str:
-    """Without the quotes that were copied along from a .env file."""
+    """Returns the text without quotes that were copied from a .env file."""
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'`":
         return text[1:-1].strip()
     return text
@@ -75,12 +80,12 @@ def _not_postgres(scheme: str, source: str) -> LlamactlError:
     if scheme.lower().startswith("prisma"):
         return LlamactlError(
             ErrorCode.CONFIG,
-            f"The URL of {source} is a `{scheme}://` one, which only Prisma's client can open",
-            "Give the direct URL of the database (postgresql://...), as --dsn or DIRECT_URL",
+            f"The URL in {source} begins with `{scheme}://`, which only Prisma's client can open",
+            "Use the direct URL of the database (postgresql://...) with --dsn or DIRECT_URL",
         )
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"The URL of {source} is not a Postgres one: it begins with `{scheme}:`",
+        f"The URL in {source} is not a Postgres URL: it begins with `{scheme}:`",
         "It must begin with postgresql:// or postgres://",
     )
 
@@ -88,19 +93,19 @@ def _not_postgres(scheme: str, source: str) -> LlamactlError:
 def _unescaped(char: str, source: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"The URL of {source} has an unescaped `{char}`, in its password it seems: the host cannot be told",
-        f"Write `{char}` as {quote(char, safe='')} there (also / as %2F, @ as %40, # as %23, ? as %3F)",
+        f"The URL in {source} has an unescaped `{char}`, probably in the password: its host is unclear",
+        f"Write `{char}` as {quote(char, safe='')} there (likewise / as %2F, @ as %40, # as %23, ? as %3F)",
     )
 
 
 def _misplaced(rest: str) -> str | None:
-    """The character that ends the authority too early, where the rest shows that one does.
+    """Returns an unescaped character of the password that ends the authority too early, if there is one.
 
-    1. `#` never belongs into a database URL, so it stands in the password.
+    1. A database URL has no fragment, so `#` must be in the password.
     2. The authority ends at the first `/` or `?`; a second `@` in it belongs to the password.
-    3. An `@` in the path: the `/` before it stood in the password.
-    4. A query that does not begin with `key=`: the `?` before it stood in the password.
-    5. An `@` only after the authority, and what looks like a port is no number: the same.
+    3. If the path contains `@`, the `/` before it is in the password.
+    4. If the query does not begin with `key=`, the `?` before it is in the password.
+    5. If `@` occurs only after the authority, and the port is not a number, likewise.
     """
     if "#" in rest:
         return "#"
@@ -119,13 +124,13 @@ def _misplaced(rest: str) -> str | None:
 
 
 def _cut(rest: str) -> tuple[str, str, str]:
-    """The authority, the character that ends it, and what follows."""
+    """Returns the authority, the character that ends it, and the rest."""
     end = next((index for index, char in enumerate(rest) if char in "/?"), len(rest))
     return rest[:end], rest[end : end + 1], rest[end + 1 :]
 
 
 def _url_params(rest: str, source: str) -> dict[str, str]:
-    """What follows `postgresql://`, by libpq's rules: several hosts, brackets, parameters that override."""
+    """Parses what follows `postgresql://` as libpq does: several hosts, brackets, overriding parameters."""
     if char := _misplaced(rest):
         raise _unescaped(char, source)
     authority, end, tail = _cut(rest)
@@ -147,7 +152,7 @@ def _url_params(rest: str, source: str) -> dict[str, str]:
     for pair in filter(None, query.split("&")):
         key, equals, value = pair.partition("=")
         if not equals:
-            raise LlamactlError(ErrorCode.CONFIG, f"A parameter in the URL of {source} has no `=`")
+            raise LlamactlError(ErrorCode.CONFIG, f"A parameter in the URL in {source} has no `=`")
         if "@" in value and key not in LIBPQ:
             raise _unescaped("?", source)
         params[_decoded(key, source)] = _decoded(value, source)
@@ -155,10 +160,10 @@ def _url_params(rest: str, source: str) -> dict[str, str]:
 
 
 def _checked(params: dict[str, str], source: str) -> dict[str, str]:
-    """Refuses ports that cannot be: resolving the host would fail on them, with words about the host."""
+    """Rejects invalid ports: libpq would fail to resolve the host, with a misleading message."""
     for port in params.get("port", "").split(","):
         if port and not (port.isdecimal() and 0 < int(port) < 65536):
-            raise LlamactlError(ErrorCode.CONFIG, f"A port that {source} gives is no number from 1 to 65535")
+            raise LlamactlError(ErrorCode.CONFIG, f"A port in {source} is not a number from 1 to 65535")
     return params
 
 
@@ -171,8 +176,8 @@ def _hosts(text: str, source: str) -> tuple[str, str]:
         if match is None:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"The URL of {source} has a port that is not a number",
-                "The form is postgresql://user:password@host:5432/database",
+                f"The URL in {source} has a port that is not a number",
+                "Write it as postgresql://user:password@host:5432/database",
             )
         hosts.append(match[1] or match[2] or "")
         ports.append(match[3] or "")
@@ -180,20 +185,20 @@ def _hosts(text: str, source: str) -> tuple[str, str]:
 
 
 def _decoded(text: str, source: str) -> str:
-    """Percent-decoded. A `%` that no two hex digits follow stays, as in Prisma."""
+    """Returns the text percent-decoded. A `%` without two hex digits after it is kept, as in Prisma."""
     try:
         value = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise LlamactlError(
-            ErrorCode.CONFIG, f"The URL of {source} has a %-sequence that is not UTF-8"
+            ErrorCode.CONFIG, f"The URL in {source} has a %-sequence that is not UTF-8"
         ) from None
     if "\0" in value:
-        raise LlamactlError(ErrorCode.CONFIG, f"The URL of {source} holds %00")
+        raise LlamactlError(ErrorCode.CONFIG, f"The URL in {source} contains %00")
     return value
 
 
 def _keyword_params(text: str, source: str) -> dict[str, str]:
-    """libpq's `host=... dbname='...'` form."""
+    """Parses libpq's `host=... dbname='...'` notation."""
     params: dict[str, str] = {}
     position = 0
     while text[position:].strip():
@@ -201,8 +206,8 @@ def _keyword_params(text: str, source: str) -> dict[str, str]:
         if match is None:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"What {source} gives is neither a Postgres URL nor a list of key=value",
-                "Values with spaces stand in single quotes; the URL form is postgresql://user:password@host/database",
+                f"The value of {source} is neither a Postgres URL nor a list of key=value pairs",
+                "Put values with spaces in single quotes, or use postgresql://user:password@host/database",
             )
         value = match[2][1:-1] if match[2].startswith("'") else match[2]
         params[match[1]] = re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
@@ -213,13 +218,11 @@ def _keyword_params(text: str, source: str) -> dict[str, str]:
 def _from_prisma(
     params: dict[str, str], source: str, cwd: Path | None, notes: list[str], hidden: tuple[str, ...]
 ) -> Dsn:
-    """Takes out what libpq would reject or read otherwise."""
+    """Extracts the parameters that libpq would reject or interpret differently."""
     schema = params.pop("schema", None)
     pgbouncer = params.pop("pgbouncer", "") == "true"
     if pgbouncer:
-        notes.append(
-            f"The URL of {source} goes through a pooler; a direct one is better: DIRECT_URL or --dsn"
-        )
+        notes.append(f"The URL in {source} goes through a pooler; prefer a direct URL (DIRECT_URL or --dsn)")
     notes += _tls(params, source, cwd)
     dropped, details = drop_foreign(params, source)
     notes += dropped
@@ -227,25 +230,25 @@ def _from_prisma(
 
 
 def _ssl_mode(ssl: str, source: str) -> str:
-    """What node-postgres' `ssl` is as an sslmode. Raises LlamactlError (config) for another word."""
+    """Returns node-postgres' `ssl` as an sslmode. Raises LlamactlError (config) for an unknown value."""
     modes = {"true": "require", "1": "require", "no-verify": "require", "false": "disable", "0": "disable"}
     if ssl not in modes:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"The `ssl` in the URL of {source} is none of {', '.join(modes)}",
-            "Delete `ssl=...` from the URL, or write sslmode=require, verify-full or disable in its place",
+            f"The `ssl` in the URL in {source} must be one of {', '.join(modes)}",
+            "Delete `ssl=...` from the URL, or replace it with sslmode=require, verify-full or disable",
         )
     return modes[ssl]
 
 
 def _tls(params: dict[str, str], source: str, cwd: Path | None) -> list[str]:
-    """Puts Prisma's and node-postgres' TLS words into libpq's."""
+    """Converts the TLS parameters of Prisma and node-postgres to libpq's. Returns notes."""
     if "sslidentity" in params:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"The sslidentity in the URL of {source}: libpq cannot read a PKCS#12 file",
+            f"libpq cannot read a PKCS#12 file, which sslidentity in the URL in {source} refers to",
             "Delete `sslidentity=...` from the URL, convert the file (openssl pkcs12 -in FILE -clcerts"
-            " -nokeys -out cert.pem, and -nocerts -out key.pem), and give sslcert=cert.pem&sslkey=key.pem",
+            " -nokeys -out cert.pem, and -nocerts -out key.pem), and use sslcert=cert.pem&sslkey=key.pem",
         )
     accept, ssl = params.pop("sslaccept", None), params.pop("ssl", None)
     if params.get("sslmode") == "no-verify":
@@ -256,10 +259,10 @@ def _tls(params: dict[str, str], source: str, cwd: Path | None) -> list[str]:
         params["sslmode"] = "verify-full"
     elif accept is not None:
         params.setdefault("sslmode", "require")
-    # With a key of its own, or a CA besides, sslcert can only be what libpq means by it.
+    # If there is also a key or a CA, sslcert can only have libpq's meaning.
     if "sslcert" in params and not {"sslkey", "sslrootcert"} & params.keys():
         path = params.pop("sslcert")
         beside_schema = cwd / "prisma" / path if cwd else None
         params["sslrootcert"] = str(beside_schema) if beside_schema and beside_schema.is_file() else path
-        return [f"Took sslcert of {source} for the server's CA, as Prisma does (libpq: sslrootcert)"]
+        return [f"Used sslcert in {source} as the server's CA, as Prisma does (libpq calls it sslrootcert)"]
     return []

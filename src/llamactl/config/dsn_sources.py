@@ -1,4 +1,4 @@
-"""Where the connection comes from: the first of the places below that gives one.
+"""Finds the connection: in the first of these sources that has one.
 
 1. --dsn
 2. LLAMACTL_DSN
@@ -7,8 +7,8 @@
 5. the same two in prisma/.env
 6. libpq's own variables and service files
 
-A place that is there and gives no usable connection (a file that cannot be read, an empty variable) is an
-error: the next place may lead to another database.
+A source that exists but has no usable connection (an unreadable file, an empty variable) is an error: the
+next source may lead to another database.
 """
 
 from __future__ import annotations
@@ -31,20 +31,21 @@ _LIBPQ_VARIABLES = (
 )
 _REFERENCE = re.compile(r"(\\?)\$\{(\w*)\}", re.ASCII)
 _URL_NAME = re.compile(rf"\b(?:{'|'.join(_URL_VARIABLES)})\b")
-_ELSEWHERE = "or give the connection with --dsn or LLAMACTL_DSN"
+_ELSEWHERE = "or set the connection with --dsn or LLAMACTL_DSN"
 
 
 def find_dsn(flag: str | None, env: Mapping[str, str], cwd: Path | None) -> Dsn:
-    """Returns the connection. `cwd`: None where the working directory is no more.
+    """Returns the connection. `cwd`: None if the working directory no longer exists.
 
-    Raises LlamactlError: usage for an empty --dsn, config for all else that is there and cannot be used.
+    Raises LlamactlError: usage for an empty --dsn, config for any other source that cannot be used.
     """
     hidden = [env["PGPASSWORD"]] if env.get("PGPASSWORD") else []
     if flag is not None:
         if not flag.strip():
-            # Most likely a variable that is not set; the next source could be quite another database.
+            # Most likely from an unset shell variable; the next source could be an entirely different
+            # database.
             raise LlamactlError(
-                ErrorCode.USAGE, "--dsn is empty", "Is the variable set that it was taken from?"
+                ErrorCode.USAGE, "--dsn is empty", "Check that the variable that it comes from is set"
             )
         return read_dsn(flag, "--dsn", cwd, hidden)
     for names in (_OWN_VARIABLE, _URL_VARIABLES):
@@ -61,9 +62,9 @@ def find_dsn(flag: str | None, env: Mapping[str, str], cwd: Path | None) -> Dsn:
 
 
 def _given(names: tuple[str, ...], values: Mapping[str, str], where: str) -> str | None:
-    """Returns the first of a place's variables that has a value; None where it has none of them.
+    """Returns the first of a source's variables that has a value; None if it has none of them.
 
-    Raises LlamactlError (config) where it has them, and all are empty.
+    Raises LlamactlError (config) if it has some, and all of these are empty.
     """
     present = [name for name in names if name in values]
     filled = [name for name in present if values[name].strip()]
@@ -71,14 +72,15 @@ def _given(names: tuple[str, ...], values: Mapping[str, str], where: str) -> str
         raise LlamactlError(
             ErrorCode.CONFIG,
             f"{present[0]}{where} is empty",
-            f"Give it a value or remove it, {_ELSEWHERE}: what comes next may be another database",
+            f"Set it or remove it, {_ELSEWHERE}: the next source may be another database",
         )
     return filled[0] if filled else None
 
 
 def _env_file(path: Path, shown: str, env: Mapping[str, str]) -> dict[str, str]:
-    """The file's variables, expanded as Prisma does: `${NAME}` only, so that a password may hold a `$`."""
-    text = read_source(path, f"Make it a file that can be read, {_ELSEWHERE}")
+    """Returns the file's variables, expanded as in Prisma: `${NAME}` only, so that a password may contain
+    `$`."""
+    text = read_source(path, f"Make the file readable, {_ELSEWHERE}")
     if text is None:
         return {}
     from dotenv.parser import parse_stream
@@ -88,8 +90,8 @@ def _env_file(path: Path, shown: str, env: Mapping[str, str]) -> dict[str, str]:
         if binding.error and _URL_NAME.search(binding.original.string):
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"Line {binding.original.line} of {shown} cannot be read",
-                'Write it as NAME="value", the quotes closed',
+                f"Line {binding.original.line} of {shown} cannot be parsed",
+                'Write it as NAME="value", with closing quotes',
             )
         if binding.key is not None:
             values[binding.key] = binding.value or ""
@@ -101,9 +103,9 @@ def _env_file(path: Path, shown: str, env: Mapping[str, str]) -> dict[str, str]:
 def _expanded(
     name: str, text: str, values: Mapping[str, str], env: Mapping[str, str], shown: str, depth: int = 8
 ) -> str:
-    """With each `${NAME}` replaced, the environment before the file; `\\${` stays, without its backslash.
+    """Replaces each `${NAME}`, from the environment before the file; `\\${` becomes `${`.
 
-    Raises LlamactlError (config) where a name is set nowhere: what is left may lead to another database.
+    Raises LlamactlError (config) if a name is not set: the remaining text may lead to another database.
     """
 
     def replacement(match: re.Match[str]) -> str:
@@ -114,7 +116,7 @@ def _expanded(
             raise LlamactlError(
                 ErrorCode.CONFIG,
                 f"{name} in {shown} refers to ${{{match[2]}}}, which is not set",
-                f"Set it in {shown} or in the environment; a literal ${{ is written \\${{",
+                f"Set it in {shown} or in the environment; write a literal ${{ as \\${{",
             )
         return _expanded(name, value, values, env, shown, depth - 1) if depth else ""
 

@@ -12,7 +12,7 @@ from llamactl.config.source_file import read_source
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.wording import near
 
-_HINT = "Make it a file that can be read, or remove it"
+_HINT = "Make the file readable, or remove it"
 
 KEYS = (
     "schema",
@@ -29,11 +29,11 @@ THRESHOLDS = ("depth", "table_bytes", "timeline_ms", "unrooted_rows")
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """What the file gives, its keys checked and its values as TOML has them."""
+    """The contents of the file: known keys with unchecked TOML values."""
 
     path: Path | None = None
     values: Mapping[str, object] = field(default_factory=dict)
-    """By name, with underscores; of a table within, `thresholds.depth`."""
+    """By name, with underscores; those of a nested table as `thresholds.depth`."""
     notes: tuple[str, ...] = ()
 
 
@@ -44,7 +44,9 @@ def read_config(cwd: Path) -> ConfigFile:
         section, text = _section(project), read_source(own, _HINT)
         if text is not None:
             notes = (
-                [] if section is None else [f"Settings are from {own}; [tool.llamactl] beside it is not used"]
+                []
+                if section is None
+                else [f"Settings are from {own}; [tool.llamactl] in the pyproject.toml beside it is ignored"]
             )
             return ConfigFile(own, _checked(_parsed(own, text), str(own)), tuple(notes))
         if section is not None:
@@ -53,9 +55,9 @@ def read_config(cwd: Path) -> ConfigFile:
 
 
 def meant(word: str, known: Sequence[str]) -> str:
-    """Returns the hint for a word that is none of those known: the near ones, else all."""
+    """Returns the hint for an unknown name: the similar ones, else all known names."""
     close = near(word, known)
-    return f"Near names: {', '.join(close)}" if close else f"There are: {', '.join(known)}"
+    return f"Similar names: {', '.join(close)}" if close else f"Known names: {', '.join(known)}"
 
 
 def _section(project: Path) -> Mapping[str, Any] | None:
@@ -65,7 +67,7 @@ def _section(project: Path) -> Mapping[str, Any] | None:
     tool = _parsed(project, text).get("tool", {})
     section = tool.get("llamactl") if isinstance(tool, dict) else None
     if section is not None and not isinstance(section, dict):
-        raise LlamactlError(ErrorCode.CONFIG, f"[tool] llamactl in {project} is no table")
+        raise LlamactlError(ErrorCode.CONFIG, f"[tool.llamactl] in {project} must be a table")
     return section
 
 
@@ -81,24 +83,25 @@ def _checked(section: Mapping[str, Any], where: str) -> dict[str, object]:
     if "thresholds" in values:
         thresholds = values.pop("thresholds")
         if not isinstance(thresholds, dict):
-            raise LlamactlError(ErrorCode.CONFIG, f"The thresholds in {where} are no table")
+            raise LlamactlError(ErrorCode.CONFIG, f"thresholds in {where} must be a table")
         known = _renamed(thresholds, THRESHOLDS, f"thresholds in {where}")
         values.update({f"thresholds.{key}": value for key, value in known.items()})
     return values
 
 
 def _renamed(section: Mapping[str, Any], known: Sequence[str], where: str) -> dict[str, object]:
-    """With underscores for dashes. Raises where a key is unknown or stands there in both spellings."""
+    """Returns the values under names with underscores.
+
+    Raises if a key is unknown or given in both spellings.
+    """
     values: dict[str, object] = {}
     for key, value in section.items():
         name = key.replace("-", "_")
         if name not in known:
-            raise LlamactlError(
-                ErrorCode.CONFIG, f"There is no setting {key!r}, as in {where}", meant(name, known)
-            )
+            raise LlamactlError(ErrorCode.CONFIG, f"Unknown setting {key!r} in {where}", meant(name, known))
         if name in values:
             raise LlamactlError(
-                ErrorCode.CONFIG, f"Setting {name} stands twice in {where}", "Keep one spelling of it"
+                ErrorCode.CONFIG, f"Setting {name} is given twice in {where}", "Keep one of the spellings"
             )
         values[name] = value
     return values

@@ -1,6 +1,6 @@
-"""Flags, environment, .env and configuration files become one frozen Settings.
+"""Combines flags, environment, .env and configuration files into one frozen Settings object.
 
-Does not import psycopg: `llamactl --help` must not wait for it.
+This module does not import psycopg: `llamactl --help` must not wait for it.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from llamactl.sqlfiles.names import DEFAULT_COLUMNS
 
 _UNITS = {"": 1000, "ms": 1, "s": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000}
 _MAX_MS = 2**31 - 1
-"""The most that the server's timeouts hold."""
+"""The maximum of the server's timeouts."""
 
 
-_NO_DIRECTORY = "The working directory was deleted: no .env and no configuration file was looked for"
+_NO_DIRECTORY = "The working directory no longer exists: did not look for .env and configuration files"
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What was given on the command line; None where nothing was."""
+    """The options given on the command line; None for those that were not given."""
 
     dsn: str | None = None
     schema: str | None = None
@@ -42,38 +42,38 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that a command has to know before it connects."""
+    """Everything that a command needs to know before it connects."""
 
     dsn: Dsn
     schema: str | None = None
-    """By flag, by file, or by the URL's `schema`, in this order."""
+    """From the flag, the file, or the URL's `schema`, in this order."""
     table: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Our column -> theirs, only those that were given."""
+    """llamactl's column name -> the user's, only those that were given."""
     dangling: DanglingPolicy = DanglingPolicy.FILL
     trust_root_flag: bool = True
     lock_timeout_ms: int = 2000
     statement_timeout_ms: int = 0
-    """0: none."""
+    """0: no limit."""
     depth_alert: int = 8
     """The depth from which preflight and stats warn."""
     table_bytes_alert: int = 500 * 2**20
-    """Of heap, indexes and TOAST; stats warns past it."""
+    """Size of heap, indexes and TOAST above which stats warns."""
     timeline_ms_alert: int = 100
-    """Of the timeline query of a root; stats warns past it."""
+    """Duration of the timeline query of a root above which stats warns."""
     unrooted_rows_alert: int = 0
-    """Rows of the last day that name a parent and hold no root; stats warns past it."""
+    """Number of rows of the last day with a parent but no root above which stats warns."""
     sample: int = 10
     """How many samples and cycles are shown."""
     notes: tuple[str, ...] = ()
-    """To be said on stderr: the source of the connection, and what is read in a way of its own."""
+    """Lines to print on stderr: the source of the connection, and unusual interpretations of parameters."""
     details: tuple[str, ...] = ()
-    """To be said on stderr under -v."""
+    """Lines to print on stderr with -v."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value as somebody wrote it, and where."""
+    """A value as the user wrote it, and where."""
 
     value: object
     where: str
@@ -84,7 +84,7 @@ class Given:
 
 
 def load_settings(flags: Flags, env: Mapping[str, str], cwd: Path | None) -> Settings:
-    """Returns the settings. `cwd`: None where the working directory is no more.
+    """Returns the settings. `cwd`: None if the working directory no longer exists.
 
     Raises LlamactlError: usage for a flag, config for a file or a URL.
     """
@@ -112,7 +112,7 @@ def load_settings(flags: Flags, env: Mapping[str, str], cwd: Path | None) -> Set
 
 
 def duration_ms(text: str) -> int:
-    """`500ms`, `2s`, `10m`, `1h`, or seconds as a plain number -> milliseconds. Raises ValueError."""
+    """Returns the milliseconds of `500ms`, `2s`, `10m`, `1h`, or a number of seconds. Raises ValueError."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip(), re.ASCII)
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is not a duration")
@@ -171,7 +171,7 @@ def _number(given: Given | None, default: int, least: int) -> int:
 
 
 def _bytes(given: Given | None, default: int) -> int:
-    """`500MB`, as the server writes sizes: in steps of 1024. A plain number is bytes."""
+    """Returns the bytes of `500MB`, in the server's units (multiples of 1024), or of a plain number."""
     if given is None or isinstance(given.value, int):
         return _number(given, default, 1)
     match = re.fullmatch(r"([1-9]\d*)\s*(kB|MB|GB|TB)", str(given.value), re.ASCII)
@@ -204,7 +204,7 @@ def _lock_timeout(given: Given | None) -> int:
     milliseconds = _duration(given, 2000)
     if given is not None and milliseconds == 0:
         raise given.refused(
-            "0 would wait for ever, and everybody else behind it", "Give a time, for example 2s"
+            "0 would wait forever, and block all sessions that queue behind it", "Give a time, for example 2s"
         )
     return milliseconds
 
@@ -215,7 +215,7 @@ def _columns_of_flags(pairs: Sequence[str]) -> dict[str, str]:
         ours, equals, theirs = pair.partition("=")
         given = Given(pair, f"--column {pair}", ErrorCode.USAGE)
         if not equals or not theirs:
-            raise given.refused("must be written ours=theirs", "For example --column job_id=jobId")
+            raise given.refused("must have the form ours=theirs", "For example --column job_id=jobId")
         if ours in columns:
             raise given.refused(f"{ours} is given twice")
         _known_column(ours, given)
@@ -231,10 +231,10 @@ def _columns_of_file(given: Given | None) -> dict[str, str]:
     for ours, theirs in given.value.items():
         _known_column(ours, given)
         if not isinstance(theirs, str) or not theirs:
-            raise given.refused(f"{ours} must be a column's name")
+            raise given.refused(f"{ours} must be the name of a column")
     return dict(given.value)
 
 
 def _known_column(ours: str, given: Given) -> None:
     if ours not in DEFAULT_COLUMNS:
-        raise given.refused(f"there is no column {ours!r} to map", meant(ours, DEFAULT_COLUMNS))
+        raise given.refused(f"{ours!r} is not a column that can be mapped", meant(ours, DEFAULT_COLUMNS))

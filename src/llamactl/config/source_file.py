@@ -1,6 +1,6 @@
-"""Reads a file from which a connection or settings may come.
+"""Reads a file that may contain a connection or settings.
 
-One that is there and cannot be read is an error: to pass it over could mean to work on another database.
+A file that exists but cannot be read is an error: ignoring it could mean working on another database.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from threading import Thread
 from llamactl.model import ErrorCode, LlamactlError
 
 PIPE_SECONDS = 10.0
-"""How long a named pipe may take to give what it has. 1Password's asks a person first."""
+"""How long to wait for the contents of a named pipe. 1Password's pipe asks the user first."""
 MOST_PIPE_BYTES = 2**20
 
 _KINDS = (
@@ -24,10 +24,10 @@ _KINDS = (
 
 
 def read_source(path: Path, hint: str) -> str | None:
-    """Returns the file's text, without a byte order mark; None where there is no such file.
+    """Returns the file's text without a byte order mark; None if there is no such file.
 
-    A named pipe is read once, to its end. Raises LlamactlError (config), with the hint, for all that is there
-    and gives no text.
+    A named pipe is read once, to its end. Raises LlamactlError (config), with the hint, if the path exists
+    but contains no readable text.
     """
     try:
         mode = path.stat().st_mode
@@ -36,7 +36,7 @@ def read_source(path: Path, hint: str) -> str | None:
         elif stat.S_ISREG(mode):
             data = path.read_bytes()
         else:
-            kind = next((name for test, name in _KINDS if test(mode)), "no regular file")
+            kind = next((name for test, name in _KINDS if test(mode)), "not a regular file")
             raise _unreadable(path, f"it is {kind}", hint)
         return data.decode("utf-8-sig")
     except (FileNotFoundError, NotADirectoryError) as exc:
@@ -50,21 +50,23 @@ def read_source(path: Path, hint: str) -> str | None:
 
 
 def _read_pipe(path: Path, hint: str) -> bytes:
-    """Reads in a thread of its own: to open a pipe that nobody writes to takes for ever."""
+    """Reads in a separate thread: opening a pipe without a writer blocks forever."""
     read: list[bytes | OSError] = []
-    # A daemon: it stays where the pipe is opened, until the process ends.
+    # A daemon thread: it may stay blocked in open() until the process ends.
     thread = Thread(target=lambda: read.append(_piped(path)), daemon=True)
     thread.start()
     thread.join(PIPE_SECONDS)
     if not read:
-        raise _unreadable(path, f"it is a named pipe, and gave nothing whole in {PIPE_SECONDS:.0f} s", hint)
+        raise _unreadable(
+            path, f"the named pipe was not written and closed within {PIPE_SECONDS:.0f} s", hint
+        )
     (data,) = read
     if isinstance(data, OSError):
         raise data
     if not data:
-        raise _unreadable(path, "it is a named pipe, and what wrote to it gave nothing", hint)
+        raise _unreadable(path, "the named pipe was closed without any data", hint)
     if len(data) > MOST_PIPE_BYTES:
-        raise _unreadable(path, f"it is a named pipe, and gave more than {MOST_PIPE_BYTES} bytes", hint)
+        raise _unreadable(path, f"the named pipe returned more than {MOST_PIPE_BYTES} bytes", hint)
     return data
 
 

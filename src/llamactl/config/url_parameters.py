@@ -1,7 +1,8 @@
-"""Which parameters of a URL libpq knows, and what becomes of those that it does not.
+"""The parameters of a URL that libpq knows, and the treatment of those that it does not know.
 
-URLs are written for other clients too (Prisma, node-postgres, JDBC, poolers). What libpq does not know is
-dropped, and named, unless the connection without it may be to another database, as another role, or unsafe.
+URLs are also written for other clients (Prisma, node-postgres, JDBC, poolers). A parameter that libpq does
+not know is dropped and reported, unless without it the connection might lead to another database, use another
+role, or be insecure.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _POOL = frozenset(
         *("statement_cache_size", "single_use_connections", "socket_timeout"),
     }
 )
-"""Of Prisma's own pool."""
+"""Parameters of Prisma's own pool."""
 
 _DECISIVE = {
     folded(name): name
@@ -42,7 +43,7 @@ _DECISIVE = {
         *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "sslnegotiation", "gssencmode"),
     )
 }
-"""They say where to connect, as whom, and how securely. By their names without case and underscores."""
+"""Parameters that decide where to connect, as whom, and how securely; keyed by folded() name."""
 
 _OTHER_WORDS = {
     **dict.fromkeys(("database", "databasename", "db"), "dbname"),
@@ -53,36 +54,36 @@ _OTHER_WORDS = {
     "targetservertype": "target_session_attrs",
     "role": "options=-crole%3DNAME",
 }
-"""What other clients call the same."""
+"""Names that other clients use for these parameters."""
 
 _SECURING = ("ssl", "tls", "gss", "krb")
 
 
 def drop_foreign(params: dict[str, str], source: str) -> tuple[list[str], list[str]]:
-    """Takes out what libpq does not know. Returns lines to be said, and lines to be said under -v.
+    """Removes the parameters that libpq does not know. Returns lines to print, and lines to print with -v.
 
-    Raises LlamactlError (config) for a parameter without which the connection may be another one.
+    Raises LlamactlError (config) for a parameter without which the connection may be a different one.
     """
     foreign = [name for name in params if name not in LIBPQ]
     for name in foreign:
         if meant := _decisive(name):
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"The URL of {source} has an unknown parameter {name!r}, without which the connection may be "
-                "another one",
-                f"Delete `{name}=...` from the URL, or write `{meant}` in its place",
+                f"The URL in {source} has an unknown parameter {name!r}, and ignoring it could lead to a "
+                "different connection",
+                f"Delete `{name}=...` from the URL, or replace it with `{meant}`",
             )
         del params[name]
     others = [name for name in foreign if name not in _POOL]
-    notes = [f"Dropped {', '.join(others)} of {source}: libpq has no such parameter"] if others else []
+    notes = [f"Ignored {', '.join(others)} in {source}: libpq has no such parameter"] if others else []
     return notes, [
-        f"Dropped {name} of {source}: it is for Prisma's own pool"
+        f"Ignored {name} in {source}: it configures Prisma's own pool"
         for name in sorted(_POOL.intersection(foreign))
     ]
 
 
 def _decisive(name: str) -> str | None:
-    """Returns what libpq calls that which the parameter decides; None where it decides nothing of weight."""
+    """Returns libpq's name for what the parameter decides; None if it decides nothing important."""
     plain = folded(name).replace("-", "")
     if plain in _OTHER_WORDS:
         return _OTHER_WORDS[plain]

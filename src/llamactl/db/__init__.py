@@ -1,1 +1,1 @@
-"""Sessions. The only package that opens connections, but for the logger."""
+"""Database sessions. Apart from the logger, no other package opens connections."""

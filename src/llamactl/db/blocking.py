@@ -1,4 +1,4 @@
-"""For how long a session keeps others from the user's table: from its lock to its transaction's end."""
+"""Measures how long a session blocks others on the user's table: from the lock to the transaction's end."""
 
 from __future__ import annotations
 
@@ -11,30 +11,36 @@ from llamactl.model.steps import StepName
 
 
 class Blocking:
-    """The session's blocking locks. begin() after the lock, inside a transaction; the session calls end()."""
+    """The time under blocking locks.
+
+    Call begin() after the lock, in its transaction; the session calls end().
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        """How long the table was blocked, in all transactions so far."""
+        """How long the table was blocked by all transactions so far."""
         self.show: Callable[[Held | None], object] = lambda held: None
-        """Called at each step under a lock, and with None at its end. It must not raise."""
+        """Called at each step under a lock, and with None when the lock is released. It must not raise."""
         self._held: Held | None = None
 
     def begin(self, blocks: Blocks = Blocks.ALL, step: StepName | None = None) -> None:
-        """A lock is held from now on. Without `step`, the next step() is the first that is shown."""
+        """Records that a lock is held from now on.
+
+        Without `step`, the first step shown is the next step().
+        """
         now = time.monotonic()
         self._held = Held(step, blocks, now, now)
         if step:
             self.show(self._held)
 
     def step(self, name: StepName) -> None:
-        """A step begins; it is shown if a lock is held."""
+        """Records the beginning of a step, and shows it if a lock is held."""
         if self._held is not None:
             self._held = replace(self._held, step=name, step_since=time.monotonic())
             self.show(self._held)
 
     def end(self, *, acquired: bool = True) -> None:
-        """The transaction is over. `acquired`: False where the lock was not got after all."""
+        """Records the end of the transaction. `acquired`: False if the lock was not acquired after all."""
         held, self._held = self._held, None
         if held is None:
             return

@@ -1,4 +1,4 @@
-"""Opens a connection and sets its session up."""
+"""Opens connections and configures their sessions."""
 
 from __future__ import annotations
 
@@ -35,30 +35,33 @@ WHERE CASE WHEN name IN ('work_mem', 'temp_buffers')
                             WHERE present.name = wanted.name
                               AND present.setting::bigint BETWEEN 1 AND wanted.value::bigint)
            ELSE true END"""
-"""Sets several at once; the two sizes are only ever raised, the limits ($4) only lowered, and 0 is none."""
+"""Makes several settings at once.
+
+The two sizes are only raised, the limits ($4) only lowered; 0 is no limit.
+"""
 
 _ROLE = b"SELECT current_user"
 _DATABASE = b"SELECT pg_catalog.current_database()"
 _PID = b"SELECT pg_catalog.pg_backend_pid()"
 
 _OPTIONAL = ("client_connection_check_interval", "temp_buffers")
-"""Refused on a system that cannot tell, or where a pooler's former client used temporary tables."""
+"""Settings that some platforms lack, or that fail if a pooler's former client used temporary tables."""
 
-# Its warnings would reach stderr through logging's last resort.
+# Without a handler, logging's last resort would print psycopg's warnings on stderr.
 logging.getLogger("psycopg").addHandler(logging.NullHandler())
 
 
 def open_connection(dsn: Dsn, verb: str) -> Connection:
     """Returns an autocommit connection.
 
-    Raises LlamactlError: config for a parameter or a server that cannot be, connection for the rest.
+    Raises LlamactlError: config for an invalid parameter or a server that is too old, connection otherwise.
     """
     _check_names(dsn)
     target = planned_target(dsn)
     try:
         connection = _connect(parameters(dsn, verb))
         if connection.info.parameter_status("server_encoding") == ENCODING:
-            # The server checks what it sends against any other encoding, and fails at one wrong byte.
+            # With any other client_encoding the server validates what it sends, and fails at an invalid byte.
             connection.close()
             connection = _connect({**parameters(dsn, verb), "client_encoding": ENCODING})
             read_any_bytes(connection)
@@ -70,7 +73,7 @@ def open_connection(dsn: Dsn, verb: str) -> Connection:
     if connection.info.server_version < OLDEST_SERVER:
         version = connection.info.parameter_status("server_version")
         connection.close()
-        raise LlamactlError(ErrorCode.CONFIG, f"{target} is Postgres {version}; llamactl needs 14 or newer")
+        raise LlamactlError(ErrorCode.CONFIG, f"{target} is Postgres {version}; llamactl needs 14 or later")
     return connection
 
 
@@ -84,7 +87,7 @@ def _connect(params: Mapping[str, str]) -> Connection:
 
 
 def parameters(dsn: Dsn, verb: str) -> dict[str, str]:
-    """libpq's parameters: our defaults where neither the URL nor libpq's own sources have a value."""
+    """Returns libpq's parameters, with llamactl's defaults for those that nothing else sets."""
     given = _defaults(dsn)
     return {
         **{name: value for name, value in CLIENT.items() if not given.get(name)},
@@ -100,17 +103,17 @@ def _check_names(dsn: Dsn) -> None:
         if name not in known:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"The connection of {dsn.source} has an unknown parameter {name!r}",
+                f"Unknown connection parameter {name!r} in {dsn.source}",
                 meant(name, known),
             )
 
 
 def _defaults(dsn: Dsn) -> dict[str, str]:
-    """What libpq takes from its environment variables and the service file, and its own defaults."""
+    """Returns the parameters from libpq's environment variables, service file and built-in defaults."""
     service = dsn.params.get("service")
     before = os.environ.get("PGSERVICE")
     try:
-        if service:  # libpq tells what a service has only where the environment names it
+        if service:  # libpq reads the service file only if the environment names the service
             os.environ["PGSERVICE"] = service
         options = pq.Conninfo.get_defaults()
     finally:
@@ -125,7 +128,7 @@ def _defaults(dsn: Dsn) -> dict[str, str]:
 
 
 def planned_target(dsn: Dsn) -> Target:
-    """Where a connection would go, before there is one."""
+    """Returns where a connection would lead, before there is one."""
     given = _defaults(dsn)
     params = {**given, **dsn.params}
     hosts = [found[name] for found in (dsn.params, given) for name in ("host", "hostaddr") if found.get(name)]
@@ -140,33 +143,34 @@ def reached_target(connection: Connection) -> Target:
 
 
 def true_target(path: SearchPath, target: Target) -> Target:
-    """The target as the server has it: a pooler may use other names, a login may have another role."""
+    """Returns the target as the server knows it: a pooler may use other names, a login another role."""
     return replace(target, database=path.value(_DATABASE), effective=path.value(_ROLE))
 
 
 def is_pooled(connection: Connection, path: SearchPath, dsn: Dsn) -> bool:
-    """Whether something stands in between: the process that answers is not the one that greeted."""
+    """Returns whether a pooler is in between: another backend answers than the one that greeted."""
     return dsn.pgbouncer or path.value(_PID) != connection.info.backend_pid
 
 
 def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
-    """The session's settings. A role's or database's own defaults do not count here."""
+    """Returns the session's settings, which override the defaults of the role and of the database."""
     wanted = {
-        # A policy that would hide rows is then an error, not a wrong count.
+        # A policy that would hide rows becomes an error instead of a wrong count.
         "row_security": "off",
-        # A killed client's statement ends, instead of holding its locks.
+        # The statement of a killed client is cancelled instead of keeping its locks.
         "client_connection_check_interval": "1s",
         "lock_timeout": f"{settings.lock_timeout_ms}ms",
         "statement_timeout": f"{settings.statement_timeout_ms}ms",
         **{name: str(limit) for name, limit in SERVER.items()},
-        # Else a trigger's NOTICE a row could fill the connection while a lock is held.
+        # A trigger that raises a NOTICE for each row could otherwise fill the connection while a lock is
+        # held.
         "client_min_messages": "error",
-        # Temporary relations need it off; session.read_only_default remembers what it was.
+        # Temporary relations need it off; session.read_only_default keeps the original value.
         "default_transaction_read_only": "off",
-        # What the files are written for.
+        # The SQL files assume these.
         "standard_conforming_strings": "on",
         "quote_all_identifiers": "off",
-        # Measured: compiling costs more than it saves, and sorts and hashes should stay in memory.
+        # Measured: JIT compilation costs more than it saves, and sorts and hashes should stay in memory.
         "jit": "off",
         "work_mem": "64MB",
         "temp_buffers": "128MB",
@@ -177,7 +181,7 @@ def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
 
 
 def apply_settings(connection: Connection, path: SearchPath, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Sets them for the session; returns those that the server took. Through a pooler it only tries them."""
+    """Makes the settings; returns those that the server accepted. Through a pooler it only tries them."""
     local = path.shared
     *tries, last = (
         {name: value for name, value in wanted.items() if name not in left_out}
@@ -193,5 +197,5 @@ def apply_settings(connection: Connection, path: SearchPath, wanted: Mapping[str
 
 
 def set_config(connection: Connection, settings: Mapping[str, str], local: bool) -> None:
-    """Sets them in one statement."""
+    """Makes all settings in one statement."""
     connection.execute(_SET, [list(settings), list(settings.values()), local, list(SERVER)])

@@ -1,7 +1,7 @@
-"""Text of a SQL_ASCII database, which may be any bytes.
+"""Reads and writes text of a SQL_ASCII database, which may contain any bytes.
 
-Bytes that are not UTF-8 become the characters U+DC80 to U+DCFF (PEP 383), and these become the same bytes
-where they are sent back: two ids that differ stay two ids. Where they are shown they are escapes: `\\xff`.
+Bytes that are not UTF-8 become the characters U+DC80 to U+DCFF (PEP 383), which become the same bytes again
+when they are sent: ids that differ stay different. In output they appear as escapes: `\\xff`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from psycopg.types.string import StrDumperUnknown
 ENCODING = "SQL_ASCII"
 
 _TEXT_TYPES = ("text", "varchar", "bpchar", "name", 0)
-"""And, as 0, all types that nothing else is known of."""
+"""0 stands for all types that have no loader of their own."""
 
 
 class _BytesLoader(Loader):
@@ -31,7 +31,7 @@ class _BytesDumper(StrDumperUnknown):
 
 
 def read_any_bytes(connection: Connection[Any]) -> None:
-    """Makes the connection, whose client_encoding is SQL_ASCII, read and write text as described above."""
+    """Makes a connection with client_encoding SQL_ASCII read and write text as described above."""
     for type_ in _TEXT_TYPES:
         connection.adapters.register_loader(type_, _BytesLoader)
     connection.adapters.register_dumper(str, _BytesDumper)

@@ -1,8 +1,8 @@
-"""How long server and client wait for each other: neither may keep what it holds for one that has gone.
+"""Timeouts that keep server and client from waiting for each other after one of them has gone.
 
-The server ends a session whose client has stopped, or is out of reach: inside a transaction by the first of
-the limits, outside (where a run keeps its claim on a table) by the second, and by the rest where the network
-takes nothing any more. A statement that runs is never ended by them. The client's own limits are in CLIENT.
+The server ends a session whose client has stopped or is unreachable: inside a transaction by the first limit
+in SERVER, outside of one (where a run keeps its claim on a table) by the second, and by the others if the
+network accepts no more data. They never end a running statement. The client's own limits are in CLIENT.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVER = {
     "tcp_keepalives_interval": 5,
     "tcp_keepalives_count": 4,
 }
-"""In the server's own units, milliseconds and seconds. A shorter limit of the role's stays; 0 is none."""
+"""In the server's units, milliseconds and seconds. A shorter limit of the role is kept; 0 is no limit."""
 
 CLIENT = {
     "connect_timeout": "5",
@@ -32,37 +32,38 @@ CLIENT = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours."""
+"""By default, libpq waits forever for a host that does not answer, and notices a dead one after two hours."""
 
 _PING_SECONDS = 10.0
 
 SHORTEST = b"""SELECT min(setting::integer) FROM pg_catalog.pg_settings
 WHERE name IN ('idle_in_transaction_session_timeout', 'idle_session_timeout') AND setting <> '0'"""
-"""The shortest limit that the session has, in milliseconds."""
+"""Returns the session's shortest idle limit in milliseconds."""
 
 
 class Pulse:
-    """Tells the server that the client lives, while it computes, waits, or asks a person.
+    """Shows the server that the client is alive while it computes, waits, or asks the user.
 
-    Never while a lock is held that blocks others: what holds one neither computes nor waits.
+    It is not used while a lock that blocks others is held: under such a lock llamactl neither computes nor
+    waits.
     """
 
     def __init__(self, connection: psycopg.Connection[Any], shortest: int | None) -> None:
-        """`shortest`: what SHORTEST returns."""
+        """`shortest`: the result of SHORTEST."""
         self._connection = connection
         self._over: threading.Event | None = None
         self._thread = threading.Thread()
         self._seconds = min(_PING_SECONDS, (shortest or SERVER["idle_session_timeout"]) / 3000)
 
     def start(self) -> None:
-        """Begins to send a statement now and then, from a thread of its own."""
+        """Begins to send a statement at intervals, from a separate thread."""
         if self._over is None:
             self._over = over = threading.Event()
             self._thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """Returns once no statement of its own is under way."""
+        """Stops; returns once no such statement is running."""
         if self._over is not None:
             self._over.set()
             self._thread.join()
@@ -73,7 +74,7 @@ class Pulse:
             self._ping()
 
     def sleep(self, seconds: float) -> None:
-        """As time.sleep()."""
+        """Like time.sleep(), but keeps the session alive."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > self._seconds:
             time.sleep(self._seconds)
@@ -81,16 +82,16 @@ class Pulse:
         time.sleep(max(left, 0))
 
     def _ping(self) -> None:
-        # What is wrong with the connection, its next statement tells.
+        # If the connection is broken, the next statement reports it.
         with suppress(psycopg.Error):
             self._connection.execute(b"SELECT")
 
 
 class Farewell:
-    """What the server said as it ended the session, while it was asked for nothing.
+    """The message with which the server ended the session while no statement was running.
 
-    A client that was suspended finds it behind the answer to its last statement, and then sends the next one
-    in vain: what it gets for that is only that the connection is gone.
+    A client that was suspended receives it after the answer to its last statement. Its next statement fails
+    with an error that says only that the connection is gone.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -103,8 +104,8 @@ class Farewell:
             self._said = said.sqlstate, said.message_primary
 
     def said(self) -> tuple[str | None, str | None]:
-        """Returns SQLSTATE and message, of a connection that is gone; None where nothing was received."""
-        # Reads on in what was: as a notice, or as the answer to what was sent in vain.
+        """Returns SQLSTATE and message, once the connection is gone; None if nothing was received."""
+        # The message is still unread: as a notice, or as the answer to the statement that failed.
         if result := self._connection.pgconn.get_result():
             self._take(Diagnostic(result))
         return self._said

@@ -1,16 +1,16 @@
-"""Tells a pooler in session mode from one in transaction mode, by what it does with the server's session.
+"""Distinguishes a pooler in session mode from one in transaction mode by how it assigns server sessions.
 
-In session mode that is this client's alone for as long as the client is connected. In transaction mode it
-goes back to the pool after each transaction, but an idle pool hands out the same one again: a second client
-shows it.
+In session mode a client keeps its server session for as long as it is connected. In transaction mode the
+session returns to the pool after each transaction, but an idle pool hands out the same one again. A second
+client makes the difference visible:
 
-1. Transactions in a row run in one server process, unless the pool takes turns.
-2. While this client is idle, a second one begins a transaction. In transaction mode it gets the process that
-   this client had last; if others take and return processes meanwhile, the two do not keep theirs for long.
-3. If the second client has to wait because the pool is full, this one is served all the same in session mode.
-   In transaction mode it would queue up behind the second.
-4. The second client may have reached another pooler, behind a load balancer. So it has to show session mode
-   by itself: a setting of its session outlasts its transactions, and is reset, or its process ends, when it
+1. Successive transactions of this client must run in one server process. Some pools rotate processes.
+2. While this client is idle, the second client begins a transaction. In transaction mode it gets the process
+   that this client used last. If other clients take and return processes meanwhile, the two soon lose theirs.
+3. If the second client has to wait because the pool is full, this client is still served in session mode.
+   In transaction mode it would queue behind the second client.
+4. Behind a load balancer the second client may have reached another pooler. Therefore it must show session
+   mode by itself: a setting outlasts its transactions, and is reset, or the process ends, when it
    disconnects.
 """
 
@@ -28,10 +28,10 @@ from psycopg import pq
 
 ROUNDS = 4
 WAIT_SECONDS = 2.0
-"""A client that is not served for this long waits for a process of the pool."""
+"""A client that is not served for this long is waiting for a process of the pool."""
 
 ATTEMPTS = 3
-"""Another client may take the second one's process before its reset was seen."""
+"""Another client may take the second client's process before its reset was observed."""
 
 LAST_QUERY = b"SELECT min(coalesce(query, '')) FROM pg_catalog.pg_stat_activity WHERE pid = %d"
 _RESET = r"(?i)\s*(?:DISCARD|RESET)\b"
@@ -46,11 +46,11 @@ def keeps_session(
     connect: Callable[[], psycopg.Connection[Any]],
     last_query: Callable[[int], str | None],
 ) -> bool | None:
-    """Returns whether the server's session is this client's alone between its transactions; None: unknown.
+    """Returns whether this client keeps its server session between transactions; None if unknown.
 
-    `connection` is idle, and so it is afterwards where this returns True. `connect` opens a second one by the
-    same way; `last_query` returns what a server process executed last, None where it has ended. Raises
-    psycopg.Error where a connection is lost.
+    `connection` must be idle, and is idle afterwards if this returns True. `connect` opens a second
+    connection to the same address; `last_query` returns the last statement of a server process, None if it
+    has ended. Raises psycopg.Error if a connection is lost.
     """
     ours = connection.pgconn
     home = _transaction(ours)
@@ -72,7 +72,7 @@ def keeps_session(
 
 
 def _apart(ours: pq.abc.PGconn, other: pq.abc.PGconn, home: int) -> int | None:
-    """Returns the process of the second client; None where it waits, `home` where processes are shared."""
+    """Returns the process of the second client; None if it has to wait, `home` if processes are shared."""
     away = _ask(other, _BEGIN)
     for _ in range(ROUNDS):
         if away == home or _transaction(ours) != home:
@@ -89,7 +89,7 @@ def _apart(ours: pq.abc.PGconn, other: pq.abc.PGconn, home: int) -> int | None:
 
 
 def _keeps_setting(conn: pq.abc.PGconn) -> bool:
-    """Whether what a session sets is there in its next transaction: no pooler has reset it in between."""
+    """Returns whether a setting survives until the next transaction, so that no pooler has reset it."""
     _ask(conn, b"SET %s = 'yes'" % _SETTING)
     kept = _ask(conn, _KEPT)
     _ask(conn, b"SET %s TO DEFAULT" % _SETTING)
@@ -97,7 +97,7 @@ def _keeps_setting(conn: pq.abc.PGconn) -> bool:
 
 
 def _is_reset(pid: int, before: str, last_query: Callable[[int], str | None]) -> bool:
-    """Whether the process of a client that has just disconnected was reset or ended, as the next it did."""
+    """Returns whether the process of a disconnected client was reset or ended before any other use."""
     end = time.monotonic() + WAIT_SECONDS
     while (now := last_query(pid)) == before and time.monotonic() < end:
         time.sleep(0.005)
@@ -105,7 +105,7 @@ def _is_reset(pid: int, before: str, last_query: Callable[[int], str | None]) ->
 
 
 def _transaction(conn: pq.abc.PGconn) -> int | None:
-    """Returns the process that serves a transaction; None where it is not served in time."""
+    """Returns the process that serves a transaction; None if it is not served in time."""
     pid = _ask(conn, _BEGIN)
     if pid is not None:
         _ask(conn, b"COMMIT")
@@ -119,7 +119,7 @@ def _ask(conn: pq.abc.PGconn, command: bytes) -> int | None:
 
 
 def _answer(conn: pq.abc.PGconn, seconds: float) -> int | None:
-    """Returns the value of the command under way, if it has one; None where no answer comes in time."""
+    """Returns the value of the running command if it has one; None if no answer arrives in time."""
     end = time.monotonic() + seconds
     conn.consume_input()
     while conn.is_busy():

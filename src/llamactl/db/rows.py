@@ -1,4 +1,4 @@
-"""Rows become frozen dataclasses, by column name."""
+"""Converts rows to frozen dataclasses by column name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def into(as_: type[T], where: str) -> BaseRowFactory[T]:
-    """Returns a row factory for a dataclass. Arrays become tuples where the field is one.
+    """Returns a row factory for a dataclass. Arrays become tuples if the field is a tuple.
 
-    A column without a field, or a field without a column, is LlamactlError (internal).
+    The factory raises LlamactlError (internal) if columns and fields do not match.
     """
     if not is_dataclass(as_):
         raise TypeError(f"{as_} is not a dataclass")
@@ -27,8 +27,8 @@ def into(as_: type[T], where: str) -> BaseRowFactory[T]:
             return no_result
         names = [column.name for column in cursor.description]
         if sorted(names) != sorted(wanted):
-            odd = ", ".join(sorted(wanted.keys() ^ set(names))) or "a column that is there twice"
-            raise LlamactlError(ErrorCode.INTERNAL, f"{where}: columns and {as_.__name__} differ in {odd}")
+            odd = ", ".join(sorted(wanted.keys() ^ set(names))) or "a duplicate column"
+            raise LlamactlError(ErrorCode.INTERNAL, f"{where}: columns do not match {as_.__name__}: {odd}")
 
         def make(values: Sequence[Any]) -> T:
             row = {

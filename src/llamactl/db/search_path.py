@@ -1,13 +1,14 @@
 """The search path of a session: pinned to pg_catalog, except while the user's code may run.
 
-The settings on which the text of a value depends are pinned and put back with it: a key that is saved as text
-must be found from a session with another time zone, and a trigger that formats or stores a local time must
-see the time zone that it sees in the application's sessions.
+Settings that affect the text form of values are pinned and restored together with it: a key that is saved as
+text must be found from a session with another time zone, and a trigger that formats or stores a local time
+must see the same time zone as in the application's sessions.
 
 1. SHOW reads the role's path. It is the first statement of a session, and resolves no name.
-2. Each transaction begins with SET LOCAL. A session that no pooler shares is pinned outside of them as well.
-3. Before a statement that may run the user's code the role's path is put in place, and before the next one
-   that does not, the pinned path again. COMMIT is one that may: it fires deferred triggers.
+2. Each transaction begins with SET LOCAL. A session that is not shared by a pooler is also pinned outside of
+   transactions.
+3. Before a statement that may run the user's code, the role's path is set; before the next statement that
+   does not, the pinned path is set again. COMMIT may run the user's code: it fires deferred triggers.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TEXT_SETTINGS = {
     "bytea_output": "hex",
     "lc_monetary": "C",
 }
-"""What the output functions of the server's own types read."""
+"""The settings that the output functions of built-in types depend on."""
 
 
 def _pin(command: str) -> bytes:
@@ -55,27 +56,33 @@ _SCHEMAS = b"SELECT pg_catalog.unnest(pg_catalog.current_schemas(false)) AS sche
 
 
 class SearchPath:
-    """The search path of one connection. follow() comes before each statement that resolves names."""
+    """The search path of one connection. Call follow() before each statement that resolves names."""
 
     def __init__(self, connection: psycopg.Connection[TupleRow]) -> None:
         self._connection = connection
         self.role = ""
-        """The role's own path, as the role, the database or the connection set it."""
+        """The role's path, as set by the role, the database or the connection."""
         self.shared = True
-        """A pooler may give the server's session to somebody else between two transactions."""
+        """Whether a pooler may give the server session to another client between two transactions."""
         self._inside: bool | None = False
-        """In the open transaction: the role's path is in effect. None: neither that nor the pinned one."""
+        """Whether the role's path is in effect in the open transaction.
+
+        None: neither it nor the pinned one.
+        """
         self._ran_users_code = False
-        """In the open transaction: the role's path has been in effect."""
+        """Whether the role's path has been in effect in the open transaction."""
         self._outside: bool | None = None
-        """Outside of transactions: the role's path is in effect. None: what the user's code left is."""
+        """Whether the role's path is in effect outside of transactions.
+
+        None: the user's code may have set one.
+        """
         for (path,) in connection.execute(b"SHOW search_path"):
             self.role = path
         self._texts = self._own_texts()
         """The role's own values of TEXT_SETTINGS."""
 
     def _own_texts(self) -> list[str]:
-        # Only the path is pinned: these are read as they are.
+        # Only the path is pinned here, so that the other settings keep their values.
         pinned = b"BEGIN; SET LOCAL search_path = " + PINNED_PATH.encode()
         cursor = self._connection.execute(pinned + b"; " + _TEXT_SETTINGS + b"; COMMIT")
         while not cursor.description:
@@ -85,21 +92,21 @@ class SearchPath:
 
     @property
     def for_users_code(self) -> str:
-        """The role's path with pg_temp last, so that no temporary table of ours hides one of the user's."""
+        """The role's path with pg_temp last, so that no temporary table hides a table of the user."""
         return ", ".join(filter(None, [self.role, "pg_temp"]))
 
     def own_session(self) -> None:
-        """Pins the path for the whole session, which no pooler shares."""
+        """Pins the path for the whole session, which is not shared by a pooler."""
         self.shared = False
         self.follow(users_code=False)
 
     def begin(self, command: bytes) -> None:
-        """Begins a transaction. The path is pinned in the same message."""
+        """Begins a transaction and pins the path in the same message."""
         self._connection.execute(command + b"; " + _PIN_LOCAL)
         self._inside = self._ran_users_code = False
 
     def follow(self, *, users_code: bool) -> None:
-        """Puts in place what the next statement is to see: the role's path if it may run the user's code."""
+        """Sets the path for the next statement: the role's path if it may run the user's code."""
         status = self._connection.info.transaction_status
         if status is TransactionStatus.INTRANS:
             if self._inside is not users_code:
@@ -113,10 +120,10 @@ class SearchPath:
             self._outside = users_code
 
     def schemas(self) -> list[str]:
-        """The schemas of the role's path that exist and that it may use, as the server reads the path."""
+        """Returns the schemas of the role's path that exist and that the role may use."""
         self.follow(users_code=False)
         local = self._connection.info.transaction_status is TransactionStatus.INTRANS
-        # Without pg_temp: where no other schema is usable pg_temp would be created, which takes a right.
+        # Without pg_temp: if no other schema is usable, pg_temp would be created, which needs a privilege.
         self._connection.execute(_FOLLOW_USER, [local, self.role, *self._texts])
         if local:
             self._inside = None
@@ -125,12 +132,12 @@ class SearchPath:
         return [schema for (schema,) in self._connection.execute(_SCHEMAS)]
 
     def committed(self) -> None:
-        """The transaction is over. A trigger may have set a path of its own for the session."""
+        """Records that the transaction was committed. A trigger may have set another path for the session."""
         if self._ran_users_code:
             self._outside = None
 
     def value(self, query: bytes) -> Any:
-        """Returns the one value of a query, run in a transaction of its own that is one message."""
+        """Returns the single value of a query. It runs in its own transaction, sent as one message."""
         cursor = self._connection.execute(b"BEGIN; " + _PIN_LOCAL + b"; " + query + b"; COMMIT")
         while not cursor.description:
             cursor.nextset()
@@ -138,7 +145,7 @@ class SearchPath:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction for settings and the like, rolled back where it fails."""
+        """A transaction for settings and the like; rolled back if it fails."""
         self.begin(b"BEGIN")
         try:
             yield

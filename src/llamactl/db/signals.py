@@ -1,11 +1,13 @@
-"""SIGINT, SIGTERM and SIGHUP end the program alike, at any moment: with exit code 130 and one line.
+"""SIGINT, SIGTERM and SIGHUP all end the program at any moment, with exit code 130 and one line.
 
-1. While the program loads, and while it writes what it has come to, a signal is put off: install().
-2. In between it raises KeyboardInterrupt, upon which psycopg cancels the server's statement: active(). It is
-   put off inside an import, which could swallow it or be left half done, and during a COMMIT: shield().
-3. Within a second of the first, a signal is the same one: a terminal and a parent process both send it on. A
-   later one gets through to a COMMIT; where the first one is put off otherwise, it ends the process.
-4. Once everything is written, it ends the process on the spot: last_words().
+1. While the program loads, and while it writes its result, a signal is deferred: install().
+2. In between, a signal raises KeyboardInterrupt, and psycopg cancels the statement on the server: active().
+   It is deferred inside an import, which could swallow it or be left half done, and during a COMMIT:
+   shield().
+3. Signals within one second of the first count as the same one: a terminal and a parent process may both send
+   it. A later signal interrupts even a COMMIT; if the first is deferred for another reason, the later one
+   ends the process.
+4. Once everything is written, a signal ends the process immediately: last_words().
 """
 
 from __future__ import annotations
@@ -25,29 +27,29 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _EXIT_CODE = 130
 _SAME_SECONDS = 1.0
 _AGAIN_SECONDS = 0.02
-"""How soon a signal is looked at again that was put off inside an import."""
+"""The interval at which a signal that was deferred inside an import is tried again."""
 
 
 class Interrupts:
-    """The one instance below is the process's."""
+    """The signal handling of the process; INTERRUPTS is its only instance."""
 
     def __init__(self) -> None:
         self._before: dict[int, Any] = {}
-        """The handlers that were there; empty where ours are not."""
+        """The original handlers; empty while llamactl's are not installed."""
         self._active = self._shielded = self._pending = self._told = self._over = False
         self._first = float("-inf")
-        """When the last signal came that was not one sent twice."""
+        """When the last signal arrived, not counting repetitions within a second."""
         self._unraisable: Callable[[Any], object] = sys.unraisablehook
 
     def install(self) -> None:
-        """Puts signals off until active(). For a process that is ours alone."""
-        # The first to be registered is the last to run: then nothing of ours is left to answer.
+        """Defers signals until active(). Only for a process that runs nothing but llamactl."""
+        # The first function registered runs last, when nothing is left that could handle a signal.
         atexit.register(lambda: [signal.signal(number, signal.SIG_IGN) for number in self._before])
         self._take()
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Signals raise KeyboardInterrupt inside; one that was put off does so at once."""
+        """Signals raise KeyboardInterrupt inside; a deferred one does so immediately."""
         if self._active or threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -64,7 +66,7 @@ class Interrupts:
 
     @contextmanager
     def shield(self) -> Iterator[None]:
-        """Puts the first signal off until the end; a later one gets through."""
+        """Defers the first signal until the end; a later one interrupts."""
         self._shielded, self._pending = True, False
         try:
             yield
@@ -73,7 +75,7 @@ class Interrupts:
         self._raise_pending()
 
     def last_words(self, code: int) -> int:
-        """The process is about to end with this code. Returns the one that it is to end with."""
+        """Takes the exit code the process is about to end with; returns the one it must end with."""
         if self._pending:
             self._say()
             code = _EXIT_CODE
@@ -134,13 +136,13 @@ class Interrupts:
         raise KeyboardInterrupt
 
     def _end(self) -> NoReturn:
-        """On the spot: nothing that is done cleans up here."""
+        """Ends the process immediately, without any cleanup."""
         if not self._told:
             self._say()
         os._exit(_EXIT_CODE)
 
     def _swallowed(self, what: Any) -> None:
-        """Where an exception cannot go anywhere, as in __del__, another attempt follows."""
+        """Retries a KeyboardInterrupt that was raised where exceptions are ignored, such as in __del__."""
         if issubclass(what.exc_type, KeyboardInterrupt):
             self._put_off(for_now=True)
         else:

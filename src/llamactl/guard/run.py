@@ -1,15 +1,16 @@
-"""guard: rows that come without a root get it in the database, and self-parents are refused.
+"""guard: a trigger gives new rows their root in the database, and rejects rows whose job is its own parent.
 
 Install
-1. What makes it impossible is said before anything is changed.
-2. An index that leads with the job id is built beside the application, unless there is one.
-3. In one transaction: the schema, the function, the trigger. A lock not got in time is tried for again.
+1. Report what makes it impossible, before anything is changed.
+2. Build an index whose first column is the job id, concurrently with the application, unless there is one.
+3. In one transaction: create the schema, the function and the trigger. A lock timeout is retried.
 Remove
-1. In one transaction: the trigger, and the function.
-2. The index, where its comment says that it was made for the guard.
-3. The schema, once nothing is left in it.
+1. In one transaction: drop the trigger and the function.
+2. Drop the index, if its comment says that it was created for the guard.
+3. Drop the schema, if nothing remains in it.
 
-What is there already, or is gone already, is left as it is. The work itself is sql/guard/create_function.sql.
+What already exists, or has already been removed, is left as it is. The guard itself is
+sql/guard/create_function.sql.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 OBSTACLES = ("LL001", "LL005", "LL006", "LL007", "LL008", "LL013", "LL018")
-"""Of preflight's findings, those that stand in the guard's way too; LL017 where the index is to be made."""
+"""The findings of preflight that also prevent the guard; LL017 does if the index has to be built."""
 
 
 def manage_guard(
@@ -62,10 +63,10 @@ def manage_guard(
     confirm: Callable[[str], bool] | None,
     note: Note,
 ) -> GuardReport:
-    """Installs or removes the guard, or tells what is there.
+    """Installs or removes the guard, or reports its state.
 
-    `confirm` is asked once, before anything is changed; None: no need to ask. Raises LlamactlError: config
-    where the table cannot have it, permission, lock, busy, interrupted.
+    `confirm` is called once, before anything is changed; None: do not ask. Raises LlamactlError: config if
+    the guard cannot be installed on the table, permission, lock, busy, interrupted.
     """
     table = Table.open(session, settings)
     before = read_guard_state(table)
@@ -86,19 +87,19 @@ def manage_guard(
     if action is GuardAction.INSTALL and not after.installed:
         raise LlamactlError(
             ErrorCode.BUSY,
-            f"Another session took the guard off {table.shown} again",
-            "Ask who did, then run the same command again",
+            f"Another session removed the guard from {table.shown} again",
+            "Find out who removed it, then rerun the same command",
         )
     return _report(action, after, changed, session.blocking.seconds)
 
 
 def build_guard_index(table: Table, note: Note) -> bool:
-    """Builds the index that the guard needs, unless a usable one is there; returns whether it did."""
+    """Builds the index that the guard needs, unless a usable one exists; returns whether it did."""
     if read_guard_state(table).index:
         return False
     columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
     shown = qualified(table.names.schema, table.names.job_index)
-    note(f"Building the index {shown}, which the guard looks parents up with; the application goes on ...")
+    note(f"Building the index {shown} for the guard's lookups; the application is not blocked ...")
     if not build_index(table, "guard/create_job_index", table.names.job_index, columns, note):
         return False
     table.session.autocommit_run(load_query("guard/mark_job_index", table.names))
@@ -106,16 +107,16 @@ def build_guard_index(table: Table, note: Note) -> bool:
 
 
 def index_left_unmarked(table: Table) -> bool:
-    """Returns whether an index stands as build_index() makes it, of which nothing says that it did."""
+    """Returns whether the guard's index exists without the comment that says that llamactl created it."""
     columns = [table.names.columns["job_id"], table.names.columns["parent_job_id"]]
     found = read_index_state(table, table.names.job_index, columns)
     return found.as_wanted and found.valid and not found.ours
 
 
 def create_guard(table: Table, retries: int, note: Note) -> list[str]:
-    """Makes the function, and the trigger unless it is there as wanted.
+    """Creates the function, and the trigger unless it already exists as wanted.
 
-    Returns what was made, in words; the function is named where it takes the place of an outdated one.
+    Returns what was created, in words; the function is included if it replaced an outdated one.
     """
     trusted = table.settings.trust_root_flag and "is_root_job" in table.relation.columns
 
@@ -145,9 +146,9 @@ def create_guard(table: Table, retries: int, note: Note) -> list[str]:
 
 
 def remove_guard(table: Table, retries: int, note: Note) -> list[str]:
-    """Takes off trigger, function, the guard's own index, and the schema if it is empty then.
+    """Drops the trigger, the function, the guard's own index, and the schema if it is empty then.
 
-    Returns what was taken off, in words.
+    Returns what was removed, in words.
     """
     there = read_guard_state(table)
     removed: list[str] = []
@@ -158,7 +159,9 @@ def remove_guard(table: Table, retries: int, note: Note) -> list[str]:
     cut = _cut_index(table)
     if there.index_ours or cut:
         made = table.names if cut else _as_made(table.names, job_index=there.index)
-        note(f"Dropping the index {qualified(made.schema, made.job_index)}; the application goes on ...")
+        note(
+            f"Dropping the index {qualified(made.schema, made.job_index)}; the application is not blocked ..."
+        )
         drop_index(replace(table, names=made), "guard/drop_job_index", note)
         removed.append("job index")
     if read_guard_state(table).schema_empty:
@@ -175,7 +178,7 @@ def _cut_index(table: Table) -> bool:
 
 
 def _take_off(table: Table) -> list[str]:
-    """One transaction."""
+    """Drops the trigger and the function in one transaction. Returns what was removed, in words."""
     with table.session.transaction():
         claim_table(table.session, table.relation.oid)
         there = read_guard_state(table)
@@ -189,12 +192,12 @@ def _take_off(table: Table) -> list[str]:
 
 
 def _as_made(names: Names, **made: str | None) -> Names:
-    """Returns the names under which it was made: the table may have been renamed since."""
+    """Returns the names with which the guard was created: the table may have been renamed since."""
     return replace(names, made={**names.made, **{what: name for what, name in made.items() if name}})
 
 
 def _refuse(table: Table, there: GuardState, action: GuardAction) -> None:
-    """Raises LlamactlError for what makes the change impossible: config, or permission with the GRANT."""
+    """Raises LlamactlError if the change is impossible: config, or permission with the GRANT."""
     installing = action is GuardAction.INSTALL
     needed = {*OBSTACLES, *([] if there.index else ["LL017", "LL027"])} if installing else {"LL001", "LL005"}
     found = find_blockers(table, inspect_table(table))
@@ -205,7 +208,7 @@ def _refuse(table: Table, there: GuardState, action: GuardAction) -> None:
     if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{table.shown} has no root column to fill",
+            f"{table.shown} has no root column",
             "Run llamactl migrate first",
         )
     refuse_unguardable(table.relation)
@@ -221,11 +224,11 @@ def _changes_index(table: Table, there: GuardState, action: GuardAction) -> bool
 
 
 def _question(table: Table, there: GuardState, action: GuardAction) -> str:
-    where = f"{table.shown} of database {table.session.database} on {table.session.host}"
+    where = f"{table.shown} in database {table.session.database} on {table.session.host}"
     if action is GuardAction.REMOVE:
-        return f"Remove the guard of {where}? Readers and writers wait for a moment."
-    index = "" if there.index else " An index is built first, beside the application."
-    return f"Install the guard on {where}?{index} Writers wait for a moment."
+        return f"Remove the guard from {where}? Readers and writers are blocked for a moment."
+    index = "" if there.index else " An index is built first, without blocking the application."
+    return f"Install the guard on {where}?{index} Writers are blocked for a moment."
 
 
 def _report(
@@ -250,20 +253,24 @@ def _report(
 def _notes(action: GuardAction, there: GuardState, changed: list[str]) -> list[str]:
     notes = []
     if there.installed and not there.enabled:
-        notes.append("The trigger is disabled: ALTER TABLE ... ENABLE TRIGGER zz_llamactl_guard;")
+        notes.append("The trigger is disabled. Enable it: ALTER TABLE ... ENABLE TRIGGER zz_llamactl_guard;")
     if there.trigger and not there.current:
-        notes.append("The table was renamed since: rows get no root until `llamactl guard install`")
+        notes.append(
+            "The table was renamed after the guard was installed: new rows get no root until you run "
+            "`llamactl guard install`"
+        )
     elif there.outdated:
         notes.append(f"{OUTDATED}; {REPLACE}")
     if there.installed and not there.index:
         notes.append(
-            "No index leads with the job id: each insert reads the table; `llamactl guard install` builds one"
+            "No index leads with the job id, so each insert scans the table: "
+            "`llamactl guard install` builds one"
         )
     if "function" in changed:
         notes.append(
-            "Replaced an outdated function; rows that it filled are left as they are: "
+            "Replaced an outdated function. Rows that it wrote are unchanged: "
             "`llamactl verify` finds wrong roots, and `llamactl repair --overwrite` corrects them"
         )
     elif action is GuardAction.INSTALL and changed:
-        notes.append("Rows from before are left as they are: `llamactl repair` fills what is missing")
+        notes.append("Existing rows are unchanged: `llamactl repair` fills in missing roots")
     return notes

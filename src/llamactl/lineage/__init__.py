@@ -1,1 +1,1 @@
-"""Who is whose root: resolution, its counts, strongly connected components."""
+"""Lineage: which job is the root of which, with counts and cycles."""

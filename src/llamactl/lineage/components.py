@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 
 def strong_components(children: Sequence[int], parents: Sequence[int]) -> Iterable[Sequence[int]]:
-    """The cycles of a graph: its strongly connected components of two and more, and the self-parents.
+    """Yields the cycles of a graph: strongly connected components of two or more nodes, and self-parents.
 
     Nodes are numbered from 1. Members come sorted. Iterative, because a cycle may hold 100,000 jobs.
     """
@@ -51,7 +51,7 @@ def strong_components(children: Sequence[int], parents: Sequence[int]) -> Iterab
 
 
 def _close(stack: array[int], on_stack: bytearray, node: int) -> Sequence[int]:
-    """Takes a finished component off the stack."""
+    """Removes a complete component from the stack and returns it, sorted."""
     members = array("i")
     while True:
         member = stack.pop()
@@ -62,7 +62,7 @@ def _close(stack: array[int], on_stack: bytearray, node: int) -> Sequence[int]:
 
 
 def _adjacency(children: Sequence[int], parents: Sequence[int], size: int) -> tuple[array[int], array[int]]:
-    """The parents of each node: those of `n` are targets[first[n]:first[n + 1]]."""
+    """Returns the parents of each node: those of `n` are targets[first[n]:first[n + 1]]."""
     first = array("i", [0]) * (size + 2)
     for child in children:
         first[child + 1] += 1

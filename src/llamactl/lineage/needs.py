@@ -1,4 +1,4 @@
-"""What the rows make necessary: roots to fill, parents to save and clear."""
+"""What the rows require: roots to fill, parents to save and clear."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llamactl.table.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the rows ask of the migration (needs.sql)."""
+    """What the rows require of the migration (needs.sql)."""
 
     disregarded: int
     save_parents: bool
@@ -21,12 +21,12 @@ class Needs:
 
     @property
     def prove(self) -> bool:
-        """Rows are written, so that it has to be proved what they hold."""
+        """Whether rows are written, so that the result has to be checked."""
         return self.fill or self.save_parents
 
 
 class Need(StrEnum):
-    """A condition that a step depends on: a question to Needs, named as its field."""
+    """The condition of a step: a field of Needs."""
 
     SAVE_PARENTS = "save_parents"
     FILL = "fill"
@@ -36,10 +36,10 @@ class Need(StrEnum):
     PROVE = "prove"
 
     def __call__(self, needs: Needs) -> bool:
-        """Returns whether the rows make the step necessary."""
+        """Returns whether the rows require the step."""
         return bool(getattr(needs, self.value))
 
 
 def read_needs(table: Table) -> Needs:
-    """Returns what the rows ask for, once lineage is resolved."""
+    """Returns what the rows require, once lineage is resolved."""
     return table.row("migrate/needs", Needs)

@@ -1,13 +1,14 @@
-"""Lineage of the whole log: who is whose root, in temporary relations, and what that comes to.
+"""Computes the lineage of the whole log in temporary relations, and counts the result.
 
-1. The log is grouped into one row a job, with its smallest and largest parent (edge).
-2. From the tops (jobs without a parent, dangling parents, jobs with several parents) a walk goes down through
-   the jobs with one parent, as far as they are parents themselves, which few are. Each is reached once.
-3. The jobs with several parents are solved among themselves, from their ends upwards (solve).
-4. One more step down, in a single hash join, reaches every job (roots). What is not reached is cyclic.
-5. Where jobs are cyclic, and somebody asks, the cycles are the strongly connected components of these jobs.
+1. The log is grouped into one row per job, with its smallest and largest parent (edge).
+2. A walk goes down from the tops (jobs without a parent, dangling parents, jobs with several parents) through
+   the jobs with one parent that are parents themselves, which are few. Each job is reached once.
+3. The jobs with several parents are solved separately, from the ends of their upward walks (solve).
+4. One more step down, in a single hash join, reaches every job (roots). Jobs that are not reached are cyclic.
+5. On request, the cycles are found: the strongly connected components of the cyclic jobs.
 
-The definitions are in docs/lineage.md; the files in sql/lineage/, which the migration's script holds too.
+The definitions are in docs/lineage.md. The files are in sql/lineage/; the migration's script contains them
+too.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from llamactl.model import Column, Counts, Cycle, DanglingPolicy, FilledBy, Orph
 from llamactl.table.grants import naming_temporary
 from llamactl.table.table import Table
 
-# The planner's estimates for the temporary tables are guesses where few rows matter, and a nested loop
-# over the log would be one scan a row; the walk down, on the contrary, must be nothing else.
+# The planner only guesses the size of the temporary tables, and a nested loop over the log could mean one
+# scan per row. The walk down, however, must use nested loops with an index.
 DEFAULT_PLANNER: Mapping[str, str] = dict.fromkeys(
     ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "on"
 )
@@ -40,12 +41,12 @@ RESOLVE_FILES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("lineage/solve", SET_BASED_PLANNER),
     ("lineage/roots", SET_BASED_PLANNER),
 )
-"""The files in their order, and the planner settings that each needs."""
+"""The files in order, with the planner settings that each needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """What counts.sql returns; see model.Counts."""
+    """The result of counts.sql; see model.Counts."""
 
     total: int
     filled: int
@@ -77,7 +78,7 @@ class NumberedJob:
 
 @dataclass(frozen=True, slots=True)
 class Misfits:
-    """Dangling parents that the root column cannot hold."""
+    """Dangling parents that do not fit the root column."""
 
     jobs: int
     misfit: bool
@@ -86,14 +87,14 @@ class Misfits:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """How many ids a finding shows, and how many characters of each."""
+    """The limits of a finding's sample: the number of ids, and the characters of each."""
 
     sample: int
     longest: int = 2**31 - 1
 
 
 def lineage_parameters(settings: Settings) -> dict[str, object]:
-    """The values of configure.sql."""
+    """Returns the parameters of configure.sql."""
     return {
         "trust_root_flag": settings.trust_root_flag,
         "fill_dangling": settings.dangling is DanglingPolicy.FILL,
@@ -101,13 +102,13 @@ def lineage_parameters(settings: Settings) -> dict[str, object]:
 
 
 def prepare_lineage(table: Table) -> None:
-    """Creates the temporary relations. They end with the transaction that must be open."""
+    """Creates the temporary relations, which are dropped at the end of the open transaction."""
     with naming_temporary(table.session):
         table.run(CREATE)
 
 
 def resolve_roots(table: Table) -> None:
-    """Fills the temporary relations: afterwards `lineage` and `graded` hold every root (see create.sql)."""
+    """Fills the temporary relations: then `lineage` and `graded` contain every root (see create.sql)."""
     for path, planner in RESOLVE_FILES:
         table.session.set_local(**planner)
         values = lineage_parameters(table.settings) if path == "lineage/configure" else {}
@@ -115,7 +116,7 @@ def resolve_roots(table: Table) -> None:
 
 
 def count_rows(table: Table) -> tuple[Counts, int]:
-    """The counts, and the number of rows that lack their computed root. Units: rows, jobs for `depths`."""
+    """Returns the counts, in rows (`depths`: in jobs), and the number of rows without their computed root."""
     row = table.row("lineage/counts", CountRow)
     depths = {
         str(depth) if depth < 20 else "20+": jobs for depth, jobs in enumerate(row.jobs_by_depth) if jobs
@@ -140,9 +141,10 @@ def count_rows(table: Table) -> tuple[Counts, int]:
 
 
 def find_cycles(table: Table, sample: int, *, integers: bool = False) -> tuple[tuple[Cycle, ...], int]:
-    """The first `sample` cycles, smallest id first, with their first `sample` jobs; and how many in all.
+    """Returns the first `sample` cycles by smallest id, each with its first `sample` jobs, and the total
+    number.
 
-    `integers`: the ids are, and are ordered as such.
+    `integers`: the ids are integers, and are ordered as such.
     """
     table.run("lineage/cyclic", integers=integers)
     table.run("lineage/cyclic_parents")
@@ -150,7 +152,7 @@ def find_cycles(table: Table, sample: int, *, integers: bool = False) -> tuple[t
     for child, parent in table.tuples("lineage/cyclic_edges"):
         children.append(child)
         parents.append(parent)
-    # Numbers follow the ids' order, so the components come sorted as the ids would.
+    # The numbers have the order of the ids, so the components are sorted like the ids.
     found = sorted(strong_components(children, parents), key=lambda members: members[0])
     shown = [(members[:sample], len(members)) for members in found[:sample]]
     wanted = [number for members, _ in shown for number in members]
@@ -160,7 +162,7 @@ def find_cycles(table: Table, sample: int, *, integers: bool = False) -> tuple[t
 
 
 def integer_limits(column: Column) -> dict[str, object]:
-    """The values of misfits.sql that say what an id column holds: strings, or integers of some size."""
+    """Returns the parameters of misfits.sql that describe an id column: its length, or its integer range."""
     return {
         "max_length": None if column.max_length is None else str(column.max_length),
         "bound": None if column.bound is None else str(column.bound),
@@ -169,7 +171,7 @@ def integer_limits(column: Column) -> dict[str, object]:
 
 
 def find_misfits(table: Table, shown: Shown) -> Misfits:
-    """Dangling parents that would be filled in but are no value of job_id's type."""
+    """Returns the dangling parents that would be filled in but are not valid values of job_id's type."""
     job = table.relation.columns["job_id"]
     return table.row(
         "lineage/misfits",
@@ -181,8 +183,8 @@ def find_misfits(table: Table, shown: Shown) -> Misfits:
 
 
 def count_roots_not_logged(table: Table) -> int:
-    """Returns how many rows hold a root that is no job of the log, by the stored values alone.
+    """Returns how many rows store a root that is not logged as a job.
 
-    The root column must be there, the temporary relations need not.
+    It needs the root column, but not the temporary relations.
     """
     return table.row("verify/unlogged_roots", _Rows).rows

@@ -67,8 +67,8 @@ def _node(flow: Mapping[str, Any], place: JobContext) -> dict[str, Any]:
     if data is None:
         data = {}
     if not isinstance(data, Mapping):
-        message = f"The data of job {flow.get('name')!r} cannot hold its context: it is no object"
-        raise LoggerError(ErrorCode.USAGE, message, "Put it into an object")
+        message = f"The data of job {flow.get('name')!r} is not an object, so it cannot carry the context"
+        raise LoggerError(ErrorCode.USAGE, message, "Wrap the data in an object")
     job_id = options["jobId"] = str(options.get("jobId") or new_id())
     context = JobContext(operation=str(flow.get("name") or ""), **place)
     context.update(data.get(KEY) or {})

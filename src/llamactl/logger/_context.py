@@ -183,8 +183,8 @@ class Job:
         elif str(job_id) in {self.root_job_id, *(job.job_id for job in self._upward())}:
             raise LoggerError(
                 ErrorCode.USAGE,
-                f"Job {str(job_id)!r} cannot be below itself",
-                "Give the child another job id, or none",
+                f"Job {str(job_id)!r} cannot be its own ancestor",
+                "Give the child a different job id, or none",
             )
         else:
             ids = place(job_id, self.job_id, self.root_job_id)

@@ -27,6 +27,7 @@ from llamactl.logger._rules import (
 from llamactl.logger._scope import Fate, Held, hold, innermost
 from llamactl.logger._target import Target
 from llamactl.model import LlamactlError
+from llamactl.model.words import plural
 from llamactl.sqlfiles.names import Names
 
 ASK_SECONDS = 5.0
@@ -64,7 +65,7 @@ class LoggerCore:
         """
         if current := current_job():
             return current.child(operation, entity, job_id=job_id, **defaults)
-        self._warn("no job", f"{operation}: a child outside of any job; it is logged as a root")
+        self._warn("no job", f"{operation}: recorded outside of any job, so it is logged as a root")
         return self.root(operation, entity, job_id=job_id, **defaults)
 
     def job(
@@ -118,7 +119,7 @@ class LoggerCore:
             row = self._row(job, entity, {**job._defaults, **values} if job._defaults else values)
         except Exception as error:
             self._buffer.refuse()
-            self._warn("made", f"{job.operation}: a row could not be made: {error!r}")
+            self._warn("made", f"{job.operation}: a row could not be created: {error!r}")
             return
         if not self._reserve(row):
             return
@@ -140,7 +141,8 @@ class LoggerCore:
                 row.job._recorded = row.job._logged
             if held.fate is Fate.UNKNOWN:
                 message = "it is unknown whether their transaction was committed"
-                self._warn("unknown", f"{len(held.rows)} rows are dropped: {message}")
+                rows = plural(len(held.rows), "row was", "rows were")
+                self._warn("unknown", f"{rows} dropped: {message}")
         elif outer := held.enclosing():
             outer.rows.extend(held.rows)
         else:
@@ -173,7 +175,7 @@ class LoggerCore:
     def _reserve(self, row: Row) -> bool:
         if self._buffer.reserve(row):
             return True
-        self._warn("full", "The buffer is full: rows are lost until the server takes some again")
+        self._warn("full", "The buffer is full: rows are lost until the server accepts rows again")
         return False
 
     def _release(self, row: Row) -> None:
@@ -203,10 +205,11 @@ class LoggerCore:
         """Returns the job that starts later for an entity, below the job that created it; else a root."""
         if isinstance(found, Exception):
             reason = said(found) or f"no answer within {ASK_SECONDS:g} s"
-            self._warn("creator", f"{operation}: the log cannot be asked: {reason}")
+            self._warn("creator", f"{operation}: the log could not be queried: {reason}")
             found = None
         if found is None:
-            self._warn("no creator", f"{operation}: no CREATED row of {entity[0]} {entity[1]}; a root")
+            what = f"no CREATED row of {entity[0]} {entity[1]} was found, so it is logged as a root"
+            self._warn("no creator", f"{operation}: {what}")
             return self.root(operation, entity, **defaults)
         return self.job(
             operation,

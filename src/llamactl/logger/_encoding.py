@@ -37,7 +37,7 @@ def encode(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, lis
         text = ""
     cleaned = _ENCODER.encode({name: _cleaned(value, 0) for name, value in named.items()})
     if cleaned != text:
-        mended.append("text or metadata that Postgres cannot hold was replaced")
+        mended.append("text or metadata that Postgres cannot store was replaced")
     return cleaned, mended
 
 

@@ -37,7 +37,8 @@ class Fitting:
         draft = Draft(row, row.text)
         if row.category == Category.LINKED and not shape.links:
             self._warn(
-                "linked", "The category cannot be LINKED yet, so such rows say ENRICHED: llamactl migrate"
+                "linked",
+                "The category LINKED does not exist yet, so ENRICHED is logged instead: run llamactl migrate",
             )
             draft = Draft(row, encoding.unlinked(row.text, self._columns), frozenset([Category.LINKED]))
         if shape.codec != "utf-8":
@@ -57,7 +58,7 @@ class Fitting:
         if text == draft.text:
             return None
         if code != _NO_SUCH_CHARACTER:
-            self._warn(code, f"{draft.row.job.operation}: a row is changed so that it fits: {said(error)}")
+            self._warn(code, f"{draft.row.job.operation}: a row was changed to fit the table: {said(error)}")
         return self._changed(draft, text, code, shape)
 
     def _changed(self, draft: Draft, text: str, code: str, shape: Shape) -> Draft:
@@ -65,6 +66,7 @@ class Fitting:
             return draft
         if code == _NO_SUCH_CHARACTER:
             self._warn(
-                code, f"Characters that {shape.encoding} does not have are written as escapes, as \\u65e5"
+                code,
+                f"Characters that {shape.encoding} cannot represent are written as escapes such as \\u65e5",
             )
         return replace(draft, text=text, mends=draft.mends | {code})

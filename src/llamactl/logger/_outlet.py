@@ -15,6 +15,7 @@ from llamactl.logger._calls import Steps, said
 from llamactl.logger._target import Target
 from llamactl.logger._worker import Worker
 from llamactl.logger._writing import Writer
+from llamactl.model.words import plural
 from llamactl.sqlfiles.names import Names
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class Outlet:
         if worker := self._started():
             return worker.ask(steps)
         future: Future[T] = Future()
-        future.set_exception(RuntimeError("there is no thread to ask the server with"))
+        future.set_exception(RuntimeError("no thread is available to query the server"))
         return future
 
     def close(self, timeout: float) -> None:
@@ -111,7 +112,8 @@ class Outlet:
             worker.stop(time.monotonic() + EXIT_SECONDS)
             worker.run()
         else:
-            self._warn("thread", f"{self._buffer.counters().pending} rows wait: {error}")
+            rows = plural(self._buffer.counters().pending, "row is", "rows are")
+            self._warn("thread", f"{rows} waiting to be written: {error}")
 
     def _close_at_exit(self) -> None:
         self._exiting = True
@@ -120,16 +122,17 @@ class Outlet:
     def _failed(self, error: Exception) -> None:
         self._buffer.count("failed_flushes")
         waiting = self._buffer.counters().pending
-        self._warn("write", f"{waiting} rows wait, the log cannot be written: {said(error)}")
+        rows = plural(waiting, "row is", "rows are")
+        self._warn("write", f"{rows} waiting, since the log could not be written: {said(error)}")
 
     def _give_up(self) -> None:
         lost = self._buffer.abandon()
         if number := lost["abandoned"]:
-            self._warn("abandoned", f"{number} rows of the log are lost: they could not be written in time")
+            rows = plural(number, "row of the log is", "rows of the log are")
+            self._warn("abandoned", f"{rows} lost: the log could not be written in time")
         if number := lost["unknown"]:
-            self._warn(
-                "doubt", f"{number} rows of the log may be lost: the server has not confirmed their COMMIT"
-            )
+            rows = plural(number, "row")
+            self._warn("doubt", f"{rows} of the log may be lost: the server has not confirmed the COMMIT")
 
 
 def _done(future: Future[None], deadline: float) -> bool:

@@ -56,7 +56,7 @@ class Roots:
         except (psycopg.Error, UnicodeError) as error:
             if not _goes_without(error):
                 raise
-            self._warn("lookup", f"Roots cannot be looked up, so rows go without: {said(error)}")
+            self._warn("lookup", f"Roots could not be looked up, so rows have no root: {said(error)}")
             return
         found: dict[str, str | None] = {str(row[0]): row[1] for row in answer}
         for origin in origins:
@@ -66,8 +66,8 @@ class Roots:
             if origin._found_root:
                 self._remember(parent, origin._found_root)
             else:
-                why = "has no one root" if held in found else "is not in the log"
-                self._warn(why, f"Job {parent!r} {why}: rows of job {origin.job_id!r} go without a root")
+                why = "has no unique root" if held in found else "is not in the log"
+                self._warn(why, f"Job {parent!r} {why}, so rows of job {origin.job_id!r} have no root")
 
     def _remember(self, job: str, root: str) -> None:
         self._known[job] = root

@@ -140,10 +140,10 @@ def place(job_id: Id, parent_job_id: Id | None = None, root_job_id: Id | None = 
     """
     job, parent, root = _present(job_id), _present(parent_job_id), _present(root_job_id)
     if job is None:
-        raise LoggerError(ErrorCode.USAGE, f"A job needs an id that is not blank, not {job_id!r}")
+        raise LoggerError(ErrorCode.USAGE, f"A job id must not be blank: {job_id!r}")
     if job == parent:
         raise LoggerError(
-            ErrorCode.USAGE, f"Job {job!r} cannot be its own parent", "Give the child another job id, or none"
+            ErrorCode.USAGE, f"Job {job!r} cannot be its own parent", "Use a different job id, or none"
         )
     if parent is None:
         return Ids(job, None, job)
@@ -153,7 +153,7 @@ def place(job_id: Id, parent_job_id: Id | None = None, root_job_id: Id | None = 
 def _present(id_: Id | None) -> str | None:
     text = None if id_ is None else str(id_)
     if text and text != storable(text):
-        raise LoggerError(ErrorCode.USAGE, f"A job id cannot hold {text!r}", "No NUL, no lone surrogates")
+        raise LoggerError(ErrorCode.USAGE, f"A job id cannot contain NUL or lone surrogates: {text!r}")
     return text if text and text.strip(BLANKS) else None
 
 

@@ -169,6 +169,6 @@ def begin(core: LoggerCore, connection: Any) -> None:
     if held is None and connection.info.transaction_status is not TransactionStatus.IDLE:
         raise LoggerError(
             ErrorCode.USAGE,
-            "The connection is in a transaction already, whose commit the logger would not see",
-            "Begin it with logger.transaction(connection), or let logger.hold() enclose its commit",
+            "The connection is already in a transaction, whose commit the logger would not notice",
+            "Begin it with logger.transaction(connection), or enclose its commit in logger.hold()",
         )

@@ -55,7 +55,7 @@ def look(names: Names) -> Steps[Shape]:
     }
     kind = found[columns["id"]].kind if columns["id"] in found else None
     if kind not in ("string", "uuid") or columns["job_id"] not in found:
-        message = f"{relation} cannot be logged to: it needs a job id, and an id of type uuid or text"
+        message = f"{relation} needs a job id column, and an id column of type uuid or text, to be logged to"
         raise LoggerError(ErrorCode.CONFIG, message)
     enum = yield from ask("catalog/enum", names, {"relation": relation, "column": columns["category"]})
     given = {

@@ -95,5 +95,5 @@ def _read(text: str) -> dict[str, Any]:
     raise LoggerError(
         ErrorCode.CONFIG,
         "The connection string cannot be read",
-        "It is libpq's: postgresql://... or host=...",
+        "Use libpq's format: postgresql://... or host=...",
     )

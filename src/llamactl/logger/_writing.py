@@ -18,6 +18,7 @@ from llamactl.logger._fitting import Draft, Fitting
 from llamactl.logger._roots import Roots
 from llamactl.logger._rules import EntityLike, Ids
 from llamactl.logger._shape import Shape, look
+from llamactl.model.words import plural
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.names import Names
 
@@ -228,8 +229,9 @@ class Writer:
                 row.job._logged = False  # so that its next child opens it
         self._buffer.done(self, rows, **became, mended=mended)
         if kept_out := became["refused"] or became.get("unknown"):
-            reason = ", ".join(shape.others[:3]) or "something of the table"
-            self._warn("kept out", f"{kept_out} of {len(rows)} rows are not written: {reason} keeps them out")
+            reason = ", ".join(shape.others[:3]) or "an object on the table"
+            count = f"{kept_out} of {plural(len(rows), 'row was', 'rows were')} not written"
+            self._warn("kept out", f"{count}, presumably because of {reason}")
 
     def _refuse(self, row: Row, error: psycopg.Error, shape: Shape) -> Steps[None]:
         """Counts a row that the server takes in no shape; but it may be in the table from before."""
@@ -242,13 +244,14 @@ class Writer:
         self._buffer.done(self, [row], **{became: 1})
         if became == "refused":
             row.job._logged = False  # so that its next child opens it
-            self._warn("refused", f"{row.job.operation}: a row is refused: {said(error)}")
+            self._warn("refused", f"{row.job.operation}: a row was rejected: {said(error)}")
 
     def _without_present(self, rows: Sequence[Row], shape: Shape) -> Steps[Sequence[Row]]:
         """Returns the rows in doubt that are not in the table: others, sent again, would be there twice."""
         if not shape.readable:
             self._buffer.done(self, rows, unknown=len(rows))
-            self._warn("doubt", f"{len(rows)} rows may be written or not: the connection was lost in COMMIT")
+            what = f"whether {plural(len(rows), 'row was', 'rows were')} written"
+            self._warn("doubt", f"It is unknown {what}: the connection was lost during COMMIT")
             return []
         there = yield from self._present(rows)
         self._buffer.done(self, there, written=len(there))

@@ -1,1 +1,1 @@
-"""The migration in one transaction, its dry run, and its script."""
+"""The migration in one transaction, its dry run, and its SQL script."""

@@ -1,4 +1,4 @@
-"""What the migration comes to before anything is written: counts, steps, notes. A dry run is just this."""
+"""Computes the migration's counts, steps and notes before anything is written. A dry run is exactly this."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ from llamactl.model import (
     Step,
 )
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.table.locks import reading
 from llamactl.table.present import Present, read_present
 from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 BRIEFLY = Shown(LISTED, 200)
-"""A refusal shows no more, and under a lock no more may be sent."""
+"""The limits of a refusal's samples: under a lock, no more may be sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrateOptions:
-    """What migrate's own flags ask for."""
+    """The values of migrate's own flags."""
 
     check: CheckPolicy
     retries: int
@@ -45,11 +46,11 @@ class MigrateOptions:
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """What the rows come to, before anything is written."""
+    """The result of resolving the lineage, before anything is written."""
 
     counts: Counts
     missing: int
-    """Rows that lack their computed root."""
+    """Rows whose computed root is not stored."""
     needs: Needs
     seconds: float
 
@@ -59,8 +60,8 @@ def project_migration(
     options: MigrateOptions,
     note: Note,
 ) -> MigrationReport:
-    """Returns the report of a dry run: one snapshot, READ ONLY, no lock that anybody would wait for."""
-    note(f"Reading {table.shown} to work out its lineage; nothing is changed, nobody is kept waiting")
+    """Returns the report of a dry run. It uses one READ ONLY snapshot, and no lock that blocks anybody."""
+    note(f"Reading {table.shown} to compute its lineage; nothing is changed and nobody is blocked")
     with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
         prepare_lineage(table)
         table.session.read_only()
@@ -81,7 +82,7 @@ def estimated(
     *,
     online: bool,
 ) -> tuple[Step, ...]:
-    """Returns the steps as they are reported before a run."""
+    """Returns the steps with their estimates."""
     work = estimates.workload(
         table.relation,
         projection.counts.total,
@@ -102,10 +103,10 @@ def project_rows(
     writing: bool,
     overwrite: bool = False,
 ) -> Projection:
-    """Works out the lineage, in the open transaction.
+    """Computes the lineage in the open transaction.
 
-    Raises LlamactlError where the rows make it impossible. Unless `writing`, rights to write may lack.
-    `overwrite`: roots that differ are to be overwritten too.
+    Raises LlamactlError if the rows make the migration impossible. Unless `writing`, the privileges to write
+    are not required. `overwrite`: roots that differ are to be overwritten too.
     """
     begun = time.monotonic()
     resolve_roots(table)
@@ -148,7 +149,7 @@ def build_report(
     dry_run: bool = False,
     steps: tuple[Step, ...] = (),
 ) -> MigrationReport:
-    """Returns the report on the steps that choose_steps() chose; `steps`: as they are shown by now."""
+    """Returns the report on the result of choose_steps(). `steps`: the steps as reported so far."""
     taken, skipped = chosen
     return MigrationReport(
         dry_run=dry_run,
@@ -165,15 +166,20 @@ def _notes(settings: Settings, options: MigrateOptions, projection: Projection, 
     counts, notes = projection.counts, []
     if counts.conflicts:
         notes.append(
-            f"{counts.conflicts} rows hold another root than the computed one; they are left as they are"
+            plural(
+                counts.conflicts,
+                "row already stores a root that differs from the computed one; it is left unchanged",
+                "rows already store a root that differs from the computed one; they are left unchanged",
+            )
         )
     if StepName.ADD_COLUMN in taken:
         notes.append(
-            "A prepared SELECT * of the application fails once after the new column, then works again"
+            "A prepared SELECT * of the application fails once after the column is added, then works again"
         )
     if options.check is CheckPolicy.AUTO and projection.needs.check_broken:
         notes.append(
-            "The self-parent CHECK is left out: rows violate it. --check not-valid adds it for new rows"
+            "The CHECK against self-parents is not added, because rows violate it; "
+            "--check not-valid adds it for new rows"
         )
     keep = {
         "dangling": f'dangling = "{settings.dangling}"'
@@ -183,5 +189,5 @@ def _notes(settings: Settings, options: MigrateOptions, projection: Projection, 
     }
     lines = [line for line in keep.values() if line]
     if lines:
-        notes.append(f"Keep in llamactl.toml, so that verify computes the same: {'; '.join(lines)}")
+        notes.append(f"Add to llamactl.toml, so that verify computes the same: {'; '.join(lines)}")
     return notes

@@ -1,9 +1,9 @@
-"""How long the steps take, as ranges: for the plan and the prompt, never for a decision.
+"""Estimates of how long the steps take, as ranges: for the plan and the prompt, never for a decision.
 
-1. Below is what each step took per row, byte, index and column on one machine (`make bench`, two cores).
-2. Before any estimate the chains are resolved: the seconds of that, beside those of that machine, give this
-   server's pace, by which every step is multiplied.
-3. Other loads, caches and disks make the rest of the difference: a range of RANGE times the result.
+1. The constants are the costs per row, byte, index and column on one machine (`make bench`, two cores).
+2. The chains are resolved before any estimate. The time that this takes, relative to that machine, is this
+   server's pace, by which the costs of all steps are multiplied.
+3. Load, caches and disks cause the remaining difference: the estimate is a range of RANGE times the result.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from llamactl.model.steps import StepName
 
 RANGE = (0.6, 2.0)
 MOMENT = Estimate(0.0, 0.1)
-"""A change of the catalogs only."""
+"""The time for a change of the catalogs only."""
 CATALOGS_ONLY = frozenset(
     {
         StepName.CLAIM,
@@ -40,20 +40,20 @@ RESOLVE_SECONDS, RESOLVE_SECONDS_PER_ROW = 0.05, 9e-6
 SCAN_SECONDS_PER_ROW, SCAN_SECONDS_PER_BYTE = 0.4e-6, 0.3e-9
 UPDATE_SECONDS_PER_ROW, UPDATE_SECONDS_PER_ROW_AND_INDEX = 8e-6, 4e-6
 BATCH_SECONDS_PER_ROW, BATCH_SECONDS_PER_ROW_AND_INDEX = 30e-6, 2e-6
-"""Passes, pauses and commits; most rows are updated in place, which leaves the indexes alone."""
+"""Includes passes, pauses and commits. Most updates are HOT, so that the indexes do not change."""
 PROVE_SECONDS_PER_ROW = 1.8e-6
 INDEX_SECONDS_PER_ROW = 2e-6
 JOB_INDEX_SECONDS_PER_ROW = 3e-6
 ANALYZE_ROWS = ANALYZE_PAGES = 30_000
-"""What ANALYZE samples at the default statistics target."""
+"""The size of ANALYZE's sample at the default statistics target."""
 ANALYZE_SECONDS_PER_VALUE, ANALYZE_SECONDS_PER_PAGE = 0.7e-6, 12e-6
 SLOWEST, FASTEST = 5.0, 0.2
-"""A pace beyond these tells more about the chains than about the server."""
+"""Limits of the pace: beyond them it depends more on the chains than on the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a run has to do, once the chains are resolved."""
+    """The work of a run, once the chains are resolved."""
 
     rows: int
     missing: int
@@ -64,17 +64,17 @@ class Workload:
     indexes: int
     columns: int
     resolve_seconds: float
-    """As measured."""
+    """Measured."""
 
     @property
     def pace(self) -> float:
-        """How much longer everything takes here than where the rates were measured."""
+        """The factor by which this server is slower than the one on which the constants were measured."""
         measured = self.resolve_seconds / (RESOLVE_SECONDS + self.rows * RESOLVE_SECONDS_PER_ROW)
         return min(max(measured, FASTEST), SLOWEST)
 
     @property
     def scan(self) -> float:
-        """Seconds there, as all that follow."""
+        """Seconds on the reference machine, like the following methods."""
         return self.rows * SCAN_SECONDS_PER_ROW + self.heap_bytes * SCAN_SECONDS_PER_BYTE
 
     def updates(self, rows: int) -> float:
@@ -93,17 +93,17 @@ class Workload:
 def workload(
     relation: Relation, rows: int, missing: int, cleared: int, indexes: int, resolve_seconds: float
 ) -> Workload:
-    """Returns what there is to do on the table."""
+    """Returns the work to do on the table."""
     heap = relation.bytes - relation.index_bytes - relation.toast_bytes
     columns = len(relation.columns) + len(relation.other_columns)
     return Workload(rows, missing, cleared, heap, indexes, columns, resolve_seconds)
 
 
 def estimate(step: StepName, work: Workload, *, online: bool = False) -> Estimate:
-    """Returns how long a step of migrate takes; `online`: in the mode of that name."""
+    """Returns how long a step of migrate takes; `online`: with --online."""
     if step == StepName.RESOLVE:
         return _range(work.resolve_seconds)
-    if step == StepName.LAST_PASS:  # resolves once more, or a few times where rows came meanwhile
+    if step == StepName.LAST_PASS:  # resolves again, more than once if rows were added meanwhile
         return _open(_range(work.resolve_seconds + work.scan))
     if step in CATALOGS_ONLY or (online and step == StepName.ADD_CHECK):
         return Estimate(MOMENT.low, max(MOMENT.high, round(MOMENT.high * work.pace, 2)))
@@ -120,13 +120,13 @@ def estimate(step: StepName, work: Workload, *, online: bool = False) -> Estimat
         StepName.ANALYZE: work.analyze,
     }
     found = _range(seconds[step] * work.pace)
-    return _open(found) if online and step == StepName.FILL else found  # it gives way to whoever waits
+    return _open(found) if online and step == StepName.FILL else found  # it yields to waiting sessions
 
 
 def estimate_undo(step: StepName, relation: Relation, restored: int, indexes: int, looked: float) -> Estimate:
-    """Returns how long a step of undo takes; `looked`: the seconds that a match of the saved parents took."""
+    """Returns how long a step of undo takes; `looked`: the seconds that matching the saved parents took."""
     rows = rows_of(relation)
-    if step == StepName.RESTORE_PARENTS:  # matches them again, before and after
+    if step == StepName.RESTORE_PARENTS:  # matches them twice more, before and after
         row = UPDATE_SECONDS_PER_ROW + indexes * UPDATE_SECONDS_PER_ROW_AND_INDEX
         return _range(2 * looked + restored * row)
     if step == StepName.CREATE_INDEX:
@@ -135,7 +135,7 @@ def estimate_undo(step: StepName, relation: Relation, restored: int, indexes: in
 
 
 def blocked_seconds(steps: Iterable[Step]) -> Estimate:
-    """Returns how long others are kept from the table in all, from the lock on."""
+    """Returns how long other sessions are blocked in total, once the lock is acquired."""
     ranges = [
         step.estimate_seconds
         for step in steps
@@ -145,19 +145,19 @@ def blocked_seconds(steps: Iterable[Step]) -> Estimate:
 
 
 def rows_of(relation: Relation) -> int:
-    """Returns about how many rows the table has."""
+    """Returns the approximate number of rows in the table."""
     if relation.rows_estimate >= 0:
         return relation.rows_estimate
-    # Never analysed, as after a restore: from the size, at half a kilobyte a row.
+    # Never analyzed, for example after a restore: estimated from the size, at half a kilobyte per row.
     return (relation.bytes - relation.index_bytes) // 500
 
 
 def _open(found: Estimate) -> Estimate:
-    """Returns the range of what depends on the application too."""
+    """Returns a wider range, for steps that also depend on the application."""
     return Estimate(found.low, round(2 * found.high, 2))
 
 
 def _range(seconds: float) -> Estimate:
-    """Returns at least MOMENT: whatever is quick can meet a slow disk."""
+    """Returns the range for the seconds, at least MOMENT: even a quick step may be delayed by a slow disk."""
     low, high = (round(seconds * factor, 2) for factor in RANGE)
     return Estimate(low, max(high, MOMENT.high))

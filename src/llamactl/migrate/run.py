@@ -1,10 +1,11 @@
-"""migrate: adds the root column and fills it, in one transaction, all or nothing; or tells what it would do.
+"""migrate: adds the root column and fills it in one transaction, all or nothing; or reports what it would do.
 
-1. Look at the catalogs: what makes it impossible is said before anything is locked.
-2. A dry run works out the lineage in a snapshot, READ ONLY, and reports counts and plan.
-3. Else, in one transaction: claim the table (tried), ACCESS EXCLUSIVE as the first lock on it, look again,
-   lineage, then the decisions that refuse (expectations, ids that do not fit), and only then the first write.
-4. A lock not got releases everything and is tried again (locks.with_lock_retries).
+1. Read the catalogs, and report what makes the migration impossible before anything is locked.
+2. A dry run computes the lineage in a READ ONLY snapshot, and reports counts and plan.
+3. Otherwise, in one transaction: claim the table without waiting, take ACCESS EXCLUSIVE as the first lock on
+   it, check the catalogs again, compute the lineage, check the expectations and whether the ids fit, and only
+   then write.
+4. If the lock times out, everything is released and the transaction is retried (locks.with_lock_retries).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from llamactl.model import (
     Note,
 )
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.table.leftovers import drop_leftovers, find_leftovers
 from llamactl.table.locks import (
     claim_table,
@@ -50,7 +52,7 @@ from llamactl.wording import about
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What prove.sql returns."""
+    """The result of prove.sql."""
 
     unfilled: int
     differing: int
@@ -58,7 +60,7 @@ class Proof:
 
 
 class _Unmet(Exception):
-    """An expectation was not met: the transaction is rolled back, and the report is the outcome."""
+    """An expectation was not met: the transaction is rolled back, and the report is the result."""
 
     def __init__(self, report: MigrationReport) -> None:
         super().__init__("expectation not met")
@@ -74,15 +76,15 @@ def migrate_table(
     confirm: Callable[[str], bool] | None,
     note: Note,
 ) -> MigrationReport:
-    """Migrates the table, or with `dry_run` tells what would be done.
+    """Migrates the table, or with `dry_run` reports what would be done.
 
-    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where the
-    table cannot be migrated, permission, lock, busy, interrupted. All of these leave the table as it was.
+    `confirm` is called once, before any lock; None: do not ask. Raises LlamactlError: config if the table
+    cannot be migrated, permission, lock, busy, interrupted. All of these leave the table unchanged.
     """
     table = Table.open(session, settings)
     refuse_blockers(table, check=options.check, writing=not dry_run)
     if dry_run or confirm or table.relation.root is not None:
-        # Who is asked is told what it takes. A table that was migrated before may need nothing.
+        # The prompt shows what the migration will do. A table that was migrated before may need nothing.
         report = project_migration(table, options, note)
         nothing = all(step.name in HOUSEKEEPING for step in report.steps)
         if dry_run or report.unmet:
@@ -111,14 +113,14 @@ def _attempt(
     options: MigrateOptions,
     note: Note,
 ) -> MigrationReport:
-    """One transaction. Raises LlamactlError, or _Unmet; both roll it back."""
+    """Runs one transaction. Raises LlamactlError or _Unmet, which roll it back."""
     with table.session.transaction():
         claim_table(table.session, table.relation.oid)
         table.session.announce(StepName.LOCK)
         seconds = {StepName.LOCK: timed(lambda: table.run("migrate/lock"))}
         table.session.blocking.begin()
         refuse_replaced(table)
-        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: everybody else waits until this is done")
+        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: all other sessions are blocked until this is done")
         with while_held():
             return _under_lock(table.session, table.settings, options, seconds, note)
 
@@ -130,7 +132,7 @@ def _under_lock(
     seconds: dict[StepName, float],
     note: Note,
 ) -> MigrationReport:
-    # The table may have changed between the first look and the lock.
+    # The table may have changed between the first check and the lock.
     with looking_again():
         table = Table.open(session, settings)
         refuse_blockers(table, check=options.check)
@@ -145,8 +147,8 @@ def _under_lock(
     report = build_report(settings, options, projected, (taken, skipped))
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
-    # From here on the user's triggers may be fired: under their own settings.
-    session.set_local(**DEFAULT_PLANNER, **{"llamactl.filling": "on"})  # the guard lets these writes pass
+    # From here on the user's triggers may fire, so restore the settings that they expect.
+    session.set_local(**DEFAULT_PLANNER, **{"llamactl.filling": "on"})  # the guard ignores these writes
     for step in taken:
         if step.name not in seconds:
             session.announce(step.name)
@@ -161,33 +163,37 @@ def _take(table: Table, step: PlannedStep, projected: Projection) -> None:
         return
     for path, rows in step.run(table).items():
         if path in ("migrate/save_parents", "migrate/clear_parents") and rows != projected.needs.disregarded:
-            raise _meddled(f"{path.partition('/')[2]} reached {rows} rows, not {projected.needs.disregarded}")
+            what = f"{path.partition('/')[2]} changed {plural(rows, 'row')} instead of "
+            raise _meddled(f"{what}{projected.needs.disregarded:,}")
 
 
 def _prove(table: Table, projected: Projection) -> None:
-    """Raises LlamactlError where rows do not hold what was computed, but for the conflicts known before."""
+    """Raises LlamactlError if stored roots differ from the computed ones, except for the known conflicts."""
     found = table.row("migrate/prove", Proof)
     if found.unfilled:
-        raise _meddled(f"after the fill {found.unfilled} rows lack their root")
+        rows = plural(found.unfilled, "row has", "rows have")
+        raise _meddled(f"{rows} no root after the column was filled")
     if found.differing != projected.counts.conflicts:
+        rows = plural(found.differing, "row has", "rows have")
         raise _meddled(
-            f"after the fill {found.differing} rows do not hold their root, not {projected.counts.conflicts}"
+            f"{rows} a wrong root after the column was filled, {projected.counts.conflicts:,} were expected"
         )
     if found.uncleared:
-        raise _meddled(f"{found.uncleared} flagged rows still have the parent that was cleared")
+        rows = plural(found.uncleared, "row with the root flag has", "rows with the root flag have")
+        raise _meddled(f"{rows} kept the parent that was cleared")
 
 
 def _meddled(what: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"The migration did not come to what was computed: {what}; rolled back",
-        "A trigger on the table changes or suppresses its writes: see preflight (LL109)",
+        f"The result of the migration differs from what was computed: {what}; rolled back",
+        "A trigger on the table changes or suppresses the writes: run llamactl preflight (LL109)",
     )
 
 
 def _question(table: Table, projected: MigrationReport) -> str:
     return (
-        f"Migrate {table.shown} of database {table.session.database} on {table.session.host}, "
-        f"{projected.counts.total:,} rows? "
-        f"Nobody can read or write it for {about(projected.blocked_estimate_seconds)}."
+        f"Migrate {table.shown} in database {table.session.database} on {table.session.host}, "
+        f"{plural(projected.counts.total, 'row')}? "
+        f"Nobody can read or write the table for {about(projected.blocked_estimate_seconds)}."
     )

@@ -1,8 +1,8 @@
-"""sql: the migration as one script that psql runs, with the user's names; it gives what migrate gives.
+"""sql: the migration as one psql script with the user's names; it has the same result as migrate.
 
-It holds the very files that migrate runs, in the order of plan.steps. What only the rows can decide is asked
-inside the script (`\\gset`, `\\if`). It is made for the table as it is now:
-what is there already is left out.
+The script consists of the files that migrate runs, in the order of plan_steps(). Conditions that depend on
+the rows are evaluated inside the script (`\\gset`, `\\if`). It is generated for the current state of the
+table: what already exists is left out.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _FOLLOW_USER = "\n".join(
 
 
 def build_script(session: Session, settings: Settings) -> str:
-    """Returns the script. Reads the catalogs only. Raises LlamactlError as migrate does before its lock."""
+    """Returns the script. Reads only the catalogs. Raises LlamactlError like migrate before its lock."""
     table = Table.open(session, settings)
     refuse_blockers(table, writing=False)
     if not (table.relation.columns["job_id"].bytewise and table.relation.columns["parent_job_id"].bytewise):
         raise LlamactlError(
             ErrorCode.CONFIG,
-            "The type of the id columns takes different bytes for equal, which only migrate can check",
-            "llamactl migrate does it, or change the columns to text",
+            "The type of the id columns treats some different values as equal, which only migrate can check",
+            "Run llamactl migrate, or change the type of the columns to text",
         )
     present = read_present(table)
     steps = plan_steps(table, present, CheckPolicy.AUTO)
@@ -62,17 +62,18 @@ def build_script(session: Session, settings: Settings) -> str:
 
 def _head(table: Table) -> Iterator[str]:
     shown = table.shown.replace("\n", "\\n").replace("\r", "\\r")  # a comment ends with its line
-    yield f"-- The migration of {shown}, as llamactl runs it. To run it: psql -X -f FILE"
-    yield "-- What follows the fill in migrate, the proof, is left to: llamactl verify"
+    yield f"-- The migration of {shown} as llamactl migrate performs it. Run it with: psql -X -f FILE"
+    yield "-- llamactl migrate also checks every row after filling the column. To do the same here, run:"
+    yield "--   llamactl verify"
     if warned := subscriber_warning(table):
         yield "-- " + warned.replace("\n", "\\n").replace("\r", "\\r")
-    yield "-- One transaction, all or nothing; nobody else can read or write the table until it ends."
+    yield "-- One transaction, all or nothing. Nobody else can read or write the table until it ends."
     yield r"\set ON_ERROR_STOP on"
     yield r"\set AUTOCOMMIT on"
     for name, value in _variables(table).items():
         yield rf"\set {name} {_psql_literal(value)}"
     yield "BEGIN;"
-    yield "-- Names are the server's own, except while the role's triggers and the like may run."
+    yield "-- Unqualified names are in pg_catalog, except in statements that may run the user's triggers."
     yield r"SHOW search_path \gset"
     yield from (rf"SHOW {name} \gset" for name in TEXT_SETTINGS)
     yield _PIN
@@ -81,19 +82,19 @@ def _head(table: Table) -> Iterator[str]:
         "jit": "off",
         "work_mem": "64MB",
         "row_security": "off",
-        "client_min_messages": "error",  # a trigger's NOTICE a row would fill the connection
+        "client_min_messages": "error",  # a NOTICE for each row would fill the connection
         "lock_timeout": f"{table.settings.lock_timeout_ms}ms",
         "statement_timeout": f"{table.settings.statement_timeout_ms}ms",
         "maintenance_work_mem": MAINTENANCE_MEMORY,
-        "llamactl.filling": "on",  # the guard keeps still
+        "llamactl.filling": "on",  # the guard ignores these writes
     }
     yield from _set_local(transaction)
-    yield "-- The server ends the session of a psql that stopped. A shorter limit of the role's stays."
+    yield "-- Let the server end the session if psql stops responding. A shorter limit of the role is kept."
     yield from (_limit(name, most) for name, most in SERVER.items())
 
 
 def _variables(table: Table) -> dict[str, str]:
-    """What the files take as psql variables."""
+    """Returns the psql variables that the files use."""
     limits = integer_limits(table.relation.columns["job_id"])
     switches = {**lineage_parameters(table.settings), "padded": limits["padded"]}
     return {
@@ -122,14 +123,14 @@ def _body(steps: list[PlannedStep], names: Names) -> Iterator[str]:
 
 
 def _lineage(names: Names) -> Iterator[str]:
-    """The lineage, the refusal of what would not fit, and the questions that the steps hang on."""
+    """Yields the lineage, the check that ids fit, and the queries for the conditions of the steps."""
     yield _file(CREATE, names)
     for path, planner in RESOLVE_FILES:
         yield from _set_local(planner)
         yield _file(path, names)
     yield _gset("lineage/misfits", names)
     yield r"\if :misfit"
-    yield "-- psql has no command that fails; this one does, with the reason as its message."
+    yield "-- psql has no command that raises an error; this cast does, with the reason as its message."
     yield "SELECT 'dangling parents do not fit the type of the job id column: nothing was changed'::integer;"
     yield r"\endif"
     yield _gset("migrate/needs", names)
@@ -137,7 +138,7 @@ def _lineage(names: Names) -> Iterator[str]:
 
 
 def _gset(path: str, names: Names) -> str:
-    r"""The file, its one row's columns kept as psql variables: `\gset` in the semicolon's place."""
+    r"""Returns the file with `\gset` in place of its semicolon, which stores its row in psql variables."""
     text = _file(path, names)
     return text[: text.rindex(";")] + r" \gset"
 
@@ -162,6 +163,6 @@ def _limit(name: str, most: int) -> str:
 
 
 def _psql_literal(value: str) -> str:
-    r"""The value as `\set` takes it: single-quoted, with C-like escapes inside."""
+    r"""Returns the value quoted for `\set`: in single quotes, with C-like escapes."""
     escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
     return f"'{escaped}'"

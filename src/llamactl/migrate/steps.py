@@ -1,6 +1,6 @@
-"""The migration as data: its steps in their order, each with its files, its lock, and when it is taken.
+"""The plan of the migration: its steps in order, each with its files, its lock, and its condition.
 
-migrate runs them and the `sql` verb prints them, so both come to the same.
+migrate runs the steps and the `sql` command prints them, so both have the same result.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from llamactl.table.present import LABEL, Present
 from llamactl.table.table import Table
 
 Condition = bool | Need
-"""What the rows make necessary is known only once they were read."""
+"""Whether a step is needed: known from the catalogs, or only after the rows were read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step before it is known whether the rows ask for it."""
+    """A step, before it is known whether the rows require it."""
 
     name: StepName
     paths: Sequence[str]
     lock: str
-    """The strongest lock that its statements take on the user's table by themselves."""
+    """The strongest lock that its own statements take on the user's table."""
     when: Condition = True
     parameters: Mapping[str, object] = field(default_factory=dict)
     blocks: Blocks = Blocks.ALL
-    """Whom it keeps waiting; all, where the transaction's first lock keeps everybody out until its end."""
+    """Which sessions it blocks; all, if the transaction's first lock blocks everybody until its end."""
 
     def taken(self, needs: Needs) -> bool:
         return self.when if isinstance(self.when, bool) else self.when(needs)
 
     def run(self, table: Table) -> dict[str, int]:
-        """Runs its files; returns the row count of each."""
+        """Runs the files; returns the row count of each."""
         rows: dict[str, int] = {}
         for path in self.paths:
             query = load_query(path, table.names)
@@ -54,7 +54,7 @@ class PlannedStep:
         estimate_seconds: Estimate | None = None,
         seconds: float | None = None,
     ) -> Step:
-        """Returns the step as it is reported, its statements with their values."""
+        """Returns the step for a report, with the values written into its statements."""
         values = {**lineage_parameters(table.settings), **self.parameters}
         statements = [
             text.written(values) for path in self.paths for text in load_query(path, table.names).statements
@@ -63,7 +63,7 @@ class PlannedStep:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Runs it; returns the seconds that it took."""
+    """Runs the action; returns how many seconds it took."""
     begun = time.monotonic()
     action()
     return round(time.monotonic() - begun, 3)
@@ -93,7 +93,7 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
             StepName.COMMENT,
             ["migrate/comment"],
             "ShareUpdateExclusiveLock",
-            # The step add_column gives its own.
+            # The step add_column sets the comment of a new column.
             root is not None and not present.comment_present,
         ),
         PlannedStep(StepName.ANALYZE, ["migrate/analyze"], "ShareUpdateExclusiveLock", Need.FILL),
@@ -136,7 +136,7 @@ def _fill_steps(present: Present) -> list[PlannedStep]:
             "AccessExclusiveLock",
             Need.REFILL if present.index_ours else False,
         ),
-        # What an UPDATE leaves to deferred triggers would stop the statements that follow.
+        # Pending deferred triggers of the UPDATE would make the following statements fail.
         PlannedStep(
             StepName.FILL,
             ["migrate/fill", "migrate/settle_constraints"],
@@ -173,4 +173,4 @@ def _check_steps(present: Present, check: CheckPolicy) -> list[PlannedStep]:
 
 
 HOUSEKEEPING = frozenset({StepName.LOCK, StepName.RESOLVE})
-"""Steps that change nothing: where only these are taken, there is nothing to do."""
+"""Steps that change nothing: if only these are needed, there is nothing to do."""

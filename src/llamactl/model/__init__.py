@@ -1,9 +1,9 @@
-"""What llamactl's modules hand to each other: frozen dataclasses and closed sets of words.
+"""The data that llamactl's modules pass to each other: frozen dataclasses and enums.
 
-Imports only the standard library. The words of the enums and the names of the fields are those of the
-JSON output, which other people's scripts read.
+This package imports only the standard library. Enum values and field names appear in the JSON output, which
+users' scripts read: do not rename them.
 
-A name is loaded with its module when it is first used: making dataclasses takes time, and `--help` uses few.
+Each name is imported from its module on first use: creating dataclasses takes time, and `--help` needs few.
 """
 
 from importlib import import_module
@@ -185,7 +185,7 @@ _MODULES = (
     "tree",
     "timeline",
 )
-"""Those that most need first."""
+"""The modules that most commands need come first."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What preflight, verify and stats find."""
+"""The results of preflight, verify and stats."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from llamactl.model.table import TableInfo
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What preflight has to say about one thing."""
+    """One finding of preflight."""
 
     id: str
-    """Stable: LL001 ..."""
+    """Stable across versions: LL001 ..."""
     slug: str
     """The id in words: `ambiguous-parents`."""
     severity: Severity
@@ -29,7 +29,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A finding that preflight did not look for."""
+    """A finding that preflight could not look for."""
 
     id: str
     slug: str
@@ -41,58 +41,58 @@ class PreflightReport:
     """All that preflight found."""
 
     findings: tuple[Finding, ...]
-    """Errors first, then warnings, then info; by id within."""
+    """Errors first, then warnings, then info; sorted by id within each severity."""
     counts: Counts | None
-    """None where the rows could not be read (a finding says why)."""
+    """None if the rows could not be read; a finding says why."""
     cycles: tuple[Cycle, ...]
     cycles_total: int | None
     table: TableInfo
     skipped: tuple[Skipped, ...] = ()
-    """By id."""
+    """Sorted by id."""
     root_not_logged: int | None = None
-    """Rows whose stored root is no job of the log; None where that is not known."""
+    """Rows whose stored root is not logged as a job; None if unknown."""
 
     @property
     def ok(self) -> bool:
-        """Nothing makes the migration impossible."""
+        """Whether the migration is possible: no finding is an error."""
         return not self.fails(FailOn.ERROR)
 
     def fails(self, fail_on: FailOn) -> bool:
-        """Whether a finding is at or above the threshold."""
+        """Whether any finding is at or above the threshold."""
         return any(fail_on.reached_by(finding.severity) for finding in self.findings)
 
 
 class CheckStatus(StrEnum):
-    """What became of a check."""
+    """The result of a check."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """It was not made."""
+    """The check was not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that verify proves."""
+    """One check of verify."""
 
     id: str
-    """Stable: V01 ..."""
+    """Stable across versions: V01 ..."""
     slug: str
     """The id in words: `missing-root`."""
     title: str
     status: CheckStatus
     reason: str | None = None
-    """Why it was skipped."""
+    """Why the check was skipped."""
     violations: int = 0
     sample: tuple[str, ...] = ()
     severity: Severity = Severity.ERROR
-    """What a failure of it weighs against --fail-on."""
+    """The severity of a failure, which --fail-on is compared with."""
     hint: str = ""
-    """What to do about a failure."""
+    """What to do if the check fails."""
 
     @property
     def ok(self) -> bool | None:
-        """None where it was skipped."""
+        """None if the check was skipped."""
         return None if self.status is CheckStatus.SKIPPED else self.status is CheckStatus.PASSED
 
 
@@ -102,11 +102,11 @@ class VerifyReport:
 
     checks: tuple[Check, ...]
     counts: Counts | None
-    """None where the table is not migrated yet."""
+    """None if the table has not been migrated."""
     waiting: int = 0
-    """Rows younger than the grace that still lack a root."""
+    """Rows younger than the grace period that still have no root."""
     root_not_logged: int | None = None
-    """Rows whose stored root is no job of the log; None where the table is not migrated yet."""
+    """Rows whose stored root is not logged as a job; None if the table has not been migrated."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -123,35 +123,35 @@ class VerifyReport:
         return tuple(check for check in self.checks if check.status is CheckStatus.SKIPPED)
 
     def fails(self, fail_on: FailOn) -> bool:
-        """Whether a check failed that weighs as much as the threshold."""
+        """Whether a check failed whose severity is at or above the threshold."""
         return any(fail_on.reached_by(check.severity) for check in self.failed)
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """One thing that stats watches."""
+    """One value that stats monitors."""
 
     id: str
     """`depth`, `size`, `timeline` or `unrooted`."""
     title: str
     ok: bool | None
-    """False: past the threshold; None where there is no value."""
+    """False if the value is past the threshold; None if there is no value."""
     value: float | None
-    """None where it cannot be told; detail["reason"] says why."""
+    """None if it cannot be determined; detail["reason"] says why."""
     threshold: int
     unit: str
-    """Of value and threshold: `levels`, `bytes`, `ms` or `rows`."""
+    """The unit of value and threshold: `levels`, `bytes`, `ms` or `rows`."""
     detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class StatsReport:
-    """What the monitors show."""
+    """The values of all monitors."""
 
     monitors: tuple[Monitor, ...]
     table: TableInfo
     root_not_logged: int | None = None
-    """Rows whose stored root is no job of the log; None where the table is not migrated yet."""
+    """Rows whose stored root is not logged as a job; None if the table has not been migrated."""
 
     @property
     def ok(self) -> bool:

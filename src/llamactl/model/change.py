@@ -1,4 +1,4 @@
-"""What migrate, guard, repair and undo do to a table."""
+"""The results of migrate, guard, repair and undo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llamactl.model.steps import StepName
 
 
 class Blocks(StrEnum):
-    """Whom a lock keeps waiting."""
+    """Which sessions a lock blocks."""
 
     NONE = "none"
     WRITES = "writes"
@@ -28,28 +28,28 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A step that runs while a lock keeps others from the table."""
+    """A step that runs while a lock on the table blocks other sessions."""
 
     step: StepName | None
     blocks: Blocks
     since: float
-    """When the lock was got, as time.monotonic() has it."""
+    """When the lock was acquired, by time.monotonic()."""
     step_since: float
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One statement, or file of statements, of the migration."""
+    """One step of a migration: the statements of one or more SQL files."""
 
     name: StepName
     sql: str
     lock: str
-    """The strongest lock that it takes on the user's table, as pg_locks names it; empty for none."""
+    """The strongest lock that the step takes on the user's table, as pg_locks names it; empty for none."""
     blocks: Blocks
     estimate_seconds: Estimate | None = None
-    """Before the run."""
+    """Set before a run."""
     seconds: float | None = None
-    """After it."""
+    """Set after a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,19 @@ class MigrationReport:
     counts: Counts
     steps: tuple[Step, ...]
     skipped: tuple[str, ...]
-    """Names of the steps that were not needed, because it is there already or nothing asks for it."""
+    """Names of the steps that were not needed: already done, or nothing in the table requires them."""
     notes: tuple[str, ...] = ()
-    """For the person: warnings, settings to keep."""
+    """Lines for the user: warnings, settings to keep."""
     unmet: tuple[str, ...] = ()
-    """Expectations that were not met; nothing was changed then."""
+    """Expectations that were not met; in that case nothing was changed."""
     blocked_seconds: float | None = None
-    """How long others were kept from the table, as measured; None in a dry run."""
+    """How long other sessions were blocked, as measured; None in a dry run."""
     blocked_estimate_seconds: Estimate | None = None
-    """How long they would be, in a dry run."""
+    """In a dry run: how long other sessions would be blocked."""
     unfilled: int = 0
-    """Rows that lack their root although it was written to them, or hold a wrong one that came meanwhile."""
+    """Rows that have no root although one was written, or that got a wrong one during the run."""
     uncleared: int = 0
-    """Rows that still have the parent that was to be cleared."""
+    """Rows that still have the parent that was cleared."""
 
     @property
     def failed(self) -> bool:
@@ -80,16 +80,16 @@ class MigrationReport:
 
 
 class RefusedBy(StrEnum):
-    """What refuses a new row whose job is its own parent."""
+    """What rejects a new row whose job is its own parent."""
 
     GUARD = "guard"
-    """The trigger alone."""
+    """Only the trigger."""
     CHECK = "check"
-    """The constraint alone."""
+    """Only the constraint."""
     BOTH = "both"
-    """One would do."""
+    """Both the trigger and the constraint; either of them is enough."""
     NOTHING = "nothing"
-    """Such a row is taken."""
+    """Such a row is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,26 +98,26 @@ class GuardReport:
 
     action: GuardAction
     installed: bool
-    """The trigger is on the table, and calls the table's function."""
+    """The trigger is on the table and calls the function that belongs to the table's name."""
     enabled: bool
-    """And fires."""
+    """The guard is installed and its trigger fires."""
     up_to_date: bool | None
-    """Its function is the one that this version of llamactl installs; None where it is not installed."""
+    """The function is the one that this version of llamactl installs; None if the guard is not installed."""
     trust_root_flag: bool | None
-    """Whether the root flag disregards a row's parent; None where it is not installed."""
+    """Whether the guard ignores the parent of a row with the root flag; None if it is not installed."""
     index: str | None
-    """A usable one that leads with the job id, whoever made it."""
+    """A usable index whose first column is the job id, whoever created it."""
     self_parents_refused_by: RefusedBy
     changed: tuple[str, ...]
-    """What was made or taken off: `job index`, `function`, `trigger`, `schema`."""
+    """What was created or removed: `job index`, `function`, `trigger`, `schema`."""
     blocked_seconds: float = 0.0
-    """How long others were kept from the table, as measured."""
+    """How long other sessions were blocked, as measured."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ParentsFrom01:
-    """What becomes of the parents that version 0.1 saved, without their row's job."""
+    """The part of Parents that version 0.1 saved, which did not record the row's job."""
 
     restored: int = 0
     unmatched: int = 0
@@ -125,45 +125,45 @@ class ParentsFrom01:
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """What becomes of the parents that were cleared."""
+    """What undo does with the parents that were cleared and saved."""
 
     restored: int = 0
-    """Rows whose parent comes back."""
+    """Rows whose parent is restored."""
     kept: int = 0
-    """Rows that have a parent by now."""
+    """Rows that have been given a parent since; they keep it."""
     unmatched: int = 0
-    """Saved parents that match no row and stay saved: the sum of the next four."""
+    """Saved parents that match no row and stay saved: the sum of the next four fields."""
     gone: int = 0
     """No row has the key."""
     other_row: int = 0
-    """The row with the key is another one: its job differs, or it is not flagged where it has to be."""
+    """The key now belongs to a different row: its job differs, or it lacks the root flag."""
     other_key: int = 0
-    """The key column, or its type, is another one."""
+    """The key column or its type has changed."""
     misfit: int = 0
-    """The parent column cannot hold it any more."""
+    """The value no longer fits the parent column."""
     renamed: int = 0
-    """Saved under a name that the table had before."""
+    """Saved under a former name of the table."""
     other_oid: int = 0
-    """Saved of a table with another oid; counted above too."""
+    """Saved when the table had another oid; also counted above."""
     from_0_1: ParentsFrom01 = ParentsFrom01()
-    """Of `restored` and `unmatched`."""
+    """How many of `restored` and `unmatched` were saved by version 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class UndoReport:
-    """What undo took off, or in a dry run would take off."""
+    """What undo removed, or in a dry run would remove."""
 
     dry_run: bool
     steps: tuple[Step, ...]
-    """Empty where there was nothing to undo."""
+    """Empty if there was nothing to undo."""
     skipped: tuple[str, ...]
-    """Names of the steps for which there is nothing."""
+    """Names of the steps that have nothing to do."""
     parents: Parents
     notes: tuple[str, ...] = ()
     blocked_seconds: float | None = None
-    """How long others were kept from the table, as measured; None in a dry run."""
+    """How long other sessions were blocked, as measured; None in a dry run."""
     blocked_estimate_seconds: Estimate | None = None
-    """How long they would be, in a dry run."""
+    """In a dry run: how long other sessions would be blocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,28 +172,28 @@ class RepairReport:
 
     dry_run: bool
     counts: Counts
-    """Before anything is written, as everywhere."""
+    """Taken before anything is written, as in every report."""
     missing: int
-    """Rows that lack their root and are filled, or in a dry run would be."""
+    """Rows without a root that got one, or in a dry run would get one."""
     wrong: int
-    """Rows that hold another root than the computed one and are corrected; 0 unless these are overwritten."""
+    """Rows whose root differed from the computed one and was corrected; 0 without --overwrite."""
     disregarded: int
-    """Rows whose parent the root flag disregards, and is cleared."""
+    """Rows with the root flag whose parent is ignored, and was cleared."""
     waiting: int
-    """Young rows that are left alone: their chain leaves the log."""
+    """Rows younger than the grace period that were not written: their chain leaves the log."""
     written: int
-    """Rows that got a root, or lost one that is not true."""
+    """Rows whose root was written, or removed because it was wrong."""
     cleared: int
-    """Rows whose disregarded parent was cleared."""
+    """Rows whose ignored parent was cleared."""
     unfilled: int = 0
-    """Rows that lack their root although it was written to them, or hold a wrong one that came meanwhile."""
+    """Rows that have no root although one was written, or that got a wrong one during the run."""
     uncleared: int = 0
-    """Rows that still have the parent that was to be cleared."""
+    """Rows that still have the parent that was cleared."""
     conflicts_left: int = 0
-    """Rows that hold another root than the computed one afterwards."""
+    """Rows whose root differs from the computed one afterwards."""
     notes: tuple[str, ...] = ()
     blocked_seconds: float | None = None
-    """How long others were kept from the table, as measured; None in a dry run."""
+    """How long other sessions were blocked, as measured; None in a dry run."""
 
     @property
     def failed(self) -> bool:

@@ -1,4 +1,4 @@
-"""What lineage comes to."""
+"""Counts of rows by lineage."""
 
 from __future__ import annotations
 
@@ -8,55 +8,57 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FilledBy:
-    """Of the filled rows."""
+    """Rows with a root, by what the root is."""
 
     root: int
-    """The row's root is its own job."""
+    """The root is the row's own job."""
     descendant: int
-    """The row's root is an ancestor; rows without a job id too."""
+    """The root is an ancestor of the row's job. Includes rows without a job id."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrphansBy:
-    """Why rows have no root; in this order where several reasons hold."""
+    """Rows without a root, by reason; if several reasons apply, the first in this order counts."""
 
     untracked: int
     """No job id and no parent."""
     cyclic: int
-    """Some upward walk never ends."""
+    """A walk upwards through the parents never ends."""
     ambiguous: int
-    """Upward walks end at different jobs."""
+    """Walks upwards end at different jobs."""
     dangling: int
-    """Their one root is a dangling parent, under the policy `null`."""
+    """Their only root is a dangling parent, and the policy is `null`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What lineage comes to, in rows of the log. total = filled + orphans.
+    """Rows of the log, counted by lineage. total = filled + orphans.
 
-    In every report they are those of the first look, before the command wrote anything.
+    In every report these are the counts from before the command wrote anything.
     """
 
     total: int
     filled: int
+    """Rows that have a computed root, whether it is stored or not."""
     orphans: int
+    """Rows that have no computed root."""
     filled_by: FilledBy
     orphans_by: OrphansBy
     dangling: int
-    """Rows whose one root is a dangling parent, whatever the policy."""
+    """Rows whose only root is a dangling parent, whatever the policy."""
     already_set: int
-    """Rows that held their computed root before the command wrote anything."""
+    """Rows whose stored root was the computed one before the command wrote anything."""
     conflicts: int
-    """Rows that held another value than the computed one by then, or a value where none is computed."""
+    """Rows whose stored root differed from the computed one, or that stored one where none is computed."""
     max_depth: int
     depths: Mapping[str, int]
-    """Depth ("0" ... "19", "20+") -> logged jobs that are not cyclic."""
+    """Depth ("0" ... "19", "20+") -> number of logged jobs that are not cyclic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """A largest set of jobs of which each can reach each other by parent edges."""
+    """A maximal set of jobs that can all reach each other along parent edges."""
 
     jobs: tuple[str, ...]
-    """Sorted byte by byte; at most as many as the sample."""
+    """Sorted bytewise; at most as many as the sample size."""
     size: int

@@ -1,4 +1,4 @@
-"""What the demo ran."""
+"""The commands that the demo ran."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class DemoCommand:
     exit_code: int
     seconds: float
     output: Any
-    """Its JSON document, where JSON was requested."""
+    """The command's JSON document, if JSON was requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What the demo ran."""
+    """All commands that the demo ran."""
 
     commands: tuple[DemoCommand, ...]
 
     @property
     def exit_code(self) -> int:
-        """That of the first command that did not end well, else 0."""
+        """The exit code of the first command that failed, else 0."""
         return next((command.exit_code for command in self.commands if command.exit_code), ExitCode.OK)

@@ -1,4 +1,4 @@
-"""Whole rows of the log, as data."""
+"""Whole rows of the log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class WholeRow:
-    """A row of the log with all its columns, in the table's order; the tuples are of one length."""
+    """A row of the log with all its columns in the table's order; all tuples have the same length."""
 
     id: str
     names: tuple[str, ...]
-    """Of the columns, as the user calls them."""
+    """The names of the columns in the user's table."""
     texts: tuple[str | None, ...]
-    """The values, None for NULL; of a long one the beginning."""
+    """The values, None for NULL; long ones are truncated."""
     sizes: tuple[int | None, ...]
-    """The values' characters, uncut."""
+    """The length of each whole value, in characters."""
     structured: tuple[bool, ...]
-    """Which values are JSON arrays or objects."""
+    """Whether the value is a JSON array or object."""

@@ -1,4 +1,4 @@
-"""Ids from outside, as the columns of a log write them."""
+"""Converts ids that come from outside to the form in which a column stores them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from uuid import UUID
 from llamactl.model import Column, IdKind
 
 BLANKS = " \t\n\r\f\x0b"
-"""An id of these alone is missing."""
+"""An id that consists only of these characters counts as missing."""
 
 
 def as_stored(column: Column, id_: str) -> str | None:
-    """The id as the column's type writes it; None where it is missing, or the type cannot hold it."""
+    """Returns the id in the column type's notation; None if it is missing or does not fit the type."""
     if column.kind is IdKind.OTHER:
         return None
     if column.kind is IdKind.INTEGER:
@@ -32,18 +32,18 @@ def as_stored(column: Column, id_: str) -> str | None:
 
 
 def exact(column: Column, id_: str) -> str | None:
-    """The id where the column can hold it as it is; else None."""
+    """Returns the id if the column can store it unchanged, else None."""
     return id_ if as_stored(column, id_) == id_ else None
 
 
 def array_literal(column: Column, ids: Collection[str]) -> str:
-    """As array_of(), without those that the column's type cannot hold."""
+    """Returns an array literal of the ids, without those that do not fit the column's type."""
     if column.kind is IdKind.INTEGER or column.bare_type == "bpchar":
         ids = [id_ for id_ in ids if as_stored(column, id_) == id_]
     return text_array_literal(ids)
 
 
 def text_array_literal(ids: Collection[str]) -> str:
-    """An array in the server's notation: as text, so that it takes the column's type."""
+    """Returns an array literal in the server's notation. It is text, so that it adopts the column's type."""
     escaped = (id_.replace("\\", "\\\\").replace('"', '\\"') for id_ in ids)
     return "{" + ",".join(f'"{id_}"' for id_ in escaped) + "}"

@@ -1,4 +1,4 @@
-"""The words that options take."""
+"""The values that options accept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class OutputFormat(StrEnum):
-    """Of stdout."""
+    """The format of the output on stdout."""
 
     TEXT = "text"
     JSON = "json"
@@ -15,25 +15,25 @@ class OutputFormat(StrEnum):
     JUNIT = "junit"
     """JUnit XML; verify and preflight only."""
     HTML = "html"
-    """A page of its own; tree and timeline only."""
+    """A self-contained page; tree and timeline only."""
 
 
 class DanglingPolicy(StrEnum):
-    """What rows get whose one root is a dangling parent."""
+    """The root of rows whose only root is a dangling parent."""
 
     FILL = "fill"
-    """That parent's id, the topmost one known."""
+    """The id of that parent, the topmost one known."""
     NULL = "null"
-    """Nothing."""
+    """No root."""
 
 
 class CheckPolicy(StrEnum):
     """Whether migrate adds the self-parent CHECK."""
 
     AUTO = "auto"
-    """Only where no row violates it."""
+    """Only if no row violates it."""
     NOT_VALID = "not-valid"
-    """Also where rows violate it, NOT VALID: their next UPDATE fails."""
+    """Even if rows violate it, as NOT VALID: the next UPDATE of such a row fails."""
     NO = "no"
     """Never."""
 
@@ -42,26 +42,26 @@ class GuardAction(StrEnum):
     """The action that `guard` performs."""
 
     INSTALL = "install"
-    """Make it, or what of it is missing."""
+    """Install the guard, or the parts of it that are missing."""
     REMOVE = "remove"
-    """Take it off, and what was made for it."""
+    """Remove the guard and everything that was created for it."""
     STATUS = "status"
-    """Tell what is there; changes nothing."""
+    """Report what is installed; changes nothing."""
 
 
 class Severity(StrEnum):
-    """Of a finding."""
+    """The severity of a finding."""
 
     ERROR = "error"
     """The migration is impossible."""
     WARNING = "warning"
-    """To be known before the migration."""
+    """Should be known before the migration."""
     INFO = "info"
-    """Good to know."""
+    """For information."""
 
 
 class FailOn(StrEnum):
-    """The severity from which preflight and verify exit with 1."""
+    """The lowest severity at which preflight and verify exit with 1."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""How a command ends, and what it says meanwhile."""
+"""How a command ends: exit codes, errors and what was changed."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from enum import IntEnum, StrEnum
 from typing import TypeAlias
 
 Note: TypeAlias = Callable[[str], None]
-"""Takes a line for the person, on stderr."""
+"""Prints a line for the user on stderr."""
 
 
 class ExitCode(IntEnum):
-    """What the process returns."""
+    """The exit code of the process."""
 
     OK = 0
-    """Done; nothing at or above the threshold was found."""
+    """Success; nothing at or above the threshold was found."""
     FOUND = 1
     """The command ran and found a problem, or what was requested does not exist."""
     USAGE = 2
-    """Wrong usage or configuration, or a fault of llamactl's own."""
+    """Wrong usage or configuration, or a bug in llamactl."""
     UNAVAILABLE = 3
-    """The database could not do it now."""
+    """The database could not do it now; a retry may succeed."""
     INTERRUPTED = 130
     """Interrupted, or declined at the prompt."""
 
 
 class ErrorCode(StrEnum):
-    """The kind of failure, as in the JSON document's error.code."""
+    """The kind of failure, as in error.code of the JSON document."""
 
     CONNECTION = "connection"
-    """The server is unreachable, refuses us, or went away."""
+    """The server is unreachable, rejected the connection, or closed it."""
     PERMISSION = "permission"
-    """A right is missing."""
+    """The role lacks a privilege."""
     LOCK = "lock"
-    """A lock was not got in time."""
+    """Timed out waiting for a lock."""
     BUSY = "busy"
-    """Another run is active, or another session makes the step unsound just now."""
+    """Another run is active, or another session interferes with the step."""
     USAGE = "usage"
-    """The command line cannot be."""
+    """The command line is invalid."""
     CONFIG = "config"
-    """A table, column, type, URL or setting that cannot be."""
+    """A table, column, type, URL or setting does not exist or cannot be used."""
     INTERNAL = "internal"
-    """A fault of llamactl's own."""
+    """A bug in llamactl."""
     INTERRUPTED = "interrupted"
     """Ctrl-C, SIGTERM, or declined at the prompt."""
     NOT_FOUND = "not_found"
@@ -62,7 +62,7 @@ EXIT_CODES: Mapping[ErrorCode, ExitCode] = {
 
 
 class Changed(StrEnum):
-    """What a failed command left in the database, as in the JSON document's error.changed."""
+    """What a failed command changed in the database, as in error.changed of the JSON document."""
 
     NOTHING = "nothing"
     """Nothing was committed."""
@@ -72,19 +72,19 @@ class Changed(StrEnum):
     """The connection was lost during a COMMIT."""
 
     def sentence(self, next_step: str) -> str:
-        """Returns it for people, as the end of a sentence. `next_step`: how to continue; may be empty."""
+        """Returns it as the end of a sentence. `next_step`: how to continue; may be empty."""
         if self is Changed.NOTHING:
             return "nothing was changed"
         if self is Changed.UNKNOWN:
             return f"it is unknown whether the COMMIT succeeded: {next_step or 'run `llamactl verify`'}"
-        return f"what was done stays: {next_step}" if next_step else "what was committed before stays"
+        kept = "changes committed so far remain"
+        return f"{kept}: {next_step}" if next_step else kept
 
 
 class LlamactlError(Exception):
-    """A failure that the user reads as one line, with a hint at what to do next.
+    """A failure that the user reads as one line, with a hint on what to do next.
 
-    The message does not say what was changed: the session sets that where the error leaves it (open_session),
-    and the CLI adds the sentence.
+    The message does not say what was changed: open_session() sets `changed`, and the CLI adds the sentence.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class LlamactlError(Exception):
         self.hint = hint
         self.changed = changed
         self.next_step = ""
-        """How to continue, where what was committed is a part of a whole."""
+        """How to continue if only a part of the work was committed."""
 
     @property
     def outcome(self) -> str:
-        """What was changed, as the end of a sentence."""
+        """Returns what was changed, as the end of a sentence."""
         return self.changed.sentence(self.next_step)
 
     @property

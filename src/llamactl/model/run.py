@@ -1,4 +1,4 @@
-"""An online run, while it lasts and afterwards."""
+"""An online run: its progress and its recorded state."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is."""
+    """How far a run has come."""
 
     rows_done: int
     rows_total: int
     rows_per_second: float
-    """In the last minute."""
+    """Averaged over the last minute."""
 
     @property
     def eta_seconds(self) -> float | None:
@@ -23,39 +23,39 @@ class Progress:
 
 
 class RunState(StrEnum):
-    """Of an online run."""
+    """The state of an online run."""
 
     RUNNING = "running"
-    """Its session lives, and works."""
+    """Its session is connected and working."""
     WAITING = "waiting"
-    """Its session lives, and waits for others."""
+    """Its session is connected and waiting for other sessions."""
     CUT = "cut"
-    """It did not end, and has no session: the same command again goes on."""
+    """Interrupted: it has not finished and has no session. Rerunning the same command continues it."""
     DONE = "done"
-    """It ended well."""
+    """It completed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """A session, or a prepared transaction, that keeps a run waiting."""
+    """A session or a prepared transaction that blocks a run."""
 
     pid: int | None
     """None for a prepared transaction."""
     user: str | None
     state: str | None
     transaction_seconds: float | None
-    """The age of its transaction; None where the role may not see it."""
+    """The age of its transaction; None if the role may not see it."""
     query: str | None
     sentence: str
-    """All of it in one line."""
+    """The description of all this in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexBuild:
-    """How far the building of an index has come, as the server tells it."""
+    """The progress of an index build, as the server reports it."""
 
     index_name: str
-    """Empty before the index is in the catalogs."""
+    """Empty until the index is in the catalogs."""
     phase: str
     blocks_done: int
     blocks_total: int
@@ -66,7 +66,7 @@ class IndexBuild:
 
 @dataclass(frozen=True, slots=True)
 class RunStep:
-    """A step of an online run; without an end it is the one at work, or the one that was cut."""
+    """A step of an online run; if it has no end, it is running or was interrupted."""
 
     name: str
     began_at: datetime
@@ -81,17 +81,17 @@ class RunStatus:
     command: str
     state: RunState
     step: str | None
-    """The one at work, or the one that was cut."""
+    """The step that is running or was interrupted."""
     step_since: datetime | None
     began_at: datetime
     ended_at: datetime | None
     rows_done: int
     rows_total: int | None
-    """None where it is not known yet."""
+    """None if it is not known yet."""
     rows_per_second: float | None
-    """In the last minute."""
+    """Averaged over the last minute."""
     eta_seconds: float | None
-    """Until all rows are written, at that rate."""
+    """Time until all rows are written, at that rate."""
     waits_for: str | None
     waits_since: datetime | None
     blocked_by: tuple[Blocker, ...]
@@ -100,14 +100,14 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class TableStatus:
-    """The table, at a glance."""
+    """A summary of the table's state."""
 
     name: str
-    """Schema and name, quoted where need be."""
+    """Schema and name, quoted where necessary."""
     migrated: bool
-    """The root column is there and indexed, and no migration of it is under way or was interrupted."""
+    """The root column exists and is indexed, and no migration of the table is running or was interrupted."""
     guard: bool
-    """The guard's trigger is there, and enabled."""
+    """The guard's trigger exists and is enabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +117,23 @@ class AtWork:
     pid: int | None
     user: str | None
     command: str | None
-    """None where the session does not say that it is llamactl's."""
+    """None if the session's application_name is not one of llamactl's."""
     step: str | None
-    """As its application_name has it; None where that names none."""
+    """The step in its application_name; None if that names none."""
     transaction_seconds: float | None
-    """The age of its transaction; None where it has none, or the role may not see it."""
+    """The age of its transaction; None if it has none or the role may not see it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """The newest online run of the table, and what the table is by now."""
+    """The newest online run of the table, and the table's state now."""
 
     run: RunStatus | None
     steps: tuple[RunStep, ...]
     table: TableStatus
     claimed: bool
-    """A session of llamactl is at work on the table: this run's, or one that has not recorded any."""
+    """A llamactl session is working on the table: that of this run, or one that has not recorded a run."""
     as_of: datetime
-    """The server's clock."""
+    """The time on the server's clock."""
     at_work: AtWork | None = None
     notes: tuple[str, ...] = ()

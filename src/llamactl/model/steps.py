@@ -6,10 +6,10 @@ from enum import StrEnum
 
 
 class StepName(StrEnum):
-    """A step, as plans, records and the JSON name it.
+    """The name of a step in the records of runs and in the JSON, which scripts read.
 
-    `label` is what a person reads while it runs. `undone_by` is the SQL file with which undo takes back what
-    the step made; empty where it made nothing, or nothing that can be taken back.
+    `label` is the title that people read. `undone_by` is the SQL file with which undo reverses the step;
+    empty if the step creates nothing, or nothing that can be reversed.
     """
 
     label: str
@@ -26,13 +26,13 @@ class StepName(StrEnum):
     RESOLVE = "resolve", "Resolving the lineage"
     CREATE_SCHEMA = "create_schema", "Creating schema llamactl", "undo/drop_schema"
     CREATE_STATE = "create_state", "Creating the tables that record the run", "undo/drop_runs"
-    SAVE_PARENTS = "save_parents", "Saving the parents that are cleared", "undo/drop_cleared_parent"
+    SAVE_PARENTS = "save_parents", "Saving the parents to be cleared", "undo/drop_cleared_parent"
     CLEAR_PARENTS = "clear_parents", "Clearing the parents of root jobs", "undo/restore_parents"
     ADD_COLUMN = "add_column", "Adding the root column", "undo/drop_column"
     DROP_INDEX = "drop_index", "Dropping the index on the root column"
     DROP_USERS_INDEX = "drop_users_index", "Dropping your index on the root column", "migrate/create_index"
     FILL = "fill", "Filling the root column"
-    LAST_PASS = "last_pass", "Looking for rows that still lack their root"
+    LAST_PASS = "last_pass", "Looking for rows that still have no root"
     PROVE = "prove", "Checking every row"
     CREATE_INDEX = "create_index", "Building the index on the root column", "migrate/drop_index"
     ADD_CHECK = "add_check", "Adding the CHECK against self-parents", "migrate/drop_check"

@@ -1,4 +1,4 @@
-"""The history of a root, or of an album, an artist or a track, as data."""
+"""The history of a root, an album, an artist or a track."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llamactl.model.tree import ALL_KNOWN, LogRow, UnknownStatus
 
 
 class SubjectKind(StrEnum):
-    """What a timeline is of."""
+    """The kind of thing whose history a timeline shows."""
 
     ROOT = "root"
     """All rows of one root."""
@@ -21,22 +21,22 @@ class SubjectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The one thing that a timeline is of."""
+    """The thing whose history a timeline shows."""
 
     kind: SubjectKind
     id: str
-    """As the log writes it."""
+    """As stored in the log."""
     name: str | None = None
-    """None for a root, and where the log's foreign keys lead to no name or title that the role may read."""
+    """None for a root, and if the log's foreign keys lead to no name or title that the role may read."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow(LogRow):
-    """A row of the log, as a timeline shows it. Absent columns are None, and so are blank job ids."""
+    """A row of a timeline. Columns that do not exist are None, and so are blank job ids."""
 
     job_id: str | None
     parent_job_id: str | None
-    """None also where the root flag disregards it."""
+    """None also if it is ignored because of the root flag."""
     root_job_id: str | None
     origin_unknown: bool
     """The row has no root."""
@@ -50,33 +50,33 @@ class TimelineRow(LogRow):
 
     @property
     def is_root(self) -> bool:
-        """Whether its job is the root."""
+        """Whether the row's job is the root."""
         return self.job_id is not None and self.job_id == self.root_job_id
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Rows by created_at, the root's first among those of one time.
+    """Rows ordered by created_at; among rows of the same time, those of the root come first.
 
-    `total` is the number of rows shown and of those in `omitted` together.
+    `total` is the number of rows shown plus the number of rows in `omitted`.
     """
 
     of: Subject
     created_at: str | None
-    """ISO 8601: when it was first CREATED, a root when its job's first row was; None where no row tells."""
+    """ISO 8601. The time of its first CREATED row, for a root of its job's first row; None if unknown."""
     first_linked_at: str | None
-    """When it was first LINKED; None for a root, and where no row tells."""
+    """The time of its first LINKED row; None for a root, and if unknown."""
     total: int
-    """Rows that belong to it, whatever the filters and the limit leave out."""
+    """All its rows, including those that the filters and the limit leave out."""
     orphans: int
-    """Those of them that have no root."""
+    """How many of these have no root."""
     failed: int
-    """Those of them that failed."""
+    """How many of these failed."""
     rows: Collection[TimelineRow]
-    """What is shown. Can be read again and again; of many rows most are kept on disk."""
+    """The rows shown. Can be read repeatedly; a large collection is kept mostly on disk."""
     omitted: Mapping[str, int] = field(default_factory=dict)
-    """Flag -> rows that it left out; each row under the first flag that did."""
+    """Flag -> number of rows that it left out; a row counts under the first flag that excludes it."""
     next_cursor: str | None = None
-    """What --after takes to go on; None where the limit left nothing out."""
+    """The value of --after for the next page; None if the limit left nothing out."""
     notes: tuple[str, ...] = ()
     unknown_status: UnknownStatus = ALL_KNOWN

@@ -1,4 +1,4 @@
-"""A tree of jobs, as data."""
+"""A tree of jobs."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from enum import StrEnum
 from functools import lru_cache
 
 KNOWN_STATUSES = ("SUCCESS", "PARTIAL_SUCCESS", "FAILED", "NO_DATA_AVAILABLE", "SKIPPED")
-"""What the words of the status column mean is known for these; case does not matter."""
+"""The statuses whose meaning is known; case does not matter."""
 FAILED = "FAILED"
-"""Of the status, and of the category."""
+"""As a status and as a category."""
 _KNOWN = dict(zip(KNOWN_STATUSES, KNOWN_STATUSES, strict=True))
 
 
-@lru_cache(maxsize=256)  # a log has few words, and a tree may have a million rows
+@lru_cache(maxsize=256)  # a log has few distinct statuses, but a tree may have a million rows
 def known_status(word: str | None) -> str | None:
-    """The one of KNOWN_STATUSES that the word is; None where it is none of them."""
+    """Returns the member of KNOWN_STATUSES that the word equals, ignoring case; None if there is none."""
     if word is None or word in _KNOWN:
         return word
-    # As upper() under the collation "C": of other letters none becomes one of these words.
+    # Like upper() under the collation "C", which changes ASCII letters only.
     return _KNOWN.get(word.upper()) if word.isascii() else None
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownStatus:
-    """Rows that may have failed for all that is known: they have no status, or one that is not known."""
+    """Rows of which it is unknown whether they failed: they have no status, or not a known one."""
 
     rows: int = 0
     words: tuple[str, ...] = ()
-    """Their statuses, the most common first."""
+    """Their statuses, the most frequent first."""
 
     @classmethod
     def of(cls, statuses: Mapping[str | None, int]) -> UnknownStatus:
-        """From each status, with the number of its rows."""
+        """Creates it from a mapping of status -> number of rows."""
         words = [word for word in statuses if word is not None]
         words.sort(key=lambda word: (-statuses[word], word))
         return cls(sum(statuses.values()), tuple(words))
@@ -45,7 +45,7 @@ ALL_KNOWN = UnknownStatus()
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """A row of the log, as a tree shows it. Absent columns are None."""
+    """A row of the log. Columns that do not exist are None."""
 
     id: str
     operation: str | None
@@ -64,7 +64,7 @@ class LogRow:
 
     @property
     def began(self) -> datetime | None:
-        """created_at; None where there is none, or Python has no such date (infinity, BC)."""
+        """created_at; None if there is none or Python cannot represent it (infinity, BC)."""
         if self.created_at is None:
             return None
         try:
@@ -74,7 +74,7 @@ class LogRow:
 
     @property
     def ended(self) -> datetime | None:
-        """duration_ms after it began, where that is known and can be."""
+        """When the row began plus duration_ms, if that is known and representable."""
         began = self.began
         if began is None or self.duration_ms is None or self.duration_ms < 0:
             return began
@@ -85,89 +85,89 @@ class LogRow:
 
 
 class MarkKind(StrEnum):
-    """What a mark says of its node; `id` is the mark's job_id."""
+    """The meaning of a mark; `id` below is the mark's job_id."""
 
     ASKED = "asked"
     """The requested job."""
     CYCLE = "cycle"
-    """The job is a parent of `id` too: a cycle ends here."""
+    """The job is also a parent of `id`: a cycle closes here."""
     PARENT_NOT_LOGGED = "parent_not_logged"
-    """No row carries `id`: the job's own id, or a parent that it names."""
+    """No row has the job id `id`, which is the job's own id or one of its parents."""
     ALSO_UNDER = "also_under"
-    """The job names the parent `id` too."""
+    """The job also has the parent `id`."""
     ORIGIN_UNKNOWN = "origin_unknown"
     """The job has no root."""
     STORED_ROOT_DIFFERS = "stored_root_differs"
-    """A row of the job stores the root `id`, which its parents do not lead to."""
+    """A row of the job stores the root `id`, but its parents do not lead to that job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something to be said of a node."""
+    """A remark on a node."""
 
     kind: MarkKind
     job_id: str | None = None
-    """None where the kind needs none."""
+    """None if the kind does not refer to a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """What a flag leaves out directly below one node. A failed job and those above it are never left out."""
+    """The children of a node that a flag leaves out. Failed jobs and their ancestors are never left out."""
 
     flag: str
-    """`--depth`, or `--limit`, which counts siblings of one kind."""
+    """`--depth`, or `--limit`, which counts siblings of the same kind."""
     children: int
     nodes: int
-    """The children, and all that is below them."""
+    """The children and all nodes below them."""
     shown_by: int
-    """The least value of the flag that shows these."""
+    """The smallest value of the flag that would show them."""
     operation: str | None = None
-    """Of all the children, for `--limit`; None where they are of several kinds, or have none."""
+    """For `--limit`: the operation of all the children; None if they have several or none."""
     categories: Mapping[str, int] = field(default_factory=dict)
-    """For `--limit`: category -> number of the children; those without one are not among them."""
+    """For `--limit`: category -> number of children; children without a category are not counted."""
     kinds: int = 1
-    """For `--limit`: how many kinds (operation and category) the children are of."""
+    """For `--limit`: the number of distinct kinds (operation and category) among the children."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A job in a tree; or a row without a job id, below the parent that it names."""
+    """A job in a tree, or a row without a job id below its parent."""
 
     job_id: str | None
-    """None for a row without a job id: `logs` holds that row alone."""
+    """None for a row without a job id: `logs` contains only that row."""
     parent_job_id: str | None
-    """The job that it stands under, shown or not; None for the topmost of the whole tree."""
+    """The job under which the node is placed, shown or not; None for the top of the whole tree."""
     depth: int
-    """Below the first node shown."""
+    """The depth below the first node shown."""
     marks: tuple[Mark, ...]
     logs: tuple[LogRow, ...]
-    """Oldest first; none where no row carries the job id."""
+    """Oldest first; empty if no row has the job id."""
     omitted: tuple[Omission, ...] = ()
     followed: bool = False
-    """A sibling stands after it, or an omission of siblings."""
+    """Whether a sibling, or an omission of siblings, follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A root's jobs in preorder, each once; counts include what a flag left out."""
+    """The jobs of a root in preorder, each once; the counts include what flags left out."""
 
     root_job_id: str | None
-    """None where the requested job has no root (cyclic, ambiguous)."""
+    """None if the requested job has no root (cyclic, ambiguous)."""
     jobs: int
     logs: int
     nodes: Sequence[Node]
-    """May be made while they are iterated over, each time anew: a root can have a million jobs."""
+    """May be computed during each iteration: a root can have a million jobs."""
     notes: tuple[str, ...] = ()
     omitted: Mapping[str, int] = field(default_factory=dict)
-    """What a flag left out: `--depth`, `--limit`, `--only` -> number of nodes."""
+    """Flag (`--depth`, `--limit`, `--only`) -> number of nodes that it left out."""
     depth: int = 0
-    """Of the deepest node."""
+    """The depth of the deepest node."""
     failed: int = 0
-    """Nodes with a failed row."""
+    """The number of nodes with a failed row."""
     first_failure: LogRow | None = None
     """The oldest failed row."""
     began_at: str | None = None
-    """When the first row of the whole tree was created, ISO 8601."""
+    """The creation time of the first row in the whole tree, ISO 8601."""
     ended_at: str | None = None
-    """When the last job ended, as far as durations tell."""
+    """The time at which the last job ended, as far as durations are known."""
     unknown_status: UnknownStatus = ALL_KNOWN

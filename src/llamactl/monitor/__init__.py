@@ -1,1 +1,1 @@
-"""stats and status: what is watched while the log is in use."""
+"""stats and status: monitoring of a log in use."""

@@ -1,11 +1,11 @@
-"""stats: the monitors of a log that is in use. Reads only.
+"""stats: the monitors of a log in use. It only reads.
 
-1. In one snapshot, which the server makes read-only once the temporary relations exist: how much there is
-   (rows), how deep the chains of recent jobs are, and which recent rows lack their root (lineage). Only what
-   was written since a moment counts for these two, so that an old fault does not raise an alert for ever.
-2. The timeline query, timed on the largest roots: outside that snapshot, as an application would send it.
+1. In one snapshot, which is read-only once the temporary relations exist: the number of rows, the depth of
+   the chains of recent jobs, and the recent rows without their root. The last two count only what was written
+   since a given time, so that an old fault does not raise an alert forever.
+2. The timeline query is timed on the largest roots, outside that snapshot, as an application would send it.
 
-Where no temporary table can be made, the depth is unknown; the rest is computed from the stored values.
+If temporary tables cannot be created, the depth is unknown; the rest is computed from the stored values.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from llamactl.config.settings import Settings
 from llamactl.db.session import Session
 from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
 from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
+from llamactl.model.words import plural
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.quoting import qualified
 from llamactl.table.locks import reading
@@ -28,18 +29,18 @@ from llamactl.table.table import Table
 
 GROWTH_DAYS = 30
 LARGEST = 5
-"""Roots whose timeline is timed."""
+"""The number of roots whose timeline is timed."""
 RUNS = 3
 MOST_BYTES = 100 * 2**20
-"""About what one timeline may bring here: of a larger one only so much is read."""
+"""The approximate limit on the data that one timeline may return; only so much of a larger one is read."""
 
 NOT_MIGRATED = "the table is not migrated yet"
-NO_TIMES = "the table has no created_at"
+NO_TIMES = "the table has no created_at column"
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What rows.sql returns."""
+    """The result of rows.sql."""
 
     since: str
     rows: int
@@ -53,7 +54,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """How many there are, and how many of them are new."""
+    """The number of roots, and how many of them are recent."""
 
     roots: int
     recent_roots: int
@@ -61,7 +62,7 @@ class Roots:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """What recent.sql returns."""
+    """The result of recent.sql."""
 
     max_depth: int
     deep_jobs: int
@@ -79,13 +80,13 @@ class Unrooted:
 
 
 def read_stats(session: Session, settings: Settings, *, since_ms: int, note: Note) -> StatsReport:
-    """Returns the monitors. Depth and missing roots concern what was written in the last `since_ms`.
+    """Returns the monitors. Depth and missing roots cover what was written in the last `since_ms`.
 
-    `note` gets a line before what takes long. Raises LlamactlError as every command that reads the log does.
+    `note` gets a line before long operations. Raises LlamactlError like every command that reads the log.
     """
     table = Table.open(session, settings)
     refuse_unreadable(table.relation)
-    note(f"Reading every row of {table.shown}, in one snapshot")
+    note(f"Reading every row of {table.shown} in one snapshot")
     with reading(session, table.relation.oid, table.shown):
         unresolved = _unresolved(table)
         with session.snapshot():
@@ -101,28 +102,28 @@ def read_stats(session: Session, settings: Settings, *, since_ms: int, note: Not
                 depth, unrooted, roots = _resolved(table, rows.since)
             unlogged = count_roots_not_logged(table) if table.relation.root else None
         if rows.largest_roots:
-            note(f"Timing the timeline of its {len(rows.largest_roots)} largest roots")
+            note(f"Timing the timeline query on {plural(len(rows.largest_roots), 'large root')}")
         timeline = _timeline(table, rows)
     size = _size(table, rows, roots or _held(table.relation, rows))
     return StatsReport((depth, size, timeline, unrooted), _table(table.relation, rows), unlogged)
 
 
 def _unresolved(table: Table) -> str:
-    """Why lineage cannot be computed here; empty where it can."""
+    """Returns why lineage cannot be computed here; empty if it can."""
     rights = inspect_table(table).rights
     if rights.standby:
-        return "a standby has no temporary tables: ask the primary"
+        return "temporary tables cannot be created on a standby: run it on the primary"
     if not rights.temporary:
-        return f"{table.session.user} may make no temporary tables in {table.session.database}"
+        return f"{table.session.user} may not create temporary tables in {table.session.database}"
     return ""
 
 
 def _resolved(table: Table, since: str) -> tuple[Monitor, Monitor, Roots]:
-    """Returns the monitors that lineage decides, and how many roots there are."""
+    """Returns the monitors that depend on lineage, and the number of roots."""
     resolve_roots(table)
     counts, _ = count_rows(table)
     roots = table.row("stats/roots", Roots, days=GROWTH_DAYS)
-    # Without times every row counts as recent.
+    # Without a created_at column every row counts as recent.
     moment = since if "created_at" in table.relation.columns else None
     recent = table.row(
         "stats/recent",
@@ -148,7 +149,7 @@ def _resolved(table: Table, since: str) -> tuple[Monitor, Monitor, Roots]:
 
 
 def _stored(table: Table, since: str) -> Monitor:
-    """The rows without a root by the stored values alone: those that rightly have none count as well."""
+    """Counts the rows without a root by stored values only, which includes rows that correctly have none."""
     if table.relation.root is None or "created_at" not in table.relation.columns:
         return _unrooted(table, 0, {})
     query = load_query("stats/unrooted", table.names)
@@ -164,12 +165,12 @@ def _depth(settings: Settings, value: int | None, detail: dict[str, Any]) -> Mon
 
 
 def _held(relation: Relation, rows: Rows) -> Roots | None:
-    """The roots that the rows hold; None before the migration."""
+    """Returns the number of stored roots; None before the migration."""
     return Roots(rows.roots, rows.recent_roots) if relation.root else None
 
 
 def _size(table: Table, rows: Rows, roots: Roots | None) -> Monitor:
-    """The growth is what a row takes today, times the rows that come in a day, whatever is deleted."""
+    """The growth is today's size per row times the rows that are added per day, regardless of deletions."""
     limit = table.settings.table_bytes_alert
     a_day = None if rows.days is None else rows.recent_rows / rows.days
     growth = a_day * table.relation.bytes / rows.rows if a_day else 0
@@ -197,9 +198,9 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _timeline(table: Table, rows: Rows) -> Monitor:
-    """Needs SELECT on all columns: without it the timeline is unknown, and nothing else."""
+    """Needs SELECT on all columns; without it only this monitor is unknown."""
     limit, value = table.settings.timeline_ms_alert, None
-    detail: dict[str, Any] = {"reason": "no row holds a root" if table.relation.root else NOT_MIGRATED}
+    detail: dict[str, Any] = {"reason": "no row has a root" if table.relation.root else NOT_MIGRATED}
     try:
         if roots := _timed(table, rows):
             value, detail = max(root["median_ms"] for root in roots), {"roots": roots}
@@ -225,7 +226,7 @@ def _timed(table: Table, rows: Rows) -> list[dict[str, Any]]:
 
 
 def _median_ms(table: Table, root: str, most: int) -> float:
-    """From sending the query until all its rows are here."""
+    """Returns the time from sending the query until all its rows have arrived."""
     query = load_query("stats/timeline", table.names)
     taken = []
     with table.session.snapshot():

@@ -1,10 +1,10 @@
-"""status: how far the newest online run of the table has come. Reads only catalogs and what the run records.
+"""status: the progress of the newest online run. It reads only the catalogs and the records of runs.
 
-It must answer while the run holds its locks, so nothing here opens the user's table.
+It must answer while the run holds its locks, so it never opens the user's table.
 
-1. Who holds the claim on the table: a run whose session does not hold it was cut, unless it ended.
-2. What the run recorded: rows, rate, steps, what it waits for.
-3. What the server tells of its session just now: who blocks it, how far an index is built.
+1. The claim on the table: an unfinished run whose session does not hold the claim was interrupted.
+2. The run's records: rows, rate, steps, and what it is waiting for.
+3. The server's view of the run's session: what blocks it, and the progress of an index build.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from llamactl.table.lookup import Found, find_table
 from llamactl.table.runs import Recorded, recorded_runs
 
 POLL_SECONDS = 1.0
-CUT = "was cut: it has not ended, and no session of it lives; run the same command again to go on"
+CUT = "was interrupted: it has not finished and has no session; rerun the same command to continue"
 
 _NO_NAMES = Names()
 
@@ -59,21 +59,21 @@ class _LockWait:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What was to be seen at one moment."""
+    """The state at one moment."""
 
     claimants: Sequence[LockHolder]
     table: _Table
     runs: Sequence[Recorded]
-    """The table's newest of each command, the newest of all first."""
+    """The table's newest run of each command, the newest of all first."""
     former: Sequence[Recorded]
-    """Those of tables of this name that are gone."""
+    """The runs of former tables of this name."""
     steps: tuple[RunStep, ...]
     waits: Sequence[_LockWait]
     blockers: Sequence[LockHolder]
     builds: Sequence[IndexBuild]
 
     def lives(self, run: Recorded) -> bool:
-        """Whether its session holds the claim."""
+        """Whether the run's session holds the claim."""
         return run.ended_at is None and any(holder.pid == run.backend_pid for holder in self.claimants)
 
     def cut(self, run: Recorded) -> bool:
@@ -81,17 +81,17 @@ class _Parts:
 
 
 def read_status(session: Session, settings: Settings) -> StatusReport:
-    """Returns the newest run and the table as they are now.
+    """Returns the current state of the newest run and of the table.
 
-    Raises LlamactlError: config where the table is not there, permission where the role may not read what
-    runs record.
+    Raises LlamactlError: config if the table does not exist, permission if the role may not read the records
+    of runs.
     """
     found = find_table(session, settings)
     return _report(session, settings, found)
 
 
 def watch_status(session: Session, settings: Settings) -> Iterator[StatusReport]:
-    """Yields what run() returns, again each second, until nobody is at work. Raises as it does."""
+    """Yields the result of read_status() every second until no session is working. Raises like it."""
     found = find_table(session, settings)
     while True:
         report = _report(session, settings, found)
@@ -105,12 +105,12 @@ def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
     try:
         look = _read_parts(session, settings, found)
     except LlamactlError as exc:
-        # `undo` keeps everybody away from what runs recorded.
+        # `undo` locks the tables that record runs.
         if exc.code is not ErrorCode.LOCK:
             raise
         look = _read_parts(session, settings, found, recorded=False)
     if look.runs and look.cut(look.runs[0]):
-        # It may have ended between two of the statements.
+        # The run may have ended between two of the statements.
         look = _read_parts(session, settings, found)
     newest = _status(look, look.runs[0]) if look.runs else None
     table = TableStatus(name=found.shown, migrated=_migrated(look), guard=look.table.guard_present)
@@ -129,7 +129,7 @@ def _report(session: Session, settings: Settings, found: Found) -> StatusReport:
 
 
 def _migrated(look: _Parts) -> bool:
-    """As the catalogs have it: what was recorded may be of a table that had the name before."""
+    """By the catalogs: the records may be of a former table of this name."""
     migrations = [one for one in look.runs if one.command == "migrate"]
     if any(one.ended_at is None for one in migrations):
         return False
@@ -183,15 +183,15 @@ def _read_parts(session: Session, settings: Settings, found: Found, *, recorded:
 
 
 def _refuse_unreadable(session: Session) -> None:
-    """Raises LlamactlError (permission), with the GRANT, where the role may not read what runs recorded."""
+    """Raises LlamactlError (permission), with the GRANT, if the role may not read the records of runs."""
     if hint := missing_grants(session, (USE,), dict.fromkeys(RUNS, READ)):
         raise LlamactlError(
-            ErrorCode.PERMISSION, f"{session.user} may not read what runs recorded in schema llamactl", hint
+            ErrorCode.PERMISSION, f"{session.user} may not read the records of runs in schema llamactl", hint
         )
 
 
 def _status(look: _Parts, run: Recorded) -> RunStatus:
-    """The session's pid may be somebody else's once the run has none."""
+    """Once the run's session has ended, its pid may belong to another session."""
     live = look.lives(run)
     waits_for, waits_since = (run.waits_for, run.waits_since) if live else (None, None)
     if live and not waits_for and look.waits:
@@ -244,7 +244,10 @@ def _notes(look: _Parts) -> Iterator[str]:
         former = look.former[0]
         began = former.began_at.isoformat(timespec="seconds")
         run = f"Run {former.id} ({former.command}, began {began})"
-        yield f"{run} was on another table of this name, which is gone"
+        yield f"{run} was on a former table of this name, which no longer exists"
     for holder in look.claimants:
         if look.runs and not any(one.backend_pid == holder.pid for one in look.runs):
-            yield f"Another llamactl is at work on the table: {holder.sentence()}; {holder.ending()} ends it"
+            yield (
+                f"Another llamactl run is working on the table: {holder.sentence()}; to terminate it: "
+                f"{holder.ending()}"
+            )

@@ -1,1 +1,1 @@
-"""The migration in batches, and repair."""
+"""The online migration, which writes in batches, and repair."""

@@ -1,10 +1,10 @@
-"""Batches: a statement over the pages that hold rows to be written, in transactions of about 100 ms.
+"""Batches: a statement over the pages that contain rows to be written, in transactions of about 100 ms.
 
-1. Take the next pages of the task (window.sql), as many as the last batches say come to the time.
-2. Give way while a session waits for a lock on the table.
-3. Run the statement, once a pass, each in a transaction with its checkpoint.
-4. A lock not got, or a deadlock: halve the pages, wait, again.
-5. The rows are elsewhere by now (VACUUM FULL came between): stop; whoever called works out the places anew.
+1. Take the next pages of the task (window.sql), as many as fit the time according to the last batches.
+2. Yield while another session waits for a lock on the table.
+3. Run the statement once per pass, each in a transaction with its checkpoint.
+4. After a lock timeout or a deadlock, halve the number of pages, wait, and retry.
+5. If the rows have moved (because of VACUUM FULL), stop; the caller finds their new places.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from llamactl.table.table import Table
 from llamactl.wording import listed
 
 BATCH_SECONDS = 0.1
-"""A writer that waits for a row waits for about one batch."""
+"""The target duration of a batch; a writer that waits for a row waits for about one batch."""
 FIRST_PAGES, MOST_PAGES = 16, 1 << 20
 FILES = {
     "fill": ("online/fill",),
@@ -30,17 +30,17 @@ FILES = {
         *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
     ),
 }
-"""Of a task: the last one's row count is that of the rows that were written."""
+"""The files of a task; the row count of the last one is the number of rows written."""
 PASSES = {"fill": 12, "clear": 1}
-"""So that the next pass finds the room that the last one left on the page, and updates in place. As many as a
-page has rows would be best; more cost little."""
+"""Each pass updates some rows of a page and leaves room on it, so that the updates of the next pass are HOT.
+As many passes as a page has rows would be ideal; additional passes cost little."""
 FEW_ROWS_A_PAGE = 2
-"""Fewer than this leave the room that there is."""
+"""With fewer rows per page, the existing room is enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What every part of a run needs."""
+    """The context of a run."""
 
     table: Table
     run: Run
@@ -51,42 +51,42 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What pending.sql returns."""
+    """The result of pending.sql."""
 
     fill_rows: int
     bare_rows: int
-    """Those of them that hold no root."""
+    """How many rows of fill_rows have no root."""
     fill_pages: int
     clear_rows: int
     old_rows: int
-    """Of all, those that must be written before the run may end."""
+    """How many of all rows must be written before the run may end."""
     old_left: int
-    """These, and those of them that are not tried again."""
+    """old_rows, and those old rows that are not tried again."""
     retried: int
-    """Of all, those that were tried before."""
+    """How many of all rows were tried before."""
     lost: int
-    """Rows that do not hold the root that was written to them, whether they are tried again or not."""
+    """Rows that do not have the root that was written, whether they are tried again or not."""
     altered: int
-    """Those of them that hold another root."""
+    """How many lost rows have a different root."""
     bare_vain: int
-    """Those of them that hold no root and are not tried again."""
+    """How many lost rows have no root and are not tried again."""
     unfilled: int
-    """Where rows are lost, all that lack their root: a run may end before it has tried each."""
+    """If rows are lost, all rows without their root: a run may end before it has tried each of them."""
     uncleared: int
-    """The same, of parents."""
+    """Likewise, rows whose parent was to be cleared."""
     tried: int
-    """Rows that the session has tried to fill and has noted."""
+    """Rows that the session has tried to fill and has recorded."""
     filenode: int
-    """The file that the pages are of."""
+    """The filenode that the pages belong to."""
 
     @property
     def rows(self) -> int:
-        """To be written."""
+        """The number of rows to write."""
         return self.fill_rows + self.clear_rows
 
     @property
     def dense(self) -> bool:
-        """So many rows a page are written that each pass must make room for the next."""
+        """Whether so many rows per page are written that each pass must make room for the next."""
         return self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages
 
     @property
@@ -108,12 +108,12 @@ class _Moved:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a task's batches came to."""
+    """The result of a task's batches."""
 
     rows: int
-    """That were written."""
+    """The number of rows written."""
     rewritten: bool
-    """The table has another file by now."""
+    """The table has been rewritten to another file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Size:
-    """How many pages a batch takes."""
+    """The number of pages in a batch."""
 
     pages: int = FIRST_PAGES
 
@@ -136,12 +136,12 @@ class _Size:
 
 
 def write_batches(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
-    """Runs the task's statement over its pages.
+    """Runs the task's statements over its pages.
 
-    Raises LlamactlError (lock) that names who is in the way, once the retries are used up.
+    Raises LlamactlError (lock), naming the blocking sessions, once the retries are used up.
     """
-    # A crash that takes the last batches back loses nothing: what is done is told by the rows themselves, and
-    # the commits of the steps that follow make all of it last.
+    # If a crash loses the last batches, nothing is lost: the rows themselves show what is done, and the
+    # commits of the following steps make all of it durable.
     with work.table.session.settings(synchronous_commit="off"):
         return _all_windows(work, task, pending, values)
 
@@ -153,7 +153,7 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
         if window.filenode != filenode:
             if _moved(work, task, window.last or window.first):
                 work.note(
-                    "The table was rewritten meanwhile (VACUUM FULL, CLUSTER): beginning at its first page"
+                    "Another session rewrote the table (VACUUM FULL, CLUSTER): restarting at its first page"
                 )
                 return Done(written, True)
             filenode = window.filenode
@@ -173,7 +173,7 @@ def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, o
 
 
 def _moved(work: Work, task: str, last: int) -> bool:
-    """Whether the rows of the last pages are elsewhere, of a table that has another file."""
+    """Returns whether the rows of the last pages have moved, once the table has another file."""
     query = load_query("online/in_place", work.table.names)
     pages = {"first_page": max(last - FIRST_PAGES, 0), "end_page": last + 1}
     with work.table.session.transaction(temporary=True):
@@ -192,7 +192,7 @@ def _batch(
     size: _Size,
     values: Mapping[str, object],
 ) -> int:
-    """One transaction. Returns the number of rows that it wrote."""
+    """Runs one transaction. Returns the number of rows that it wrote."""
 
     def attempt() -> int:
         try:
@@ -215,12 +215,12 @@ def _batch(
 
 
 def _give_way(work: Work) -> None:
-    """Waits while a session waits for a lock on the table: a batch would keep it waiting."""
+    """Waits while another session waits for a lock on the table: a batch would delay it."""
     query = load_query("online/waiting", work.table.names)
     wait_seconds = 0.02
     while work.table.session.row(query, _Waiting, relation=work.table.relation.oid).waiting:
         if wait_seconds > 0.1:
             others = blocking_sessions(work.table.session, work.table.relation.oid)
-            work.run.wait_for(f"sessions that wait for the table: {listed(others)}")
+            work.run.wait_for(f"sessions that are waiting for the table: {listed(others)}")
         time.sleep(wait_seconds)
         wait_seconds = min(wait_seconds * 2, 1.0)

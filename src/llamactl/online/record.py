@@ -1,4 +1,4 @@
-"""The claim on the table, and what a run keeps in the schema llamactl: for `status`, and for the next run."""
+"""The claim on the table, and the records of a run in schema llamactl, for `status` and for the next run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from llamactl.table.table import Table
 
 RATE_WINDOW_SECONDS = 60
 DEAD_CLIENT_SECONDS = 60
-"""How long the statement of a killed client is waited for; the server notices within a second."""
+"""How long to wait for the statement of a killed client; the server notices within a second."""
 
 _NO_NAMES = Names()
 
@@ -52,10 +52,10 @@ class _Begun:
 
 
 def refuse_forbidden(session: Session, *, creating: bool = False, update: str = "") -> None:
-    """Raises LlamactlError (permission), with the GRANTs, where the role may not record a run.
+    """Raises LlamactlError (permission), with the GRANTs, if the role may not record a run.
 
-    `creating`: it is to create other things in the schema llamactl besides. `update`: the GRANT that it lacks
-    on the table itself.
+    `creating`: it must also create other objects in schema llamactl. `update`: the GRANT that it lacks on the
+    table itself.
     """
     there = read_state_tables(session)
     if there.recordable and not update:
@@ -63,12 +63,12 @@ def refuse_forbidden(session: Session, *, creating: bool = False, update: str = 
     if there.owner is not None:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"llamactl.run was made by an earlier version, and only its owner {there.owner} can update it",
+            f"llamactl.run is from an earlier version, and only {there.owner}, its owner, can upgrade it",
             f"Connect as the owner, {ident(there.owner)}, for the next run",
         )
     schema = (USE, *([CREATE] if creating or not there.present else []))
     lacks = missing_grants(session, schema, dict.fromkeys(RUNS, WRITE))
-    what = "write to the table" if update else "record a run, in schema llamactl"
+    what = "write to the table" if update else "record a run in schema llamactl"
     raise LlamactlError(
         ErrorCode.PERMISSION,
         f"{session.user} may not {what}",
@@ -78,21 +78,22 @@ def refuse_forbidden(session: Session, *, creating: bool = False, update: str = 
 
 @contextmanager
 def filling(session: Session) -> Iterator[None]:
-    """While rows are written: the guard keeps still.
+    """Settings for writing rows: the guard ignores these writes.
 
-    The planner may do what a batch needs, whatever role or database say: else each would read the table.
+    The planner settings of the role or the database are overridden: with some of them each batch would scan
+    the table.
     """
-    session.next_step = "run the same command again to go on"
+    session.next_step = "rerun the same command to continue"
     ours = {"llamactl.filling": "on", "enable_tidscan": "on"}
     with session.settings(**DEFAULT_PLANNER, **ours):
         yield
 
 
 def claim_session(table: Table, note: Note) -> None:
-    """Claims the table for as long as the session lasts. Tried, never waited for.
+    """Claims the table for as long as the session lasts, without waiting for another run.
 
-    Only what is left on the server of a client that was killed on this machine is waited for. Raises
-    LlamactlError (busy) that names who holds the claim.
+    It only waits for the remaining server session of a client that was killed on this machine. Raises
+    LlamactlError (busy), naming the session that holds the claim.
     """
     table.session.row(load_query("online/client", _NO_NAMES), _Told, host=_host_number(), client=os.getpid())
     deadline, told = time.monotonic() + DEAD_CLIENT_SECONDS, False
@@ -102,7 +103,7 @@ def claim_session(table: Table, note: Note) -> None:
         if time.monotonic() > deadline or not all(_is_dead(table.session, holder) for holder in holders):
             raise another_run(holders)
         if not told:
-            note("Waiting for what the server still does for a run that was killed")
+            note("Waiting for the server to end the session of a run that was killed")
             told = True
         time.sleep(0.1)
     if left := find_leftovers(table.session, table.relation.oid):
@@ -111,7 +112,7 @@ def claim_session(table: Table, note: Note) -> None:
 
 
 def _is_dead(session: Session, holder: LockHolder) -> bool:
-    """Whether the session's client ran on this machine, and is gone."""
+    """Returns whether the session's client ran on this machine and no longer exists."""
     query = load_query("online/client_of", _NO_NAMES)
     found = session.rows(query, _Client, pid=holder.pid, host=_host_number())
     try:
@@ -125,14 +126,14 @@ def _is_dead(session: Session, holder: LockHolder) -> bool:
 
 
 def _host_number() -> int:
-    """Returns a number for this machine that an advisory lock can have as its first key."""
+    """Returns a number for this machine, for use as the first key of an advisory lock."""
     return zlib.crc32(socket.gethostname().encode()) >> 1
 
 
 def interrupted_steps(table: Table, command: str) -> frozenset[str]:
-    """Returns the steps at which runs of the command were cut, '' where before the first; none: no run was.
+    """Returns the steps at which runs of the command were interrupted; '' stands for before the first step.
 
-    To be asked by who holds the claim: so none of them still lives.
+    The caller must hold the claim, so that none of these runs is still active.
     """
     if not read_state_tables(table.session).present:
         return frozenset()
@@ -142,14 +143,14 @@ def interrupted_steps(table: Table, command: str) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Run:
-    """A run that is recorded: its id, and how far it is."""
+    """A recorded run: its id and its progress."""
 
     session: Session
     id: int
     rows_done: int = 0
     rows_total: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
-    """By step."""
+    """The duration of each step."""
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
     _waits_for: str | None = None
 
@@ -157,9 +158,9 @@ class Run:
     def begin(
         cls, session: Session, relation: Relation, command: str, seconds: dict[str, float] | None = None
     ) -> Run:
-        """Records a new run. Makes the schema and its tables where they are not there.
+        """Records a new run. Creates the schema and its tables if they do not exist.
 
-        `seconds`: what steps took that came before.
+        `seconds`: the durations of earlier steps.
         """
         with session.transaction():
             there = read_state_tables(session)
@@ -181,7 +182,7 @@ class Run:
 
     @contextmanager
     def step(self, name: StepName) -> Iterator[None]:
-        """Records the step, and how long it takes."""
+        """Records the step and its duration."""
         begun = time.monotonic()
         self.session.announce(name)
         with self.session.transaction():
@@ -191,13 +192,13 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 3)
 
     def expect(self, rows: int) -> None:
-        """So many rows are still to be written."""
+        """Records how many rows remain to be written."""
         self.rows_total = self.rows_done + rows
         with self.session.transaction():
             self.checkpoint(0)
 
     def checkpoint(self, rows: int) -> None:
-        """Records what a batch wrote, in its transaction; advance() follows once that is committed."""
+        """Records a batch's rows in its transaction; call advance() once that is committed."""
         self.session.run(
             load_query("online/checkpoint", _NO_NAMES),
             run=self.id,
@@ -207,7 +208,7 @@ class Run:
         )
 
     def advance(self, rows: int) -> Progress:
-        """A batch of so many rows was committed."""
+        """Returns the progress after a batch of so many rows was committed."""
         now = time.monotonic()
         self.rows_done += rows
         self._waits_for = None
@@ -224,7 +225,7 @@ class Run:
         return (done - before) / (now - begun) if now > begun else 0.0
 
     def wait_for(self, reason: str | None) -> None:
-        """Records what the run waits for; None: for nothing more."""
+        """Records what the run is waiting for; None if for nothing."""
         if reason == self._waits_for:
             return
         self._waits_for = reason

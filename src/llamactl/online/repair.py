@@ -1,12 +1,12 @@
-"""repair: fills the roots that are missing, and with `overwrite` corrects those that disagree, in batches.
+"""repair: fills in missing roots, and with `overwrite` corrects those that differ, in batches.
 
 1. For a dry run, and before asking a person: work out the lineage, and with it which rows are to be written,
    READ ONLY.
 2. Claim the table, as a migration does, and work them out for the batches.
 3. Write them in batches (rounds.py); again, until a round finds nothing to write.
 
-Rows whose chain leaves the log and that are younger than the grace are left alone: their parent's row may be
-on its way. All others are filled at once.
+Rows that are younger than the grace period and whose chain leaves the log are not written: the row of their
+parent may still arrive. All others are filled immediately.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from llamactl.db.session import Session
 from llamactl.findings.refusal import refuse_findings
 from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairReport
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.online.batches import Work
 from llamactl.online.notes import unfilled, unwritten_notes
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
@@ -32,7 +33,7 @@ from llamactl.table.table import Table
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """What repair's flags ask for."""
+    """The values of repair's flags."""
 
     overwrite: bool
     grace_ms: int
@@ -49,16 +50,16 @@ def repair_roots(
     note: Note,
     progress: Callable[[Progress], None],
 ) -> RepairReport:
-    """Repairs the table, or in a dry run tells what would be written.
+    """Repairs the table, or in a dry run reports what would be written.
 
-    `confirm` is asked once it is known how many rows that is. Raises LlamactlError: config where the table is
-    not migrated or cannot be read, permission, lock, busy, interrupted. What was written by then stays.
+    `confirm` is called once the number of rows is known. Raises LlamactlError: config if the table is not
+    migrated or cannot be read, permission, lock, busy, interrupted. What was written until then is kept.
     """
     session.require_own()
     table = Table.open(session, settings)
     _refuse_unrepairable(table, options)
     rules = Rules(options.overwrite, options.grace_ms, keyed=triggered(table))
-    note(f"Reading {table.shown} to work out its lineage; the application goes on")
+    note(f"Reading {table.shown} to compute its lineage; the application is not blocked")
     if options.dry_run or confirm:
         seen = resolve_round(table, rules, options.retries, note, dry_run=True)
         warned = subscriber_warning(table) if seen.pending.any_rows else ""
@@ -67,7 +68,7 @@ def repair_roots(
             return replace(report, notes=(*report.notes, *filter(None, [warned])))
         if confirm and seen.pending.any_rows:
             ask_with_warning(session, confirm, _question(table, seen), warned, note)
-    # Only now: whoever asks may wait long for an answer, and what was seen grows old.
+    # Only now, since the user may take long to answer, and what was computed may be outdated.
     claim_session(table, note)
     session.announce(StepName.RESOLVE)
     first = resolve_round(table, rules, options.retries, note)
@@ -75,7 +76,7 @@ def repair_roots(
         refuse_forbidden(session, update=lacks)
     if not first.pending.any_rows:
         if interrupted_steps(table, "repair"):
-            Run.begin(session, table.relation, "repair").end()  # what was cut is complete
+            Run.begin(session, table.relation, "repair").end()  # what was interrupted is complete
         return _report(table, options, first, first)
     if not confirm and (warned := subscriber_warning(table)):
         note(warned)
@@ -83,12 +84,12 @@ def repair_roots(
 
 
 def _refuse_unrepairable(table: Table, options: RepairOptions) -> None:
-    """Raises LlamactlError: config where the table is not migrated or cannot be repaired, permission."""
+    """Raises LlamactlError: config if the table is not migrated or cannot be repaired, permission."""
     if table.relation.root is None:
         raise LlamactlError(
             ErrorCode.CONFIG,
             f"{table.shown} has no column {table.names.columns['root_job_id']}",
-            "The table is not migrated yet: llamactl migrate",
+            "The table is not migrated yet: run llamactl migrate",
         )
     refuse_without_temporary(table)
     refuse_unwritable(table)
@@ -99,7 +100,7 @@ def _refuse_unrepairable(table: Table, options: RepairOptions) -> None:
 
 
 def _grant_to_update(table: Table, column: str) -> str:
-    """Returns the GRANT that the role lacks to write the column; empty where it lacks none."""
+    """Returns the GRANT that the role lacks to write the column; empty if it lacks none."""
     found = table.relation.columns[column]
     table_name = qualified(table.relation.schema, table.relation.name)
     grant = f"GRANT UPDATE ({ident(found.name)}) ON {table_name} TO {ident(table.session.user)};"
@@ -125,15 +126,15 @@ def _write(
 def _question(table: Table, first: Round) -> str:
     wrong = first.pending.fill_rows - first.pending.bare_rows
     what = [
-        f"fill {first.pending.bare_rows:,} rows" if first.pending.bare_rows else "",
-        f"correct {wrong:,} rows" if wrong else "",
-        f"clear {first.pending.clear_rows:,} parents that the root flag disregards"
+        f"fill {plural(first.pending.bare_rows, 'row')}" if first.pending.bare_rows else "",
+        f"correct {plural(wrong, 'row')}" if wrong else "",
+        f"clear {plural(first.pending.clear_rows, 'parent')} of rows with the root flag"
         if first.pending.clear_rows
         else "",
     ]
     return (
-        f"In {table.shown} of database {table.session.database} on {table.session.host}: "
-        f"{', '.join(filter(None, what))}? The application goes on."
+        f"In {table.shown} in database {table.session.database} on {table.session.host}: "
+        f"{', '.join(filter(None, what))}? The application is not blocked."
     )
 
 
@@ -144,11 +145,16 @@ def _report(
     notes, conflicts = unwritten_notes(first, last), last.projected.counts.conflicts
     lacking = unfilled(table, first, last)
     if (others := min(conflicts - last.altered, first.projected.counts.conflicts)) > 0 and not overwrite:
-        notes.append(f"{others} rows hold another root than the computed one: --overwrite corrects them")
+        rows = plural(others, "row has a root that differs", "rows have a root that differs")
+        notes.append(f"{rows} from the computed one: --overwrite corrects them")
     if last is not first and last.pending.any_rows and not (lacking or last.pending.uncleared):
-        notes.append(f"{last.pending.rows} rows came or changed meanwhile: run it again for these")
+        rows = plural(last.pending.rows, "row was", "rows were")
+        notes.append(f"{rows} added or changed meanwhile: rerun repair for these")
     if last.waiting:
-        notes.append(f"{last.waiting} rows whose chain leaves the log are young, and left alone (--grace)")
+        rows = plural(
+            last.waiting, "row whose chain leaves the log is", "rows whose chain leaves the log are"
+        )
+        notes.append(f"{rows} younger than --grace and not written yet")
     return RepairReport(
         dry_run=dry_run,
         counts=first.projected.counts,
@@ -162,5 +168,5 @@ def _report(
         uncleared=last.pending.uncleared,
         conflicts_left=conflicts,
         notes=tuple(notes),
-        blocked_seconds=None if dry_run else 0.0,  # it takes no lock that keeps others from the table
+        blocked_seconds=None if dry_run else 0.0,  # it takes no lock that blocks others on the table
     )

@@ -1,4 +1,4 @@
-"""The online migration as data: its steps in their order, with their files, locks, and whom these block."""
+"""The plan of the online migration: its steps in order, with their files, locks, and whom these block."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ REMOVE_GUARD = ("guard/drop_trigger", "guard/drop_function")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of a guard, an index or a former run is on the table."""
+    """What exists on the table of a guard, an index or a former run."""
 
     job_index: bool
-    """Some valid index leads with job_id."""
+    """A valid index begins with job_id."""
     guarded: bool
-    """The guard is there."""
+    """The guard is complete."""
     outdated: bool
-    """It is, but for its function."""
+    """The guard is complete except for its function, which is outdated."""
     guard_left: bool
-    """Something of it is."""
+    """A part of the guard exists."""
     leftover: bool
-    """An INVALID index of our name is there."""
+    """An INVALID index with llamactl's name exists."""
     cut: Collection[str] = ()
     """The steps at which former runs were interrupted."""
 
@@ -115,14 +115,14 @@ def _row_steps() -> list[PlannedStep]:
             when=Need.SAVE_PARENTS,
         ),
         _rows(StepName.FILL, "online/fill", "online/checkpoint", when=Need.FILL),
-        # Rows that moved or came meanwhile: until nothing is found that could be filled.
+        # Rows that moved or were added meanwhile, until there is nothing left to fill.
         _rows(StepName.LAST_PASS, *_RESOLVE, "online/fill"),
     ]
 
 
 def _index_step(present: Present, cut: Collection[str]) -> PlannedStep:
     unmarked = present.index_ours and not present.index_marked
-    # An index that was the user's before it was dropped stays the user's.
+    # An index of the user that was dropped is still the user's once it is rebuilt.
     users_index = StepName.DROP_USERS_INDEX in cut
     cut_before_mark = unmarked and StepName.CREATE_INDEX in cut and not users_index
     return _shared(
@@ -165,7 +165,7 @@ def _guard(relation: Relation, outdated: bool, when: Condition) -> PlannedStep:
     if outdated:
         return _quiet(StepName.CREATE_GUARD, "guard/create_function", when=when)
     paths = ["guard/create_function", "guard/create_trigger"]
-    # Where there is a flag, as the settings have it.
+    # If there is a root flag, the setting decides.
     flag = {} if "is_root_job" in relation.columns else {"trust_root_flag": False}
     return PlannedStep(StepName.CREATE_GUARD, paths, "ShareRowExclusiveLock", when, flag, Blocks.WRITES)
 
@@ -191,10 +191,10 @@ def _quiet(name: StepName, *paths: str, lock: str = "", when: Condition = True) 
 
 
 def _shared(name: StepName, *paths: str, when: Condition) -> PlannedStep:
-    """Beside readers and writers; only other changes of the table's shape wait, and VACUUM."""
+    """Returns a step that blocks neither readers nor writers, only other schema changes and VACUUM."""
     return _step(name, "ShareUpdateExclusiveLock", Blocks.NONE, paths, when)
 
 
 def _rows(name: StepName, *paths: str, when: Condition = True) -> PlannedStep:
-    """Writers of the same rows wait for a batch."""
+    """Returns a step that blocks writers of the same rows for the duration of a batch."""
     return _step(name, "RowExclusiveLock", Blocks.NONE, paths, when)

@@ -15,7 +15,7 @@ from typing import Any
 from llamactl.model import ErrorCode, LlamactlError
 
 HOW_TO_GET = (
-    "In a checkout of llamactl, pip install '.[demo]' brings them; otherwise install a Postgres server, "
+    "In a checkout of llamactl, run pip install '.[demo]'; otherwise install a Postgres server, "
     "or set LLAMACTL_PG_BIN to the directory that contains its initdb and postgres"
 )
 
@@ -28,7 +28,7 @@ def bin_directories(env: Mapping[str, str] = os.environ) -> list[Path]:
     """
     if given := env.get("LLAMACTL_PG_BIN"):
         if not _is_bin(Path(given)):
-            message = f"LLAMACTL_PG_BIN is {given}, which does not hold initdb and postgres"
+            message = f"LLAMACTL_PG_BIN is {given}, which does not contain initdb and postgres"
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
         return [Path(given).absolute()]
     # Found but not imported: the package's own start adds a system user and opens parent directories.
@@ -40,7 +40,7 @@ def bin_directories(env: Mapping[str, str] = os.environ) -> list[Path]:
         found.append(Path(on_path).resolve().parent)
     found = [path for path in dict.fromkeys(found) if _is_bin(path)]
     if not found:
-        raise LlamactlError(ErrorCode.CONFIG, "no programs of a Postgres server were found", HOW_TO_GET)
+        raise LlamactlError(ErrorCode.CONFIG, "No programs of a Postgres server were found", HOW_TO_GET)
     return found
 
 
@@ -63,7 +63,7 @@ def version_of(binaries: Path) -> str:
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        message = f"the postgres in {binaries} does not run here: {error}"
+        message = f"The postgres in {binaries} does not run on this machine: {error}"
         raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET) from error
     found = re.search(r"\(PostgreSQL\) (\S+)", said)
     return found[1] if found else said.strip()
@@ -109,7 +109,7 @@ def unprivileged_user() -> pwd.struct_passwd:
         if user.pw_uid != 0 and not run_command(["/bin/sh", "-c", ":"], user):
             return user
     message = "Postgres does not run as root, and there is no user postgres, nobody or daemon to run it as"
-    raise LlamactlError(ErrorCode.CONFIG, message, "run it as another user than root")
+    raise LlamactlError(ErrorCode.CONFIG, message, "Run it as a user other than root")
 
 
 def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class PrivateDirectory:
                 break
         else:
             who = f" that {user.pw_name} can enter" if user else ""
-            message = f"there is no directory{who} with a path short enough for a socket"
-            raise LlamactlError(ErrorCode.CONFIG, message, "set TMPDIR to one")
+            message = f"No temporary directory{who} has a path short enough for a socket"
+            raise LlamactlError(ErrorCode.CONFIG, message, "Set TMPDIR to such a directory")
         self.path = path
         self._inode = path.stat().st_ino
         # Locked while it is empty, so that a record that nobody locks is a dead owner's.

@@ -125,7 +125,7 @@ class PrivatePostgres:
         while not self._started(command, deadline):
             # What is left of a killed server holds its shared memory for a moment.
             if "still in use" not in self._last_words() or time.monotonic() > deadline:
-                message = f"the private Postgres does not start: {self._last_words()}"
+                message = f"The private Postgres did not start: {self._last_words()}"
                 raise LlamactlError(ErrorCode.INTERNAL, message)
             time.sleep(0.1)
 
@@ -179,7 +179,7 @@ class PrivatePostgres:
             self.binaries = copy_binaries(self.binaries.resolve(), self.directory / "copy")
             complaint = run_command(self._initdb("--show"), self._user)
         if complaint:
-            message = f"the Postgres in {self.binaries} cannot be run: {complaint}"
+            message = f"The Postgres in {self.binaries} cannot be run: {complaint}"
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
 
     def _make_cluster(self) -> None:

@@ -79,7 +79,7 @@ def _open(path: Path, stack: ExitStack) -> tuple[TextIO, Finish]:
         return _text(os.dup(number), "w", stack), _stay
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise LlamactlError(ErrorCode.USAGE, f"{path} is a directory", "-o takes the name of a file")
+        raise LlamactlError(ErrorCode.USAGE, f"{path} is a directory", "Give -o the name of a file")
     try:
         existing = os.open(target, os.O_WRONLY)
     except FileNotFoundError:
@@ -164,7 +164,7 @@ def _copy(stream: TextIO, existing: int, path: Path) -> None:
             shutil.copyfileobj(stream.buffer, out)
             out.truncate()
     except OSError as exc:
-        message = f"Cannot write {path}: {exc.strerror}; what it contains now is incomplete"
+        message = f"Cannot write {path}: {exc.strerror}; its content is incomplete now"
         raise LlamactlError(ErrorCode.CONNECTION, message) from exc
 
 
@@ -174,4 +174,4 @@ def _refusing(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         message = f"Cannot write {path}: {exc.strerror}"
-        raise LlamactlError(ErrorCode.USAGE, message, "-o names a file in a directory that is there") from exc
+        raise LlamactlError(ErrorCode.USAGE, message, "The directory of the -o file must exist") from exc

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llamactl.model import Check, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
+from llamactl.model.words import plural
 from llamactl.render import safe
-from llamactl.render.words import joined, not_logged, plural, sampled, unlooked
+from llamactl.render.words import joined, not_logged, sampled, unlooked
 
 MOST = 10
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}

@@ -1,4 +1,4 @@
-"""guard, for people: what there is now, and what was changed."""
+"""guard as text: the state of the guard, and what was changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REFUSED = {
 
 
 def render(report: GuardReport, screen: Screen) -> Iterator[str]:
-    """Yields a headline, and a line for each thing that matters to who writes to the table."""
+    """Yields a headline, and a line for each property that affects writers of the table."""
     page = Page(screen)
     yield page.line(_headline(report))
     lines: list[tuple[str, str]] = [
@@ -25,10 +25,10 @@ def render(report: GuardReport, screen: Screen) -> Iterator[str]:
         ("self-parents", _REFUSED[report.self_parents_refused_by]),
     ]
     if report.trust_root_flag is not None:
-        flag = "disregards a row's parent" if report.trust_root_flag else "disregards no parent"
+        flag = "the row's parent is ignored" if report.trust_root_flag else "not used"
         lines.insert(1, ("root flag", flag))
     if report.changed:
-        verb = "removed" if report.action is GuardAction.REMOVE else "made"
+        verb = "removed" if report.action is GuardAction.REMOVE else "created"
         lines.append((verb, ", ".join(report.changed)))
     if report.blocked_seconds:
         lines.append(("blocked", f"{report.blocked_seconds:.2f} s"))
@@ -37,11 +37,11 @@ def render(report: GuardReport, screen: Screen) -> Iterator[str]:
 
 def _headline(report: GuardReport) -> Part:
     if report.enabled and not report.up_to_date:
-        return ("Installed, and outdated: new rows may get a wrong root.", "bold yellow")
+        return ("Installed but outdated: new rows may get a wrong root.", "bold yellow")
     if report.enabled:
         return ("Installed: new rows get their root.", "bold green")
     if report.installed:
-        return ("Installed, and disabled: new rows get no root.", "bold yellow")
+        return ("Installed but disabled: new rows get no root.", "bold yellow")
     if report.action is GuardAction.REMOVE:
         return ("Removed." if report.changed else "Nothing to do: there is no guard.", "bold green")
     return ("Not installed: new rows get the root that the application gives them.", "bold yellow")

@@ -1,7 +1,7 @@
-"""The step under a lock that keeps others from the table, on stderr: live on a terminal, else a line a step.
+"""Shows on stderr the step that runs under a blocking lock: live on a terminal, otherwise one line per step.
 
-A thread writes the live line, past Python's streams: a terminal that takes no more (Ctrl-S, a lost
-connection) must neither stop a command that holds a lock nor roll it back.
+A thread writes the live line, bypassing Python's streams: a terminal that accepts no more output (Ctrl-S, a
+lost connection) must neither block a command that holds a lock nor roll it back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _CLEAR = "\r\x1b[K"
 
 @contextmanager
 def shown(streams: Streams) -> Iterator[Callable[[Held | None], None]]:
-    """Yields what takes each step under a lock, and None at the lock's end. It does not raise."""
+    """Yields a function that shows each step under a lock; pass None when the lock is released.
+
+    It does not raise.
+    """
     if not streams.live:
         yield lambda held: streams.note(_sentence(held, time.monotonic())) if held else None
         return
@@ -35,7 +38,7 @@ def shown(streams: Streams) -> Iterator[Callable[[Held | None], None]]:
 
 
 def _sentence(held: Held, now: float, *, live: bool = False) -> str:
-    """How long the table has been blocked; `live`: and how long the step has taken."""
+    """Returns how long the table has been blocked and, if `live`, how long the step has taken."""
     what = "writes to the table have" if held.blocks is Blocks.WRITES else "the table has"
     took = f", {now - held.step_since:.1f} s" if live else ""
     step = held.step.label if held.step else "Locked"
@@ -43,7 +46,7 @@ def _sentence(held: Held, now: float, *, live: bool = False) -> str:
 
 
 class _Line:
-    """One line of the terminal, drawn by a thread for as long as there is a step."""
+    """A line on the terminal, drawn by a thread for as long as there is a step."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
@@ -63,7 +66,7 @@ class _Line:
             self._start()
 
     def _start(self) -> None:
-        # A bar that stands in the line gives way to it.
+        # A progress bar in the line is cleared first.
         self._beside.enter_context(self._streams.aside())
         self._beside.callback(setattr, self._streams, "aside", self._streams.aside)
         self._streams.aside = self._aside
@@ -72,7 +75,7 @@ class _Line:
 
     def _stop(self) -> None:
         if self._thread is not None:
-            self._thread.join(2 * REFRESH_SECONDS)  # longer: the terminal takes nothing
+            self._thread.join(2 * REFRESH_SECONDS)  # if it takes longer, the terminal is blocked
             self._thread = None
         self._beside.pop_all().close()
 
@@ -94,5 +97,5 @@ class _Line:
             yield
 
     def _write(self, text: str) -> None:
-        with suppress(OSError):  # nobody sees it any more
+        with suppress(OSError):  # the terminal is gone
             os.write(self._descriptor, text.encode())

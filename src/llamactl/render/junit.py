@@ -12,8 +12,9 @@ from xml.etree import ElementTree as ET
 
 from llamactl.findings.kinds import FINDINGS, FindingKind
 from llamactl.model import Check, CheckStatus, Finding, LlamactlError, PreflightReport, Severity, VerifyReport
+from llamactl.model.words import plural
 from llamactl.render import safe
-from llamactl.render.words import plural, sampled
+from llamactl.render.words import sampled
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is said of a tree, whatever shows it: none of it is made safe for a screen yet."""
+"""The words on a tree for every output format. Nothing in here is escaped for a screen yet."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from llamactl.model import (
     UnknownStatus,
     known_status,
 )
-from llamactl.render.words import plural
+from llamactl.model.words import plural
 from llamactl.wording import listed
 
 PARTIAL = "PARTIAL_SUCCESS"
 WORDS = 5
-"""Unknown statuses that are named."""
+"""The number of unknown statuses that are listed."""
 NO_ROWS = "(no rows)"
-ASKED = "the job that was asked for"
+ASKED = "the requested job"
 
 
 def worst(statuses: Sequence[str | None], categories: Sequence[str | None]) -> str | None:
-    """The status of some rows that counts: a failure, a word that is not known, then a partial success; else
-    that of the first row. As KNOWN_STATUSES has it, where it is one of these.
+    """Returns the most important status of some rows, in the spelling of KNOWN_STATUSES if it is one of
+    these.
+
+    A failure comes first, then an unknown status, then a partial success, else that of the first row.
     """
     found = canonical(statuses)
     if FAILED in found or FAILED in map(known_status, categories):
@@ -36,12 +38,12 @@ def worst(statuses: Sequence[str | None], categories: Sequence[str | None]) -> s
 
 
 def canonical(statuses: Iterable[str | None]) -> list[str | None]:
-    """The statuses, those that are known as KNOWN_STATUSES has them."""
+    """Returns the statuses, the known ones in the spelling of KNOWN_STATUSES."""
     return [known_status(word) or word for word in statuses]
 
 
 def errors(rows: Iterable[LogRow]) -> Iterator[tuple[str, int, bool]]:
-    """Yields each error message once, with the number of its rows, and whether one of them failed."""
+    """Yields each distinct error message, the number of its rows, and whether one of them failed."""
     found: dict[str, tuple[int, bool]] = {}
     for row in rows:
         if row.error_message:
@@ -52,7 +54,7 @@ def errors(rows: Iterable[LogRow]) -> Iterator[tuple[str, int, bool]]:
 
 
 def failures(failed: int, unknown: UnknownStatus) -> list[str]:
-    """How many failed. That none did is said only where the status of every row is known."""
+    """Returns how many failed. "none failed" is only included if the status of every row is known."""
     parts = [f"{failed:,} failed"] if failed else [] if unknown.rows else ["none failed"]
     if unknown.words:
         parts.append(f"{plural(unknown.rows, 'row')} of unknown status ({listed(unknown.words, WORDS)})")
@@ -60,7 +62,7 @@ def failures(failed: int, unknown: UnknownStatus) -> list[str]:
 
 
 def operation(operations: Sequence[str | None]) -> str:
-    """The first of some rows, and how many others there are."""
+    """Returns the first operation, and how many others there are."""
     if not operations:
         return NO_ROWS
     first, *others = distinct(operations) or ["-"]
@@ -68,7 +70,7 @@ def operation(operations: Sequence[str | None]) -> str:
 
 
 def entity(rows: Sequence[LogRow]) -> tuple[str, str] | None:
-    """What all rows agree on, type and id, `-` where they do not; None where no row has any."""
+    """Returns the rows' common entity type and id, `-` if they differ; None if no row has any."""
     types, ids = distinct([row.entity_type for row in rows]), distinct([row.entity_id for row in rows])
     if not types and not ids:
         return None
@@ -76,14 +78,14 @@ def entity(rows: Sequence[LogRow]) -> tuple[str, str] | None:
 
 
 def distinct(values: Sequence[str | None]) -> list[str]:
-    """Those that say something, each once, in their order."""
+    """Returns the distinct non-empty values in order."""
     if len(values) == 1:
         return [values[0]] if values[0] else []
     return list(dict.fromkeys(value for value in values if value))
 
 
 def longest(rows: Iterable[LogRow]) -> str:
-    """The longest that a row took; empty where none tells."""
+    """Returns the longest duration of a row; empty if none is known."""
     known = [row.duration_ms for row in rows if row.duration_ms is not None]
     return duration(max(known)) if known else ""
 
@@ -101,12 +103,12 @@ def duration(milliseconds: int) -> str:
 
 
 def job_id(node: Node) -> str:
-    """The id, or what stands in its place."""
+    """Returns the job id, or a replacement for a row without one."""
     return node.job_id or f"(no job id, row {node.logs[0].id})"
 
 
 def left_out(omission: Omission) -> list[str]:
-    """What a flag left out at one place, and what shows it, in pieces."""
+    """Returns in pieces what a flag left out at one place, and the flag's value that would show it."""
     what = f"... {omission.children:,} more"
     if omission.kinds > 1 and omission.operation is None:
         what += f" of {omission.kinds:,} kinds"
@@ -119,13 +121,13 @@ def left_out(omission: Omission) -> list[str]:
 
 
 def filtered(tree: Tree) -> str:
-    """What --only left out; empty where nothing."""
+    """Returns what --only left out; empty if nothing."""
     count = tree.omitted.get("--only")
     return f"... {count:,} more without --only" if count else ""
 
 
 def counts(tree: Tree) -> str:
-    """The counts of the whole tree, and the operation of its first failure."""
+    """Returns the counts of the whole tree, and the operation of its first failure."""
     parts = [plural(tree.jobs, "job"), plural(tree.logs, "row"), f"depth {tree.depth:,}"]
     if tree.root_job_id is None:
         parts.append("no root")
@@ -137,7 +139,8 @@ def counts(tree: Tree) -> str:
 
 
 def items(nodes: Iterable[Node]) -> Iterator[tuple[int, bool, Node | Omission]]:
-    """The nodes, and after what is shown below a node what is not: depth, whether more follows, and what."""
+    """Yields the nodes, and after the nodes below each one its omissions: depth, whether more follows,
+    item."""
     pending: list[tuple[int, bool, Omission]] = []
     for node in nodes:
         while pending and pending[-1][0] > node.depth:

@@ -1,4 +1,4 @@
-"""The signs and words of a tree as text, in Unicode and in ASCII."""
+"""The signs and words in the text output of a tree, in Unicode and in ASCII."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ MARKS: Mapping[MarkKind, str] = {
     MarkKind.STORED_ROOT_DIFFERS: "stored root differs: {}",
 }
 LEGEND: Mapping[MarkKind, str] = {
-    MarkKind.CYCLE: "a parent of that job too, which stands elsewhere in this tree: a cycle",
+    MarkKind.CYCLE: "also a parent of that job, which is shown elsewhere in this tree: a cycle",
     MarkKind.PARENT_NOT_LOGGED: "no row of the log has that job id",
-    MarkKind.ALSO_UNDER: "names that parent too",
-    MarkKind.ORIGIN_UNKNOWN: "has no root, and its rows' root stays NULL",
-    MarkKind.STORED_ROOT_DIFFERS: "its parents do not lead to that root: llamactl repair --overwrite",
+    MarkKind.ALSO_UNDER: "also has that parent",
+    MarkKind.ORIGIN_UNKNOWN: "has no root: the root of its rows stays NULL",
+    MarkKind.STORED_ROOT_DIFFERS: "its parents do not lead to that root: run llamactl repair --overwrite",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What stands for what."""
+    """A set of signs."""
 
     guides: Guides
     asked: str
     cut: str
-    """Where text was left out."""
+    """Marks omitted text."""
     no_rows: str
     other: str
-    """A status that is not among them, or none."""
+    """Any other status, or none."""
     statuses: Mapping[str, str]
     words: Mapping[str, str]
-    """What the less common of these signs mean."""
+    """The meaning of the less common signs."""
     frame: tuple[str, str]
     """On either side of a bar."""
     ran: str

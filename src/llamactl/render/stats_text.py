@@ -1,4 +1,4 @@
-"""stats as text: a line a monitor, then what is behind each."""
+"""stats as text: one line per monitor, then the details of each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from llamactl.model import Monitor, StatsReport
+from llamactl.model.words import plural
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
-from llamactl.render.words import not_logged, plural
+from llamactl.render.words import not_logged
 from llamactl.wording import size
 
 STATES: dict[bool | None, tuple[str, str]] = {
@@ -110,7 +111,7 @@ def _number(value: float) -> str:
 
 
 def _timelines(page: Page, roots: Any) -> Iterator[str]:
-    head: list[Part] = [(word, "bold") for word in ("rows", "ms", "the largest roots")]
+    head: list[Part] = [(word, "bold") for word in ("rows", "ms", "largest roots")]
     rows: list[list[Part]] = [head]
     for root in roots:
         read = "" if root["rows_read"] == root["rows"] else f"  (the first {root['rows_read']:,} rows)"
@@ -121,7 +122,7 @@ def _timelines(page: Page, roots: Any) -> Iterator[str]:
 def _unrooted(page: Page, count: int, detail: Any) -> Iterator[str]:
     if count:
         shown = [f"row {row['row']}: job {row['job']}, parent {row['parent']}" for row in detail["sample"]]
-        yield from _one_a_line(page, f"{plural(count, 'row')} without their root", shown, count)
+        yield from _one_a_line(page, f"{plural(count, 'row')} without a root", shown, count)
 
 
 def _one_a_line(page: Page, head: str, sample: Sequence[str], count: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""status as text: the run in a few lines; a line at a time where it is watched off a terminal."""
+"""status as text: the run in a few lines; or one line per change, if watched without a terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from llamactl.model import AtWork, IndexBuild, RunState, RunStatus, RunStep, StatusReport
+from llamactl.model.steps import StepName
 from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
 from llamactl.wording import duration
@@ -18,6 +19,8 @@ STYLES = {
 }
 LIVE = (RunState.RUNNING, RunState.WAITING)
 UNNAMED = "a session that is not llamactl's"
+STATES = {**{state: str(state) for state in RunState}, RunState.CUT: "interrupted"}
+"""The words for people; `cut` is the JSON's."""
 
 
 def render(report: StatusReport, screen: Screen) -> Iterator[str]:
@@ -35,16 +38,17 @@ def render(report: StatusReport, screen: Screen) -> Iterator[str]:
 
 
 def line(report: StatusReport) -> str:
-    """The report in one line, for a stream of them. What changes by itself is not in it: times and ages."""
+    """Returns the report in one line, without times and ages, which change by themselves."""
     run = report.run
-    told = [f"{run.command} {run.state}", run.step or "", *_told(run)] if run else []
+    told = [f"{run.command} {STATES[run.state]}", _step_title(run.step), *_told(run)] if run else []
     if report.at_work and _unrecorded(report):
-        told += [f"{report.at_work.command or UNNAMED} {RunState.RUNNING}", report.at_work.step or ""]
+        step = _step_title(report.at_work.step)
+        told += [f"{report.at_work.command or UNNAMED} {RunState.RUNNING}", step]
     return "; ".join(filter(None, told)) or "no run"
 
 
 def _unrecorded(report: StatusReport) -> bool:
-    """Whether the session at work has recorded no run: it is in one transaction, or has just begun."""
+    """Returns whether the active session has recorded no run: it uses one transaction, or has just begun."""
     return not (report.run and report.run.state in LIVE)
 
 
@@ -55,13 +59,13 @@ def _at_work(page: Page, session: AtWork) -> Iterator[str]:
     style = STYLES[RunState.RUNNING]
     yield page.line((f"{session.command or UNNAMED}  ", "bold"), (RunState.RUNNING, style), f"  {who}{since}")
     if session.step:
-        yield from page.table([[("  step", "bold"), session.step.replace("_", " ")]])
+        yield from page.table([[("  step", "bold"), _step_title(session.step)]])
 
 
 def _told(run: RunStatus) -> Iterator[str]:
     yield _progress(run)
     if run.waits_for:
-        yield f"waits for {run.waits_for}"
+        yield f"waiting for {run.waits_for}"
     if run.blocked_by:
         yield f"blocked by {', '.join(_who(run))}"
     if run.index_build:
@@ -77,15 +81,15 @@ def _who(run: RunStatus) -> Iterator[str]:
 def _run(page: Page, run: RunStatus, now: datetime) -> Iterator[str]:
     took = f"took {_age(run.began_at, run.ended_at)}" if run.ended_at else f"{_age(run.began_at, now)} ago"
     began = f"  began {run.began_at.isoformat(timespec='seconds')}, {took}"
-    yield page.line((f"run {run.id}  {run.command}  ", "bold"), (run.state, STYLES[run.state]), began)
+    yield page.line((f"run {run.id}  {run.command}  ", "bold"), (STATES[run.state], STYLES[run.state]), began)
     rows: list[tuple[str, str]] = []
     if run.step and run.step_since:
         since = f" for {_age(run.step_since, now)}" if run.state is not RunState.CUT else ""
-        rows.append(("step", f"{run.step.replace('_', ' ')}{since}"))
+        rows.append(("step", f"{_step_title(run.step)}{since}"))
     rows.append(("rows", _progress(run)))
     if run.waits_for:
         since = f" for {_age(run.waits_since, now)}" if run.waits_since else ""
-        rows.append(("waits", f"{since.strip()}{': ' if since else ''}{run.waits_for}"))
+        rows.append(("waiting", f"{since.strip()}{': ' if since else ''}{run.waits_for}"))
     rows += [("blocked by", blocker.sentence) for blocker in run.blocked_by]
     if run.index_build:
         rows.append(("index", _built(run.index_build)))
@@ -121,8 +125,14 @@ def _steps(page: Page, steps: tuple[RunStep, ...], now: datetime) -> Iterable[st
     rows: list[list[Part]] = [[("  step", "bold"), ("took", "bold"), ("began", "bold")]]
     for step in steps:
         took = _age(step.began_at, step.ended_at) if step.ended_at else "-"
-        rows.append([f"  {step.name.replace('_', ' ')}", took, step.began_at.isoformat(timespec="seconds")])
+        rows.append([f"  {_step_title(step.name)}", took, step.began_at.isoformat(timespec="seconds")])
     return page.table(rows, numeric={1}) if steps else []
+
+
+def _step_title(name: str | None) -> str:
+    """Returns what people call the step; another version may have recorded an unknown name."""
+    known = {str(step): step.label for step in StepName}
+    return known.get(name or "", (name or "").replace("_", " "))
 
 
 def _age(since: datetime, until: datetime) -> str:

@@ -20,10 +20,11 @@ from llamactl.model import (
     Severity,
     VerifyReport,
 )
+from llamactl.model.words import plural
 from llamactl.render import explain_text, steps_text
 from llamactl.render.console import Screen
 from llamactl.render.page import SEVERITY_STYLES, Page, Part, apart
-from llamactl.render.words import not_logged, plural, sampled, unlooked
+from llamactl.render.words import not_logged, sampled, unlooked
 from llamactl.wording import size
 
 

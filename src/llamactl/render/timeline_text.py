@@ -1,4 +1,4 @@
-"""A timeline as text, a row of the log a line.
+"""A timeline as text, one line per row of the log.
 
 Off a terminal nothing is cut or wrapped. On one no line is longer than it is wide: what there is no room for
 goes on below its line.
@@ -10,35 +10,35 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import SubjectKind, Timeline, TimelineRow
+from llamactl.model.words import plural
 from llamactl.render import labels, safe
 from llamactl.render.console import Screen
 from llamactl.render.flow import Lines, Piece, columns
 from llamactl.render.signs import ASCII, UNICODE
-from llamactl.render.words import plural
 
 SAMPLE = 1000
-"""Rows whose widths are looked at: the first must not wait for the last."""
+"""The number of rows used to determine widths: the first line must not wait for the last row."""
 WIDEST = (32, 60, 20, 60, 10)
-"""Of time, operation, category, entity and duration; a longer one shifts its line."""
+"""The maximum widths of time, operation, category, entity and duration; a longer value shifts its line."""
 DURATION = 4
 
 ORIGIN_UNKNOWN = "Origin unknown"
 ROOT = "root"
 LEGEND = {
-    ROOT: "written by the job that all the rest comes from",
-    ORIGIN_UNKNOWN: "has no root: nobody knows which job it comes from",
+    ROOT: "written by the root job, from which all the others descend",
+    ORIGIN_UNKNOWN: "has no root: the job that it comes from is unknown",
 }
 
 RED, YELLOW, DIM = "31", "33", "2"
 
 
 def render(timeline: Timeline, screen: Screen) -> Iterator[str]:
-    """Yields the lines: what it is of, its figures, its rows, what was left out, and what its signs mean."""
+    """Yields the lines: the subject, the figures, the rows, what was left out, and the legend."""
     return _Writer(timeline, screen).lines()
 
 
 def counts(timeline: Timeline) -> str:
-    """The counts of all rows, shown or not, and what is known of the subject."""
+    """Returns the counts of all rows, shown or not, and the times of the subject."""
     figures = [
         plural(timeline.total, "row"),
         f"{timeline.orphans:,} of unknown origin" if timeline.orphans else "",
@@ -52,7 +52,7 @@ def counts(timeline: Timeline) -> str:
 
 
 def left_out(timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """What is not shown, each with its exact count, and the cursor that shows it where it takes one."""
+    """Yields what is not shown with its exact count, and the cursor that shows it, if there is one."""
     for flag, count in timeline.omitted.items():
         if flag == "--limit":
             yield f"... {count:,} more with --after", timeline.next_cursor or ""
@@ -61,12 +61,12 @@ def left_out(timeline: Timeline) -> Iterator[tuple[str, str]]:
 
 
 def marks(row: TimelineRow) -> list[str]:
-    """What is said of a row."""
+    """Yields the remarks on a row."""
     return [mark for mark, told in ((ROOT, row.is_root), (ORIGIN_UNKNOWN, row.origin_unknown)) if told]
 
 
 def job_id(row: TimelineRow) -> str:
-    """The id, or what stands in its place."""
+    """Returns the job id, or a replacement for a row without one."""
     return row.job_id or f"(no job id, row {row.id})"
 
 
@@ -76,7 +76,7 @@ class _Writer(Lines):
         self._signs = UNICODE if screen.unicode else ASCII
         super().__init__(screen, self._signs.cut)
         self._used: set[str] = set()
-        """Signs and marks that may need a word."""
+        """The signs and marks that were used, for the legend."""
 
     def lines(self) -> Iterator[str]:
         yield from self._head()
@@ -90,7 +90,8 @@ class _Writer(Lines):
         yield from self._legend()
 
     def _widths(self, cells: Sequence[Sequence[str]]) -> Sequence[int]:
-        """Of each column: all cells fit, or nine in ten where that takes too much; 0 where even that does."""
+        """The width of each column: for all cells, or for nine in ten if that is too wide; 0 if even that
+        is."""
         found = [sorted(map(columns, column)) for column in zip(*cells, strict=True)]
         for place in (-1, 9 * (len(cells) - 1) // 10):
             widths = [min(column[place], most) for column, most in zip(found, WIDEST, strict=False)]
@@ -123,7 +124,7 @@ class _Writer(Lines):
             yield f"    {self._styled(error, RED if row.failed else YELLOW)}\n"
 
     def _cells(self, row: TimelineRow) -> tuple[str, str, str, str, str]:
-        """What stands in columns."""
+        """Returns the cells of a row."""
         status = labels.worst([row.status], [row.category])
         sign = self._signs.statuses.get(status or "", self._signs.other)
         self._used.add(sign)
@@ -139,7 +140,7 @@ class _Writer(Lines):
         )
 
     def _entity(self, row: TimelineRow) -> str:
-        """Its type, and its name where that is known; else its id."""
+        """Returns the entity's type, and its name if that is known, else its id."""
         if row.entity_type is None and row.entity_id is None:
             return ""
         called = row.entity_id or "-"
@@ -155,7 +156,7 @@ class _Writer(Lines):
             if not cursor:
                 yield from self._words(told, "", "    ", DIM)
                 continue
-            # It is there to be copied, and so stays in one piece.
+            # The cursor is there to be copied, so it is not wrapped.
             gap = "\n" if self._screen.terminal and len(told) + 1 + len(cursor) > self._screen.width else " "
             yield f"{self._styled(told, DIM)}{gap}{cursor}\n"
 

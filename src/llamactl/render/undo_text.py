@@ -1,4 +1,4 @@
-"""What undo took off, or would take off, for people."""
+"""undo as text: what it removed, or would remove."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render(report: UndoReport, screen: Screen) -> Iterator[str]:
 
 def _headline(report: UndoReport) -> Part:
     if not report.steps:
-        return ("Nothing to undo: nothing of llamactl's is on the table.", "bold green")
+        return ("Nothing to undo: llamactl has not changed the table.", "bold green")
     if report.dry_run:
         return ("Dry run: nothing was changed.", "bold")
     return ("Undone.", "bold green")
@@ -35,8 +35,8 @@ def _headline(report: UndoReport) -> Part:
 
 def _parents(page: Page, parents: Parents) -> Iterator[str]:
     counts = (
-        ("restored", parents.restored, _apart("cleared parents put back", parents.from_0_1.restored)),
-        ("kept", parents.kept, "rows have a parent by now"),
+        ("restored", parents.restored, _apart("cleared parents restored", parents.from_0_1.restored)),
+        ("kept", parents.kept, "rows have been given a parent since"),
         ("unmatched", parents.unmatched, _apart("saved parents match no row", parents.from_0_1.unmatched)),
         ("renamed", parents.renamed, "were saved under a former name of the table"),
     )
@@ -47,4 +47,4 @@ def _parents(page: Page, parents: Parents) -> Iterator[str]:
 
 
 def _apart(meaning: str, from_0_1: int) -> str:
-    return f"{meaning}, {from_0_1:,} of them recorded by 0.1" if from_0_1 else meaning
+    return f"{meaning}, {from_0_1:,} of them saved by 0.1" if from_0_1 else meaning

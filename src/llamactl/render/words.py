@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llamactl.model import PreflightReport
-
-
-def plural(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`, `4,052 rows`."""
-    return f"{count:,} {noun if count == 1 else noun + 's'}"
+from llamactl.model.words import plural
 
 
 def sampled(sample: Sequence[str], count: int) -> str:

@@ -1,1 +1,1 @@
-"""The user's table as it is: catalog, objects that llamactl made, indexes, locks, sessions, recorded runs."""
+"""The user's table as it is: catalog, llamactl's objects, indexes, locks, sessions, recorded runs."""

@@ -1,4 +1,4 @@
-"""The GRANTs that a role lacks for what llamactl keeps in its schema: no more than it needs, and enough."""
+"""The GRANTs that a role lacks for the objects in the schema llamactl: exactly what it needs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARENTS = ("cleared_parent",)
 
 @contextmanager
 def naming_temporary(session: Session) -> Iterator[None]:
-    """For what creates temporary tables: an error for lack of the right to do so names the GRANT."""
+    """For statements that create temporary tables: a permission error names the GRANT."""
     try:
         yield
     except LlamactlError as exc:
@@ -43,10 +43,10 @@ class _Object:
 def missing_grants(
     session: Session, schema: Collection[str], tables: Mapping[str, Collection[str]] = {}
 ) -> str:
-    """Returns the GRANTs that the role lacks; empty where it lacks none.
+    """Returns the GRANTs that the role lacks; empty if it lacks none.
 
-    `schema`: the rights that it needs on the schema llamactl; where that is still to be created, CREATE on
-    the database. `tables`: those on the tables in it, as far as they exist.
+    `schema`: the privileges that it needs on the schema llamactl; if that does not exist yet, CREATE on the
+    database instead. `tables`: the privileges on the tables in that schema, if they exist.
     """
     found = session.rows(load_query("catalog/kept_rights", Names()), _Object)
     return " ".join(_grants(ident(session.user), found, schema, tables))

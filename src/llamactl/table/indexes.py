@@ -1,10 +1,10 @@
 """Builds and drops indexes while the application reads and writes.
 
-1. Of the wanted name is there: the wanted one, valid, which is kept; an INVALID one that nobody is building,
-   which is dropped; one that somebody is building, or something else, and the build is refused.
-2. Who holds a snapshot or the table for long is named: the server waits for them, however long.
-3. CREATE INDEX CONCURRENTLY, without the time-outs that would leave it INVALID.
-4. What a failed build leaves is dropped again; where that fails too, it is said, and the next run comes to 1.
+1. If the name is taken: a valid index on the same columns is kept; an INVALID one that no session is building
+   is dropped; if a session is building it, or the name belongs to something else, the build is refused.
+2. Sessions that have held a snapshot or a lock on the table for long are reported: the build waits for them.
+3. CREATE INDEX CONCURRENTLY, without the timeouts that would leave it INVALID.
+4. An index that a failed build left is dropped; if that fails too, it is reported, and the next run drops it.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from llamactl.table.table import Table
 from llamactl.wording import listed
 
 LONG_SECONDS = 5
-"""Who has been in a transaction for less will not keep a build waiting for long."""
+"""Sessions that have been in a transaction for less are not expected to delay a build for long."""
 
 _RETRIES = 5
-"""Of a build that a deadlock ended. Locks it waits for."""
+"""Retries of a build that ended in a deadlock. It waits for locks without a timeout."""
 
 _CLEARING = "10s"
-"""The longest that clearing away waits for others: an interrupted run is to end."""
+"""The timeout for dropping a failed build's index, so that an interrupted run ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What has an index's name (catalog/index.sql)."""
+    """The object that has an index's name (catalog/index.sql)."""
 
     what: str | None
-    """In words; None where nothing has the name."""
+    """A description of the object; None if the name is free."""
     as_wanted: bool
     valid: bool
-    """And ready."""
+    """Valid and ready."""
     ours: bool
     builder: int | None
-    """The pid of who builds, or may be building, an index on the table."""
+    """The pid of a session that is, or may be, building an index on the table."""
 
     @property
     def left_behind(self) -> bool:
-        """By a build that was cut: it serves nobody, and is in the way."""
+        """Whether it is the remnant of an interrupted build, which is unusable and occupies the name."""
         return self.as_wanted and not self.valid and self.builder is None
 
 
 def read_index_state(table: Table, index: str, columns: Sequence[str]) -> IndexState:
-    """Returns what has the index's name, against an index on these columns. Reads catalogs only."""
+    """Returns the object that has the index's name, compared with an index on these columns."""
     query = load_query("catalog/index", Names())
     return table.session.row(
         query, IndexState, relation=table.relation.oid, index=index, columns=list(columns)
@@ -72,22 +72,25 @@ def build_index(
     columns: Sequence[str],
     note: Note,
 ) -> bool:
-    """Builds an index by the file, whose fellow `drop_...` drops it; returns False where it is there already.
+    """Builds an index with the file `create_...`; returns False if it exists already.
 
-    Raises LlamactlError: busy where somebody else builds it, config where something else has its name, and
-    what the server says, with what is left of the index.
+    The file `drop_...` beside it drops the index. Raises LlamactlError: busy if another session is building
+    it, config if another object has its name, and the server's error, with what remains of the index.
     """
     table.session.require_own()
 
     def attempt() -> bool:
-        refuse_replaced(table)  # CONCURRENTLY runs outside a transaction: at least just before
+        refuse_replaced(
+            table
+        )  # CONCURRENTLY runs outside a transaction, so this can only be checked before it
         found = read_index_state(table, index, columns)
         if found.as_wanted and found.valid:
             return False
         _refuse(table.relation, index, found)
         if found.left_behind:
             note(
-                f"{qualified(table.relation.schema, index)} is INVALID, left by a build that was cut: dropped"
+                f"Dropping the INVALID index {qualified(table.relation.schema, index)}, "
+                "which an interrupted build left behind"
             )
             table.session.autocommit_run(load_query(_dropping(path), table.names))
         tell_who_holds(table, note)
@@ -101,7 +104,7 @@ def build_index(
 
 
 def drop_index(table: Table, path: str, note: Note) -> None:
-    """Drops an index by the file. Raises LlamactlError (busy) while somebody builds one on the table."""
+    """Drops an index with the file. Raises LlamactlError (busy) while a session builds one on the table."""
     table.session.require_own()
     refuse_replaced(table)
     builder = read_index_state(table, "", ()).builder
@@ -116,7 +119,7 @@ def drop_index(table: Table, path: str, note: Note) -> None:
 
 
 def _refuse(relation: Relation, index: str, found: IndexState) -> None:
-    """Raises where something has the name that may not be dropped."""
+    """Raises LlamactlError if the name belongs to something that must not be dropped."""
     if found.what is None or found.left_behind:
         return
     if found.as_wanted and found.builder is not None:
@@ -124,8 +127,8 @@ def _refuse(relation: Relation, index: str, found: IndexState) -> None:
     shown = qualified(relation.schema, index)
     raise LlamactlError(
         ErrorCode.CONFIG,
-        f"Something else has the name of the index {shown}: {found.what}",
-        f"Give it another name: ALTER INDEX {shown} RENAME TO ...;",
+        f"The name of the index {shown} is taken: {found.what}",
+        f"Rename that object, for example: ALTER INDEX {shown} RENAME TO ...;",
     )
 
 
@@ -133,8 +136,8 @@ def _busy(relation: Relation, builder: int) -> LlamactlError:
     table = qualified(relation.schema, relation.name)
     return LlamactlError(
         ErrorCode.BUSY,
-        f"pid {builder} builds an index on {table}, or may do so unseen",
-        f"Run the command again when it is done, or end it: SELECT pg_terminate_backend({builder});",
+        f"pid {builder} is building, or may be building, an index on {table}",
+        f"Rerun the command when it has finished, or terminate it: SELECT pg_terminate_backend({builder});",
     )
 
 
@@ -156,15 +159,15 @@ def _create(
 
 
 def _clear_away(table: Table, path: str, index: str, columns: Sequence[str]) -> str:
-    """Drops what a failed build left. Returns what is left, as a sentence."""
+    """Drops the index that a failed build left. Returns a sentence on what remains."""
     shown = qualified(table.relation.schema, index)
     try:
         if read_index_state(table, index, columns).left_behind:
             with table.session.settings(statement_timeout=_CLEARING):
                 table.session.autocommit_run(load_query(_dropping(path), table.names))
     except (LlamactlError, KeyboardInterrupt):
-        return f"the index {shown} may be left behind, INVALID: the next run drops it"
-    return f"the index {shown} is not there"
+        return f"the index {shown} may remain, INVALID; the next run drops it"
+    return f"the index {shown} was not created"
 
 
 def _dropping(path: str) -> str:
@@ -172,11 +175,11 @@ def _dropping(path: str) -> str:
 
 
 def tell_who_holds(table: Table, note: Note) -> None:
-    """Names who has been in a transaction for long that the server will wait for."""
+    """Reports long transactions that the server will wait for."""
     holders: dict[int | None, LockHolder | SnapshotHolder] = {
         holder.pid: holder for holder in snapshot_holders(table.session)
     }
     holders |= {holder.pid: holder for holder in lock_holders(table.session, table.relation.oid)}
     old = [holder.sentence() for holder in holders.values() if (holder.age_seconds or 0) >= LONG_SECONDS]
     if old:
-        note(f"This waits until these transactions have ended: {listed(old)}")
+        note(f"Waiting for these transactions to end: {listed(old)}")

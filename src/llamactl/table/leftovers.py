@@ -1,8 +1,8 @@
-"""Temporary views of version 0.1 that a server crash left in the catalog, where they depend on the table.
+"""Temporary views of version 0.1 that a server crash left in the catalogs, and that depend on the table.
 
-While one is there, nobody can drop the table or its columns, and no session lives that would drop it. Version
-0.1 held the claim on the table as long as such a view was there: where this session holds it, they are
-nobody's.
+While such a view exists, nobody can drop the table or its columns, and its session, which would have dropped
+it, is gone. Version 0.1 held the claim on the table while it used such views: if this session holds the
+claim, no other session uses them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,25 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A line of leftovers.sql."""
+    """A row of leftovers.sql."""
 
     oid: int
     name: str
-    """Quoted, with its schema."""
+    """Quoted and qualified with the schema."""
     droppable: bool
-    """The role may drop it by name. Who may not, as its schema is the server's, drops it with the column."""
+    """Whether the role may drop it by name.
+
+    Its schema is the server's; else it is dropped with the column.
+    """
 
 
 def find_leftovers(session: Session, oid: int) -> tuple[Leftover, ...]:
-    """Returns those that depend on the table. Reads catalogs only."""
+    """Returns the leftover views that depend on the table. Reads only the catalogs."""
     return tuple(session.rows(load_query("catalog/leftovers", _NO_NAMES), Leftover, relation=oid))
 
 
 def drop_leftovers(session: Session, found: Sequence[Leftover]) -> None:
-    """Drops those that the role may drop, in the open transaction. For who holds the claim on the table."""
+    """Drops those that the role may drop, in the open transaction. The caller must hold the table's claim."""
     oids = ",".join(str(one.oid) for one in found if one.droppable)
     if oids:
         session.set_local(**{"llamactl.leftovers": f"{{{oids}}}"})
@@ -42,9 +45,9 @@ def drop_leftovers(session: Session, found: Sequence[Leftover]) -> None:
 
 
 def describe_leftover(leftover: Leftover) -> str:
-    """Returns what it is and how to be rid of it, in a line."""
+    """Returns one line on what it is and how to remove it."""
     view = leftover.name
     return (
-        f"View {view} was left by version 0.1 in a server crash: nobody can drop the table or its columns; "
-        f"as a superuser: DROP VIEW {view}; or drop the table with CASCADE"
+        f"The view {view} remains from version 0.1 after a server crash. While it exists, neither the table "
+        f"nor its columns can be dropped. As a superuser: DROP VIEW {view}; or drop the table with CASCADE"
     )

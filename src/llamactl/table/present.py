@@ -1,4 +1,4 @@
-"""What a migration made of the table so far: column, index, CHECK, enum value."""
+"""The parts of a migration that exist on the table: column, index, CHECK, enum value."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ LABEL = "LINKED"
 
 
 MAINTENANCE_MEMORY = "256MB"
-"""For building indexes; under the server's default of 64MB the sort spills."""
+"""For building indexes; with the server's default of 64MB the sort spills to disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What of the migration is there already (present.sql)."""
+    """The parts of the migration that exist already (present.sql)."""
 
     index_present: bool
     index_ours: bool
@@ -26,11 +26,11 @@ class Present:
     comment_present: bool
     schema_present: bool
     index_count: int
-    """Of the table's indexes, for estimates."""
+    """The number of the table's indexes, for estimates."""
 
 
 def read_present(table: Table) -> Present:
-    """Returns what of the migration is there already. Reads catalogs only."""
+    """Returns the parts of the migration that exist already. Reads only the catalogs."""
     return table.row(
         "migrate/present",
         Present,

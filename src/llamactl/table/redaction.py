@@ -1,4 +1,4 @@
-"""How much of another session's query may be shown: its shape, without any value."""
+"""Redacts another session's query: shows its structure, but no value."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from llamactl.wording import shortened
 MOST = 80
 """Characters of a query that are shown."""
 
-# As the server's own lexer (scan.l) divides a query. Quantifiers are possessive: what has no end is
-# no token.
-# A plain string in which a backslash stands before a quote ends there or not, as standard_conforming_strings
-# is set in that session, which nobody else can know: it is no token either.
+# Tokens as in the server's lexer (scan.l). Quantifiers are possessive: an unterminated literal is not a
+# token. A plain string with a backslash before a quote is not a token either: whether it ends there depends
+# on standard_conforming_strings in that session, which other sessions cannot see.
 _TOKEN = re.compile(
     r"""
     (?P<space> [ \t\n\r\f\v]+ )
@@ -33,20 +32,20 @@ _TOKEN = re.compile(
 )
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _PLAIN_NAME = re.compile(r'"?[\w .-]{1,63}"?')
-"""Else a name may be a connection string, or another secret in the wrong quotes."""
+"""Any other name may be a connection string or another secret in the wrong quotes."""
 _SETTING = frozenset({"ALTER", "CREATE", "SET"})
-"""How statements begin in which a value, a password included, can be a bare word."""
+"""The first words of statements in which a value, even a password, can be a bare word."""
 _BEFORE_VALUE = frozenset({"=", "TO", "PASSWORD"})
 
 
 class _UnreadableError(ValueError):
-    """The query does not end where a token does: it was truncated, or is no SQL."""
+    """The query does not end at the end of a token: it was truncated, or is not SQL."""
 
 
 def redacted(query: str | None) -> str | None:
     """Returns the query in one line of at most 80 characters, with `?` for each literal and comment.
 
-    Returns None where there is none, and where it cannot be read to its end: what looks like code there may
+    Returns None if there is no query, or if it cannot be tokenized to its end: what looks like code may then
     be the inside of a literal.
     """
     try:
@@ -56,7 +55,7 @@ def redacted(query: str | None) -> str | None:
 
 
 def _shown(query: str) -> Iterator[str]:
-    """Yields each token, or what is shown in its place. Raises _UnreadableError."""
+    """Yields each token or its replacement. Raises _UnreadableError."""
     begins, hidden = "", False
     for kind, text in _tokens(query):
         word = text.upper()
@@ -80,7 +79,7 @@ def _tokens(query: str) -> Iterator[tuple[str, str]]:
         match = _TOKEN.match(query, at)
         if match is None:
             raise _UnreadableError
-        # The last group that matched is the outer one.
+        # The last group that matched is the outermost one.
         kind, at = str(match.lastgroup), match.end()
         if match[0] == "/*":
             at = _comment_end(query, at)
@@ -88,7 +87,7 @@ def _tokens(query: str) -> Iterator[tuple[str, str]]:
 
 
 def _comment_end(query: str, at: int) -> int:
-    """Returns where the comment ends that was opened before `at`; comments nest. Raises _UnreadableError."""
+    """Returns the end of the comment that was opened before `at`; comments nest. Raises _UnreadableError."""
     depth = 1
     for mark in _COMMENT_MARK.finditer(query, at):
         depth += 1 if mark[0] == "/*" else -1

@@ -1,4 +1,4 @@
-"""What runs recorded in the schema llamactl, and whose runs they are. Reads 0.1's tables as well."""
+"""The runs that are recorded in the schema llamactl. Also reads the tables of version 0.1."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class StateTables:
-    """What there is for recording runs (online/state_present.sql)."""
+    """The state of the tables that record runs (online/state_present.sql)."""
 
     schema_present: bool
     present: bool
     outdated: bool
-    """Made by 0.1."""
+    """Created by version 0.1."""
     owner: str | None
-    """Of outdated ones, where the role has not the owner's rights."""
+    """The owner of outdated tables, if the role does not have the owner's privileges."""
     readable: bool
     recordable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a run recorded (online/runs.sql)."""
+    """A recorded run (online/runs.sql)."""
 
     id: int
     command: str
@@ -44,11 +44,11 @@ class Recorded:
     waits_for: str | None
     waits_since: datetime | None
     same_table: bool
-    """False: of a table that is gone."""
+    """False if the run's table no longer exists."""
     same_name: bool
-    """Of a table that had this one's name."""
+    """The run's table had the name of this one."""
     restored: bool
-    """Recorded before the database was restored from a dump, which gives tables other oids."""
+    """Recorded before the database was restored from a dump, which gives tables new oids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +57,27 @@ class _Step:
 
 
 def read_state_tables(session: Session) -> StateTables:
-    """Returns what there is for recording runs. Reads catalogs only."""
+    """Returns the state of the tables that record runs. Reads only the catalogs."""
     return session.row(load_query("online/state_present", _NO_NAMES), StateTables)
 
 
 def recorded_runs(session: Session, oid: int, schema: str, name: str) -> list[Recorded]:
-    """Returns the runs of the table, and those of tables that are gone, the newest first.
+    """Returns the runs of the table and of tables that no longer exist, the newest first.
 
-    The tables of runs must be there.
+    The tables that record runs must exist.
     """
     query = load_query("online/runs", _NO_NAMES)
     return session.rows(query, Recorded, relation=oid, schema=schema, table=name)
 
 
 def interrupted_runs(found: Sequence[Recorded], command: str) -> list[int]:
-    """Returns the ids of the table's runs of the command that did not end, and that none completed since."""
+    """Returns the ids of the table's interrupted runs of the command that no later run has completed."""
     mine = (run for run in found if run.same_table and run.command == command)
     return [run.id for run in takewhile(lambda run: run.ended_at is None, mine)]
 
 
 def is_interrupted(table: Table, command: str) -> bool:
-    """Returns whether the table's last run of the command did not end; False where the role cannot know."""
+    """Returns whether the table's last run of the command was interrupted; False if the role cannot know."""
     if not read_state_tables(table.session).readable:
         return False
     return bool(
@@ -89,15 +89,15 @@ def is_interrupted(table: Table, command: str) -> bool:
 
 
 def recorded_steps(session: Session, ids: Sequence[int]) -> frozenset[str]:
-    """Returns the steps at which these runs were interrupted, '' where before the first."""
+    """Returns the steps at which these runs were interrupted; '' stands for before the first step."""
     found = session.rows(load_query("online/cut_steps", _NO_NAMES), _Step, runs=list(ids))
     return frozenset(step.name for step in found)
 
 
 def end_runs(table: Table) -> None:
-    """Ends the table's runs that were cut, in the open transaction: what they were at is done.
+    """Records the table's interrupted runs as ended, in the open transaction: their work is now done.
 
-    A role that may not record runs leaves them: what is recorded is no reason to fail.
+    If the role may not record runs, they stay as they are: that is no reason to fail.
     """
     there = read_state_tables(table.session)
     if not (there.present and there.recordable):

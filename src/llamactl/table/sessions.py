@@ -1,4 +1,4 @@
-"""The other sessions that hold a snapshot."""
+"""Other sessions that hold a snapshot."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class SnapshotHolder:
     state: str | None
     age_seconds: float | None
     query: str | None
-    """As redacted() shows it."""
+    """The query, redacted()."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "query", redacted(self.query))
 
     def sentence(self) -> str:
-        """Returns one line: who, since when, which query."""
+        """Returns one line: who, for how long, which query."""
         program = f" ({self.application})" if self.application else ""
         state = f", {self.state}" if self.state else ""
         age = f", in a transaction for {duration(self.age_seconds)}" if self.age_seconds is not None else ""
@@ -37,6 +37,6 @@ class SnapshotHolder:
 
 
 def snapshot_holders(session: Session) -> list[SnapshotHolder]:
-    """Returns the other sessions that hold a snapshot, as they are now, the oldest first."""
+    """Returns the other sessions that hold a snapshot now, the oldest first."""
     look_again(session)
     return session.rows(load_query("preflight/snapshots", Names()), SnapshotHolder)

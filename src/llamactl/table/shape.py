@@ -1,4 +1,4 @@
-"""Whether the relation and the types of its columns can be read as a job log."""
+"""Checks whether the relation and its column types can be read as a job log."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.catalog import unsupported
 
 UNREADABLE = ("LL006", "LL013", "LL018")
-"""With these the rows mean nothing to llamactl."""
+"""Findings with which llamactl cannot interpret the rows."""
 
 
 _TIMES = ("timestamp without time zone", "timestamp with time zone", "date")
 
 
 def refuse_unreadable(relation: Relation) -> None:
-    """Raises LlamactlError (config) where a column is of a type that cannot be read as what it stands for."""
+    """Raises LlamactlError (config) if a column's type does not fit its purpose."""
     refuse_findings(finding for finding in shape_findings(relation) if finding.id in UNREADABLE)
 
 
 def shape_findings(relation: Relation) -> Iterator[Finding]:
-    """Yields what is wrong with the kind of the relation and the types of its columns."""
+    """Yields the findings on the kind of the relation and the types of its columns."""
     table = qualified(relation.schema, relation.name)
     kind = unsupported(relation)
     if kind:
@@ -41,9 +41,9 @@ def shape_findings(relation: Relation) -> Iterator[Finding]:
 def _unusable(relation: Relation) -> Iterator[str]:
     flag, created = relation.columns.get("is_root_job"), relation.columns.get("created_at")
     if flag and flag.bare_type != "boolean":
-        yield f"{ident(flag.name)} is {flag.type_name}, and is_root_job must be boolean"
+        yield f"{ident(flag.name)} is {flag.type_name}, but is_root_job must be boolean"
     if created and created.bare_type not in _TIMES:
-        yield f"{ident(created.name)} is {created.type_name}, and created_at must be a timestamp"
+        yield f"{ident(created.name)} is {created.type_name}, but created_at must be a timestamp"
 
 
 def _root_shape(table: str, root: Column, job: Column) -> Iterator[Finding]:
@@ -60,7 +60,8 @@ def _root_shape(table: str, root: Column, job: Column) -> Iterator[Finding]:
         )
     if root.generated:
         remedy = (
-            f"ALTER TABLE {table} ALTER COLUMN {column} DROP EXPRESSION; (DROP IDENTITY; for an identity)"
+            f"ALTER TABLE {table} ALTER COLUMN {column} DROP EXPRESSION; "
+            "(or DROP IDENTITY; for an identity column)"
         )
         yield make_finding("LL008", 1, [column], column=column, reason="generated", remedy=remedy)
     if root.not_null:

@@ -1,4 +1,4 @@
-"""The user's table, opened: the session, the settings, what the catalogs say, and the names in SQL files."""
+"""The user's table: its session, its settings, its catalog entries, and its names in SQL files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What every command works on; open() gives one."""
+    """The table that a command works on. Create it with open()."""
 
     session: Session
     settings: Settings
@@ -29,8 +29,8 @@ class Table:
     def open(cls, session: Session, settings: Settings) -> Table:
         """Returns the table that the settings name.
 
-        Raises LlamactlError: config where it, or a required column, does not exist or is of a kind that
-        cannot be read; permission; lock.
+        Raises LlamactlError: config if the table or a required column does not exist or is of an unsupported
+        kind; permission; lock.
         """
         table = cls.seen(session, settings)
         catalog.refuse_unsupported(table.relation)
@@ -38,13 +38,13 @@ class Table:
 
     @classmethod
     def seen(cls, session: Session, settings: Settings) -> Table:
-        """As open(), for a relation of any kind: what is wrong with it is for the caller to report."""
+        """Like open(), but accepts a relation of any kind; the caller reports what is wrong with it."""
         relation = catalog.locate(session, settings)
         return cls(session, settings, relation, catalog.names_for(relation, settings))
 
     @property
     def shown(self) -> str:
-        """Its name with the schema, quoted."""
+        """The table's name with its schema, quoted."""
         return self.names.quoted_table()
 
     def rows(self, path: str, as_: type[T], **values: object) -> list[T]:

@@ -1,11 +1,11 @@
 """timeline: the rows of a root, an album, an artist or a track, oldest first; before and after the migration.
 
-Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELECT, and works on a standby.
+It only reads: one READ ONLY snapshot, no temporary relations. It needs only SELECT, and works on a standby.
 
-1. See which columns hold such an id, and which indexes find it there.
-2. Find the roots of the rows that carry the id, and all jobs of these roots, by their parents.
-3. One query for the rows, and for what is to be said of all of them, shown or not.
-4. Look up what their albums, artists and tracks are called, so many rows at a time.
+1. Find the columns that contain such an id, and the indexes on them.
+2. Find the roots of the rows that have the id, and all jobs of these roots, by their parents.
+3. One query returns the rows, and figures on all of them, shown or not.
+4. Look up the names of their albums, artists and tracks, for a chunk of rows at a time.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from llamactl.tree.log import Log
 
 
 def read_timeline(session: Session, settings: Settings, subject: Subject, filters: Filters) -> Timeline:
-    """Returns the timeline of a subject, as far as the filters go; its counts are those of the whole.
+    """Returns the timeline of a subject with the filters applied; its counts include all rows.
 
-    Raises LlamactlError: not_found where no row belongs to it; usage where its id or a filter cannot be; and
-    as every command that reads the log does.
+    Raises LlamactlError: not_found if no row belongs to the subject; usage if its id or a filter is invalid;
+    and like every command that reads the log.
     """
     table = Table.open(session, settings)
     refuse_unreadable(table.relation)
@@ -71,9 +71,9 @@ def read_timeline(session: Session, settings: Settings, subject: Subject, filter
 
 
 def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, Around, Sequence[str]]:
-    """The jobs that share their root with one of what was asked for; and the places of rows without a root.
+    """Returns the jobs that have the same roots as the requested rows, and the places of rows without a root.
 
-    The id of a root comes back as the log writes it.
+    The id of a root is returned as stored in the log.
     """
     fill = table.settings.dangling is DanglingPolicy.FILL
     if asked.subject.kind is SubjectKind.ROOT:
@@ -85,7 +85,7 @@ def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, Around, Sequen
                 return replace(asked, subject=replace(asked.subject, id=id_)), around, ()
         return asked, Around(), ()
     if not asked.unindexed(log):
-        # Not knowing how many rows there will be, the planner could well read all.
+        # The planner cannot know how many rows there will be, and might read the whole table.
         log.table.session.set_local(enable_seqscan="off")
     wanted = {name: asked.params[name] for name in CARRYING}
     carrying = [*log.table.tuples("timeline/carrying", **wanted)]
@@ -96,7 +96,7 @@ def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, Around, Sequen
 
 
 def _query(log: Log, asked: Asked, around: Around, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
-    """What rows.sql says of all rows, and those that are shown."""
+    """Returns the figures of rows.sql on all rows, and the rows that are shown."""
     if not around.further or (log.job_index and log.parent_index):
         log.table.session.set_local(enable_seqscan="off")
     found = log.table.tuples(
@@ -136,23 +136,25 @@ def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> T
 
 
 def _slow(log: Log, asked: Asked) -> Iterator[str]:
-    """Which indexes would help."""
+    """Yields notes on indexes that would help."""
     for columns in asked.unindexed(log):
         table = log.table.names.quoted_table()
         yield (
-            f"No index finds a row by {columns}, so the whole table was read: "
+            f"No index on {columns}, so the whole table was read: "
             f"CREATE INDEX CONCURRENTLY ON {table} ({columns});"
         )
 
 
 def _order(relation: Relation) -> Iterator[str]:
     if "created_at" not in relation.columns:
-        yield "The table has no created_at: roots stand first, then the rows in the order of their ids"
+        yield "The table has no created_at column: the root's rows come first, then the others ordered by id"
 
 
 def _not_found(subject: Subject) -> LlamactlError:
     if subject.kind is SubjectKind.ROOT:
         message = f"No row of the log has the root {subject.id}"
-        return LlamactlError(ErrorCode.NOT_FOUND, message, "llamactl tree JOB shows the root of any job")
-    message = f"The log has no row of {subject.kind} {subject.id}"
-    return LlamactlError(ErrorCode.NOT_FOUND, message, "Ids are compared whole")
+        return LlamactlError(
+            ErrorCode.NOT_FOUND, message, "Run `llamactl tree JOB` to find the root of a job"
+        )
+    message = f"The log has no rows for {subject.kind} {subject.id}"
+    return LlamactlError(ErrorCode.NOT_FOUND, message, "Give the complete id")

@@ -1,4 +1,4 @@
-"""Which columns hold the id of what was asked for, and which indexes find it there."""
+"""Finds the columns that contain the requested id, and the indexes on them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from llamactl.tree.log import Log
 
 Columns = tuple[Column, ...]
 ROOTS = ("job_id", "parent_job_id", "root_job_id")
-"""The columns that hold the id of a root."""
+"""The columns that can contain the id of a root."""
 CARRYING = ("types", "entity", "album", "artist", "track")
 """The parameters of carrying.sql."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for, as the log's columns hold it."""
+    """The requested subject, with its id in the notation of the log's columns."""
 
     subject: Subject
-    """With the id as the log writes it."""
+    """With the id as stored in the log."""
     params: Mapping[str, Any]
-    """Of rows.sql, but for the filters and what a walk finds; CARRYING among them."""
+    """The parameters of rows.sql, except the filters and the results of the walk; includes CARRYING."""
     searched: Sequence[Columns]
-    """The columns that rows are looked for by; several where a word and an id are looked for together."""
+    """The columns that are searched; several if a type and an id are searched together."""
 
     def unindexed(self, log: Log) -> list[str]:
-        """Those that no index serves, as CREATE INDEX takes them."""
+        """Returns the searched columns that no index serves, as a list for CREATE INDEX."""
         return [
             ", ".join(ident(column.name) for column in columns)
             for columns in self.searched
@@ -41,7 +41,7 @@ class Asked:
 
 
 def resolve_subject(table: Table, subject: Subject) -> Asked:
-    """Raises LlamactlError: config where no column holds such ids, usage where none can hold this one."""
+    """Raises LlamactlError: config if no column contains such ids, usage if the id fits none of them."""
     params: dict[str, Any] = dict.fromkeys(("entity", "album", "artist", "track")) | {"types": "{}"}
     params["of_root"] = subject.kind is SubjectKind.ROOT
     if subject.kind is SubjectKind.ROOT:
@@ -54,8 +54,8 @@ def resolve_subject(table: Table, subject: Subject) -> Asked:
     if own is None and (type_ is None or entity is None):
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"No column of {qualified(table.relation.schema, table.relation.name)} holds {subject.kind} ids",
-            f"It needs {subject.kind}_id, or entity_type and entity_id: --column ours=theirs names them",
+            f"{qualified(table.relation.schema, table.relation.name)} has no column for {subject.kind} ids",
+            f"Map {subject.kind}_id, or entity_type and entity_id, with --column ours=theirs",
         )
     searched: list[Columns] = []
     held_by: dict[str, str | None] = {}
@@ -77,20 +77,20 @@ def _as_logged(subject: Subject, held: str | None, columns: Sequence[Column]) ->
     types = " and ".join(f"{ident(column.name)} is {column.type_name}" for column in columns)
     raise LlamactlError(
         ErrorCode.USAGE,
-        f"--{subject.kind} {subject.id}: {types}, which cannot hold this id",
-        "Give the whole id",
+        f"--{subject.kind} {subject.id}: not a valid id, since {types}",
+        "Give the complete id",
     )
 
 
 def _words(table: Table, column: Column, kind: SubjectKind) -> list[str]:
-    """The words for the kind that entity_type may hold: of an enum only those that it has."""
+    """Returns the possible values of entity_type for the kind; for an enum, only those that it has."""
     enum = catalog.enum_of(table.session, table.relation.oid, column.name)
     values = enum.values if enum else (kind.upper(), kind.lower(), kind.title())
     return [value for value in values if value.lower() == kind]
 
 
 def _indexed(log: Log, columns: Columns) -> bool:
-    """Whether an index leads with the last of them, or with all of them in any order."""
+    """Returns whether an index begins with the last of the columns, or with all of them in any order."""
     names = [column.name for column in columns]
     pairs = {tuple(sorted(names))} if len(names) > 1 else set()
     return any(

@@ -1,4 +1,4 @@
-"""Where a page of a timeline ends: an opaque text, which the next page starts from."""
+"""The cursor at the end of a timeline's page: an opaque text from which the next page starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHECK_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """What rows are ordered by."""
+    """The values by which rows are ordered."""
 
     created_at: str | None = None
     is_root: bool | None = None
@@ -23,13 +23,13 @@ class Position:
 
 
 def encode_cursor(subject: Subject, row: TimelineRow) -> str:
-    """Returns the cursor that goes on after the row."""
+    """Returns the cursor that continues after the row."""
     text = json.dumps(astuple(Position(row.created_at, row.is_root, row.id)), separators=(",", ":")).encode()
     return urlsafe_b64encode(_check(subject, text) + text).decode().rstrip("=")
 
 
 def decode_cursor(subject: Subject, given: str) -> Position:
-    """Returns where a cursor stands. Raises LlamactlError (usage) where it is none of this timeline's."""
+    """Returns the position of a cursor. Raises LlamactlError (usage) if it is not one of this timeline."""
     try:
         data = urlsafe_b64decode(given.encode("ascii") + b"=" * (-len(given) % 4))
     except ValueError:
@@ -39,12 +39,12 @@ def decode_cursor(subject: Subject, given: str) -> Position:
         raise LlamactlError(
             ErrorCode.USAGE,
             f"--after {given}: not a cursor of the timeline of {subject.kind} {subject.id}",
-            "Give the next_cursor of a page of this timeline, whole; the filters may differ",
+            "Give the complete next_cursor of a page of this timeline; the filters may differ",
         )
     return Position(*json.loads(text))
 
 
 def _check(subject: Subject, text: bytes) -> bytes:
-    """Tells a cursor that was cut, or is another timeline's."""
+    """Detects a truncated cursor, and one of another timeline."""
     owner = f"{subject.kind} {subject.id} ".encode(errors="surrogatepass")
     return crc32(text, crc32(owner)).to_bytes(_CHECK_BYTES, "big")

@@ -1,4 +1,4 @@
-"""What of a timeline is to be shown, and how rows.sql takes it."""
+"""The filters of a timeline, and their parameters for rows.sql."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ FLAGS = ("--no-orphans", "--category", "--since", "--until", "--after")
 
 _ALMOST_A_DAY = timedelta(days=1, microseconds=-1)
 _LATER_WORDS = ("LINKED",)
-"""Categories that the migration adds: before it no row has them."""
+"""Categories that the migration adds; before it no row has them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """As the command line gives them."""
+    """The filters from the command line."""
 
     no_orphans: bool = False
     """Only rows that have a root."""
     categories: tuple[str, ...] = ()
-    """Only these; none: all."""
+    """Only these categories; if empty, all."""
     since: datetime | None = None
-    """Inside; UTC where it names no zone."""
+    """Inclusive; UTC if it has no time zone."""
     until: datetime | None = None
-    """Outside."""
+    """Exclusive."""
     limit: int | None = None
-    """Rows of a page."""
+    """The number of rows of a page."""
     after: str | None = None
-    """The cursor of the page before."""
+    """The cursor of the previous page."""
 
     def params(self, relation: Relation, subject: Subject) -> dict[str, Any]:
-        """Those of rows.sql.
+        """Returns the parameters of rows.sql.
 
-        Raises LlamactlError: usage for a category or a cursor that cannot be, config where the column that a
-        filter needs is not there.
+        Raises LlamactlError: usage for an invalid category or cursor, config if the column that a filter
+        needs does not exist.
         """
         start = decode_cursor(subject, self.after) if self.after is not None else Position()
         return {
@@ -55,7 +55,7 @@ class Filters:
 
 
 def _categories(relation: Relation, given: tuple[str, ...]) -> list[str]:
-    """As the column's enum writes them; of another type as they are given."""
+    """Returns the categories as spelled in the column's enum; for another type, as given."""
     if given and "category" not in relation.columns:
         raise _needs("--category", "category")
     if relation.enum is None:
@@ -65,8 +65,8 @@ def _categories(relation: Relation, given: tuple[str, ...]) -> list[str]:
     if unknown:
         raise LlamactlError(
             ErrorCode.USAGE,
-            f"--category {unknown[0]}: there is no such category",
-            f"There are {listed(sorted(written.values()))}",
+            f"--category {unknown[0]}: unknown category",
+            f"Known categories: {listed(sorted(written.values()))}",
         )
     return [written[one.upper()] for one in given]
 
@@ -80,7 +80,7 @@ def _moment(relation: Relation, flag: str, moment: datetime | None) -> str | Non
     utc = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     if column.bare_type == "timestamp with time zone":
         return utc.isoformat()
-    # Where no zone is held, Prisma and most others write UTC. A day begins at midnight.
+    # In columns without a time zone, Prisma and most others store UTC. A day begins at midnight.
     bare = utc.replace(tzinfo=None)
     return bare.isoformat() if column.bare_type != "date" else (bare + _ALMOST_A_DAY).date().isoformat()
 
@@ -88,6 +88,6 @@ def _moment(relation: Relation, flag: str, moment: datetime | None) -> str | Non
 def _needs(flag: str, column: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.CONFIG,
-        f"{flag} needs a column {column}, and the table has none",
-        f"--column {column}=theirs names one that is called otherwise",
+        f"{flag} needs a column {column}, which the table does not have",
+        f"If the column has another name, map it with --column {column}=theirs",
     )

@@ -1,4 +1,4 @@
-"""What rows.sql returns, as data."""
+"""Converts the result of rows.sql."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ _CHUNK = 2000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What is said of all rows."""
+    """The figures on all rows."""
 
     total: int
     orphans: int
     failed: int
     unknown: UnknownStatus
     left_out: tuple[int, ...]
-    """By each of filters.FLAGS."""
+    """How many rows each of filters.FLAGS left out."""
     first_created: str | None
     first_linked: str | None
 
 
 def parted(found: Row) -> tuple[Head, Row]:
-    """What is said of all rows, and one of them."""
+    """Returns the figures on all rows, and one of the rows."""
     total, orphans, failed, statuses, rows, *left_out, created, linked = found[:12]
     unknown = UnknownStatus.of(dict(zip(statuses or (), rows or (), strict=True)))
     return Head(total, orphans, failed, unknown, tuple(left_out), created, linked), found[12:]
 
 
 def tie(row: Row) -> str | None:
-    """The job that decides the row's root: its own, else the parent that it names."""
+    """Returns the job that decides the row's root: its own, else its parent."""
     job: str | None = row[9]
     parent: str | None = row[10]
     return parent if job is None else job
 
 
 def titled(found: Iterable[Row], roots: Mapping[str, str], library: Library) -> Iterator[list[TimelineRow]]:
-    """The rows with what their entities are called, some at a time; `roots`: job -> root."""
+    """Yields the rows with the names of their entities, in chunks; `roots`: job -> root."""
     rows = iter(found)
     while chunk := list(islice(rows, _CHUNK)):
         titles = library.titles(entity for row in chunk for entity in _entities(row, library))
@@ -55,7 +55,7 @@ def titled(found: Iterable[Row], roots: Mapping[str, str], library: Library) -> 
 
 
 def _entities(row: Row, library: Library) -> list[Entity]:
-    """The entities of a row, each by the column whose foreign key leads to it."""
+    """Returns the entities of a row, each with the column whose foreign key refers to it."""
     entity_type, entity_id = row[4:6]
     album, artist, track = row[12:15]
     entity = library.entity_column(entity_type), entity_id

@@ -1,4 +1,4 @@
-"""Rows that can be read again and again, however many: the first in memory, the rest on disk."""
+"""Rows that can be read repeatedly, however many: the first in memory, the rest on disk."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ IN_MEMORY = 10_000
 
 
 class Spool(Collection[TimelineRow]):
-    """Rows in the order in which they were added, a chunk at a time."""
+    """Rows in the order in which they were added, chunk by chunk."""
 
     def __init__(self, chunks: Iterable[Sequence[TimelineRow]]) -> None:
-        """Raises LlamactlError (connection) where the disk takes no more."""
+        """Raises LlamactlError (connection) if the disk is full."""
         self.last: TimelineRow | None = None
         self._first: list[TimelineRow] = []
         self._count = 0
@@ -28,9 +28,9 @@ class Spool(Collection[TimelineRow]):
             for chunk in chunks:
                 self._add(chunk)
         except OSError as exc:
-            message = f"{self._count:,} rows are more than {tempfile.gettempdir()} takes: {exc.strerror}"
+            message = f"Cannot store {self._count:,} rows in {tempfile.gettempdir()}: {exc.strerror}"
             raise LlamactlError(
-                ErrorCode.CONNECTION, message, "Give --limit, or a TMPDIR with more room"
+                ErrorCode.CONNECTION, message, "Use --limit, or set TMPDIR to a directory with more space"
             ) from exc
 
     def _add(self, chunk: Sequence[TimelineRow]) -> None:
@@ -41,7 +41,7 @@ class Spool(Collection[TimelineRow]):
             return
         if self._file is None:
             number, path = tempfile.mkstemp(prefix="llamactl-")
-            Path(path).unlink()  # it goes when it is closed
+            Path(path).unlink()  # the file is deleted when it is closed
             self._file = os.fdopen(number, "w+b")
             weakref.finalize(self, self._file.close)
         pickle.dump(chunk, self._file, pickle.HIGHEST_PROTOCOL)

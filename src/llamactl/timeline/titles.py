@@ -1,4 +1,4 @@
-"""What albums, artists and tracks are called, by the log's own foreign keys."""
+"""The names of albums, artists and tracks, found through the log's foreign keys."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from llamactl.sqlfiles.names import Names
 from llamactl.sqlfiles.quoting import ident, qualified
 
 Entity = tuple[str, str | None]
-"""The column by our name, and the id."""
+"""The column by llamactl's name, and the id."""
 
 _COLUMNS = {f"{kind}_id": kind for kind in SubjectKind if kind is not SubjectKind.ROOT}
 
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """What references.sql returns."""
+    """A row of references.sql."""
 
     column_name: str
     schema_name: str
@@ -40,28 +40,28 @@ class _Reference:
 
     @property
     def names(self) -> Names:
-        """What retargets names.sql to the table."""
+        """The names that retarget names.sql to the table."""
         return Names(self.schema_name, self.table_name, {"id": self.key_name, "operation": self.label_name})
 
     def unread(self, user: str) -> str:
-        """The note for a role that may not read it."""
+        """Returns the note for a role that may not read the table."""
         table, role = qualified(self.schema_name, self.table_name), ident(user)
         if self.hidden:
-            return f"Row security hides rows of {table} from {user}, so that ids are shown without names"
+            return f"Row security hides rows of {table} from {user}, so ids are shown without names"
         columns = ", ".join(dict.fromkeys((ident(self.key_name), ident(self.label_name))))
         needed = [
             "" if self.usable else f"GRANT USAGE ON SCHEMA {ident(self.schema_name)} TO {role};",
             "" if self.granted else f"GRANT SELECT ({columns}) ON {table} TO {role};",
         ]
         return (
-            f"{user} may not read {ident(self.label_name)} of {table}, so that ids are shown without names: "
+            f"{user} may not read {ident(self.label_name)} of {table}, so ids are shown without names: "
             f"{' '.join(filter(None, needed))}"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Title:
-    """What names.sql returns."""
+    """A row of names.sql."""
 
     id: str
     name: str
@@ -69,12 +69,12 @@ class _Title:
 
 @dataclass(slots=True)
 class Library:
-    """The tables that the log's foreign keys lead to; open() makes it."""
+    """The tables that the log's foreign keys refer to. Create it with open()."""
 
     session: Session
     columns: Mapping[str, Column]
     references: Mapping[str, _Reference]
-    """By our name of the column; those that the role may read."""
+    """The references that the role may read, by llamactl's name of the column."""
     notes: list[str] = field(default_factory=list)
 
     @classmethod
@@ -92,12 +92,13 @@ class Library:
         return cls(session, relation.columns, readable, [*unread])
 
     def entity_column(self, entity_type: str | None) -> str:
-        """The column whose foreign key leads to an entity's table: its own, else that of its type."""
+        """Returns the column whose foreign key refers to the entity's table: entity_id, or that of its
+        type."""
         own = "entity_id" in self.references
         return "entity_id" if own or entity_type is None else f"{entity_type.lower()}_id"
 
     def titles(self, wanted: Iterable[Entity]) -> dict[Entity, str]:
-        """What these are called, as far as that can be known."""
+        """Returns the names of these entities, as far as they are known."""
         ids: dict[str, set[str]] = {}
         for column, id_ in wanted:
             if id_ is not None and column in self.references and as_stored(self.columns[column], id_):
@@ -109,7 +110,7 @@ class Library:
         }
 
     def title(self, subject: Subject) -> str | None:
-        """What a subject is called; None for a root, and where that cannot be known."""
+        """Returns the name of a subject; None for a root, and if the name is not known."""
         own = f"{subject.kind}_id"
         column = own if own in self.references else self.entity_column(subject.kind)
         return self.titles([(column, subject.id)]).get((column, subject.id))

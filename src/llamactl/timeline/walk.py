@@ -1,10 +1,8 @@
-"""The roots of jobs by their parents, as tree finds them: a stored root is an index that finds rows.
+"""Finds the roots of jobs by their parents, like tree; stored roots only serve to find rows by index.
 
-1. Read the trees of the roots that are stored. Where the parents among these rows lead to a top, it is the
-   root.
-2. Walk up from the jobs whose root that does not tell. All that is above them is then known.
-3. Walk down from the roots that are new: what hangs below them, and from nothing else, has one of them as its
-   root.
+1. Read the trees of the stored roots. If the parents among these rows lead to a top, that is the root.
+2. Walk up from the jobs whose root is still unknown. Everything above them is then known.
+3. Walk down from the new roots: a job that is below one of them, and below nothing else, has it as its root.
 """
 
 from __future__ import annotations
@@ -19,24 +17,24 @@ from llamactl.tree.log import Link, Log
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The jobs that share their root with one of those asked for, and how their rows are found."""
+    """The jobs that have the same root as one of the requested jobs, and how their rows are found."""
 
     roots: Mapping[str, str] = field(default_factory=dict)
-    """Job -> root; those without a root are not in it."""
+    """Job -> root; without the jobs that have no root."""
     tops: Collection[str] = ()
     """The roots."""
     indexed: Collection[str] = ()
-    """Those of the roots by which the root column finds rows."""
+    """The roots whose rows are found by the root column."""
     further: Collection[str] = ()
-    """The jobs, of `roots`, that have rows which store none of these."""
+    """The jobs in `roots` that have rows which store none of these."""
     apart: Collection[str] = ()
-    """The jobs that have another root, or none, though rows store one of these."""
+    """The jobs that have another root, or none, although their rows store one of these."""
 
 
 def roots_around(
     log: Log, jobs: Collection[str], *, fill_dangling: bool, stored: Collection[str] = ()
 ) -> Around:
-    """Every job that shares its root with one of `jobs`.
+    """Returns all jobs that have the same root as one of `jobs`.
 
     `stored` contains the roots that rows of these jobs store.
     """
@@ -60,7 +58,7 @@ def roots_around(
 
 
 def ends(parents: Mapping[str, Collection[str]], tops: Iterable[str]) -> dict[str, str | None]:
-    """Each job -> the one of `tops` at which all its walks upward end; None where there is no such one."""
+    """Returns for each job the one of `tops` at which all walks upwards from it end, or None."""
     found: dict[str, str | None] = {top: top for top in tops}
     for start in parents:
         way = [start] if start not in found else []
@@ -68,7 +66,7 @@ def ends(parents: Mapping[str, Collection[str]], tops: Iterable[str]) -> dict[st
             job = way[-1]
             named = parents.get(job, ())
             if job not in found:
-                found[job] = None  # a walk that comes back here never ends
+                found[job] = None  # a walk that returns here never ends
                 above = [parent for parent in named if parent not in found]
                 if above:
                     way += above
@@ -87,14 +85,14 @@ class _Seen:
         self._ids: dict[str, str] = {}
         self._parents: dict[str, Sequence[str]] = {}
         self._stored: dict[str, str | None] = {}
-        """Job -> the one root that its rows store; None where they store several."""
+        """Job -> the one root that its rows store; None if they store several."""
         self._unfilled: set[str] = set()
         """Jobs that have a row which stores no root."""
         self._loose: set[tuple[str, str | None]] = set()
-        """The parents that rows without a job id name, and the roots that these rows store."""
+        """The parents of rows without a job id, with the roots that these rows store."""
 
     def read(self, links: Iterable[Link]) -> None:
-        """Takes in rows, perhaps again. All rows of a job have to come."""
+        """Adds rows, possibly repeatedly. All rows of a job must be added."""
         ids = self._ids
         for job, parent, root in links:
             if job is None:
@@ -111,7 +109,7 @@ class _Seen:
                 self._stored[job] = None
 
     def roots(self, jobs: Collection[str]) -> dict[str, str | None]:
-        """Each job -> its root, as far as the rows that were read tell; None where it has none."""
+        """Returns the root of each job by the rows read so far; None if it has none."""
         parents = self._parents
         outside = {job for job in chain(jobs, *parents.values()) if job not in parents}
         unlogged = outside - self._log.logged(outside)
@@ -123,7 +121,7 @@ class _Seen:
         return ends({**parents, **links}, tops)
 
     def around(self, roots: Mapping[str, str], tops: Collection[str]) -> Around:
-        """How the rows of these jobs are found."""
+        """Returns how the rows of these jobs are found."""
         column = self._log.root
         indexed = {top for top in tops if column is not None and exact(column, top) is not None}
         apart = {job for job in chain(self._parents, (job for job, _ in self._loose)) if job not in roots}
@@ -135,7 +133,7 @@ class _Seen:
         return Around(roots, tops, indexed, further, apart if indexed else ())
 
     def _detached(self, unlogged: Collection[str]) -> Iterable[tuple[str, tuple[str]]]:
-        """Yields the jobs of whose parents none is logged, with the root that they store, which has none."""
+        """Yields the jobs whose parents are all not logged, with their stored root, if that has no parent."""
         found = {
             job: root
             for job, root in self._stored.items()

@@ -1,18 +1,17 @@
 """tree: a job's tree, whole or from the job down, before and after the migration.
 
-Pure: a snapshot, READ ONLY, no temporary relations; it needs no right but SELECT, and works on a standby.
+It only reads: one READ ONLY snapshot, no temporary relations. It needs only SELECT, and works on a standby.
 
-1. Ask what the log knows of the job, and which root its rows store. That is a guess: an index to find rows
-   quickly, and nothing more.
-2. Walk down from the guess. After the migration the rows that store it come by the index on the root column,
-   and the walk looks for those only that do not. Where the parents among these rows lead from the job to the
-   guess, it is the top.
-3. Else walk up over the parents: the rows of the jobs above decide at whose top the job is shown. Walk down
-   from there.
-4. Lay the rows out by their parents. A stored root that they contradict is marked. It counts only where rows
-   between were deleted: for jobs of whose parents none is logged.
+1. Look up the job and the root that its rows store. The stored root is a guess, which only serves to find
+   rows quickly by index.
+2. Walk down from the guess. After the migration, the index on the root column finds the rows that store it,
+   and the walk only has to find the others. If the parents among these rows lead from the job to the guess,
+   the guess is the top.
+3. Otherwise walk up along the parents: the rows of the jobs above determine the top. Walk down from there.
+4. Lay the rows out by their parents. A stored root that contradicts them is marked. It decides only if rows
+   in between were deleted, for jobs none of whose parents is logged.
 
-The way up to the root (`up`) needs the walk up only, unless rows between were deleted.
+The path up to the root (`up`) only needs the walk up, unless rows in between were deleted.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from llamactl.tree.log import Known, Log
 
 
 def read_tree(session: Session, settings: Settings, view: View) -> Tree:
-    """Returns the tree of the root of the job `view.asked`, or what the view shows of it.
+    """Returns the tree of the root of the job `view.asked`, or the part of it that the view shows.
 
-    A job that has no root is shown at the top that the first-named parents lead to. Raises
-    LlamactlError: not_found where the log does not know the job, and as all that read the log do.
+    A job without a root is shown below the top that the first parents lead to. Raises LlamactlError:
+    not_found if the job is not in the log, and like every command that reads the log.
     """
     table = Table.open(session, settings)
     refuse_unreadable(table.relation)
@@ -53,7 +52,8 @@ def read_tree(session: Session, settings: Settings, view: View) -> Tree:
 
 
 def _read(log: Log, asked: str, known: Known, up: bool) -> tuple[str, Graph]:
-    """The top of the tree that shows the job; and the rows of that tree, or of the jobs above (`up`)."""
+    """Returns the top of the tree that shows the job, and the rows of that tree, or of the jobs above
+    (`up`)."""
     guess = _guess(log, asked, known)
     if guess is not None and not up:
         graph = Graph.of(log.trees([guess]))
@@ -70,14 +70,14 @@ def _read(log: Log, asked: str, known: Known, up: bool) -> tuple[str, Graph]:
 
 
 def _guess(log: Log, asked: str, known: Known) -> str | None:
-    """The job that the tree of `asked` hangs from, if the stored roots are right."""
+    """Returns the top of the tree of `asked`, provided that the stored roots are correct."""
     if not known.is_child:
         return asked
     return known.root_lo if log.root and known.root_lo == known.root_hi else None
 
 
 def _leads(log: Log, graph: Graph, asked: str, top: str) -> bool:
-    """Whether the parents that are named first lead from the job to the top, which has no parent itself."""
+    """Returns whether the first parents lead from the job to the top, and the top has no parent."""
     if graph.parents[graph.node(top)] != NONE:
         return False
     way = graph.end(graph.node(asked))
@@ -90,5 +90,5 @@ def _leads(log: Log, graph: Graph, asked: str, top: str) -> bool:
 
 
 def _ends(log: Log, job: str) -> bool:
-    """Whether the job names no parent. One that is not logged does not."""
+    """Returns whether the job has no parent. A job that is not logged has none."""
     return not log.known(job).is_child

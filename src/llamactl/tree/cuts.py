@@ -1,6 +1,7 @@
-"""What of a tree is left out: by --only, --up, --depth and --limit, and where it is folded to fit.
+"""Leaves out parts of a tree: by --only, --up, --depth and --limit, or to make it fit.
 
-Knows no database and no screen. A failed job and those above it are never left out by --depth and --limit.
+This module uses neither the database nor the screen. --depth and --limit never leave out a failed job and its
+ancestors.
 """
 
 from __future__ import annotations
@@ -15,47 +16,47 @@ from llamactl.tree.graph import NONE, Graph
 from llamactl.tree.placement import Children, Placement
 
 FAILED = "failed"
-"""For --only, in place of a kind."""
+"""A value of --only, instead of a kind."""
 LIMITS = (20, 10, 5, 2, 1)
-"""Tried in turn where a tree is folded to fit."""
+"""The limits that are tried in turn to make a tree fit."""
 LINES = 500
-"""The nodes that a folded tree shows at most, beside failures."""
+"""The maximum number of nodes in a tree that is made to fit, not counting failures."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What of the tree is to be shown."""
+    """The part of the tree to show."""
 
     asked: str
     subtree: bool = False
-    """Only the job that was asked for, and all that is below it by any parent."""
+    """Only the requested job, and everything below it by any parent."""
     depth: int | None = None
-    """Levels below the first node."""
+    """The number of levels below the first node."""
     limit: int | None = None
-    """Siblings of one kind, and kinds."""
+    """The number of siblings of one kind, and of kinds."""
     only: str | None = None
-    """FAILED, an operation or a category: only these nodes, and those above them."""
+    """FAILED, an operation or a category: only these nodes and their ancestors."""
     up: bool = False
-    """Only the job that was asked for, and those above it."""
+    """Only the requested job and its ancestors."""
     fold: bool = False
-    """Choose limit and depth so that LINES hold the tree, where they are not given."""
+    """Choose limit and depth, if they are not given, so that the tree fits in LINES."""
 
 
 @dataclass(slots=True)
 class Cuts:
-    """What is left of the tree, and what is not."""
+    """The nodes that are kept and those that are left out."""
 
     children: Children
-    """Of the nodes that are left."""
+    """The children of the nodes that are kept."""
     omitted: dict[int, tuple[Omission, ...]] = field(default_factory=dict)
     """Node -> what --depth and --limit leave out directly below it."""
     filtered: int = 0
-    """Nodes that --only leaves out."""
+    """The number of nodes that --only leaves out."""
     kept: bytearray | None = None
-    """Node -> whether --only keeps it; None without it."""
+    """Node -> whether --only keeps it; None without --only."""
 
     def totals(self) -> dict[str, int]:
-        """Flag -> number of nodes that it leaves out."""
+        """Returns the number of nodes that each flag leaves out."""
         totals = Counter[str]()
         for omission in (one for many in self.omitted.values() for one in many):
             totals[omission.flag] += omission.nodes
@@ -65,7 +66,10 @@ class Cuts:
 
 
 def cut(graph: Graph, placed: Placement, view: View, start: int, whole: Sequence[int]) -> Cuts:
-    """The part of the tree that the view shows; `whole` is all from `start` down, parents first."""
+    """Returns the part of the tree that the view shows.
+
+    `whole`: all nodes from `start` down, parents first.
+    """
     if view.up:
         way = [*climb(placed, graph.node(view.asked))]
         return Cuts(Children.link(placed.under, way[::-1]))
@@ -83,7 +87,7 @@ def cut(graph: Graph, placed: Placement, view: View, start: int, whole: Sequence
 
 
 def climb(placed: Placement, node: int) -> Iterator[int]:
-    """The node and those above it, up to the top."""
+    """Yields the node and its ancestors, up to the top."""
     while node >= 0:
         yield node
         node = placed.under[node]
@@ -97,7 +101,8 @@ def _matches(graph: Graph, only: str) -> Callable[[int], bool]:
 
 
 def _with_above(graph: Graph, placed: Placement, nodes: Iterable[int]) -> bytearray:
-    """Returns for each node whether it is one of these, or above one by any of its parents, drawn or not."""
+    """Returns for each node whether it is one of `nodes`, or an ancestor of one by any parent, drawn or
+    not."""
     found = bytearray(len(graph.ids))
     waiting = [*nodes]
     while waiting:
@@ -117,11 +122,11 @@ Kind = tuple[str | None, str | None]
 class _Cutter:
     """Applies --depth and --limit.
 
-    1. Size and deepest level of what is below each node, from the lowest up.
-    2. From the first node down: the children of each node that is left, by kind, in the order of their first
-       ones. Of each of the first `limit` kinds `limit` are left, those that must be among them; of the other
-       kinds, and below `depth` levels, only those that must be.
-    3. What is left out is told by operation, and the children that are left become the node's.
+    1. Compute the size and the deepest level of what is below each node, from the lowest up.
+    2. From the first node down, group the children of each kept node by kind, in the order of their first
+       members. Of each of the first `limit` kinds, `limit` children are kept, including those that must be
+       kept; of the other kinds, and below `depth` levels, only those that must be kept.
+    3. Record what is left out by operation; the children that are kept become the node's children.
     """
 
     def __init__(
@@ -157,7 +162,8 @@ class _Cutter:
         self._cuts.children = new
 
     def _fitted(self) -> View:
-        """The view with the largest limit that makes the tree fit; else with the depth that does, too."""
+        """Returns the view with the largest limit that makes the tree fit, or else also with a depth that
+        does."""
         view = self._view
         for limit in LIMITS:
             view = replace(self._view, limit=limit)
@@ -169,7 +175,8 @@ class _Cutter:
         return replace(view, depth=len(levels) - 2)
 
     def _levels(self, view: View) -> Iterator[int]:
-        """How many nodes of each level are left, beside failures; ends once they are too many."""
+        """Yields how many nodes of each level are kept, not counting failures; stops once there are too
+        many."""
         level, at, total = [self._start], 0, 0
         while level and total <= LINES:
             count = sum(1 for node in level if not self._failed[node])
@@ -179,7 +186,7 @@ class _Cutter:
             at += 1
 
     def _cut(self, node: int, level: int, view: View) -> tuple[list[int], tuple[Omission, ...]]:
-        """The children that are left, and what is left out."""
+        """Returns the children that are kept, and what is left out."""
         children = [*self._cuts.children.of(node)]
         if view.depth is not None and level >= view.depth:
             left = [child for child in children if self._failed[child]]
@@ -224,7 +231,7 @@ class _Cutter:
         return (row.operation, row.category) if row else (None, None)
 
     def _beyond(self, group: Sequence[int], limit: int) -> list[int]:
-        """Those of a kind that are left out."""
+        """Returns the children of a kind that are left out."""
         if len(group) <= limit:
             return []
         free = [child for child in group if not self._failed[child] and not self._way[child]]
@@ -242,7 +249,7 @@ class _Cutter:
 
 
 def _measure(placed: Placement, whole: Sequence[int], size: int) -> tuple[list[int], list[int]]:
-    """Node -> number of nodes from it down, and the deepest level that they reach below the first of all."""
+    """Returns for each node the number of nodes from it down, and the deepest level among them."""
     sizes, levels = [1] * size, [0] * size
     under = placed.under
     for node in islice(whole, 1, None):
@@ -255,7 +262,7 @@ def _measure(placed: Placement, whole: Sequence[int], size: int) -> tuple[list[i
 
 
 def _relink(children: Children, node: int, kept: Sequence[int]) -> None:
-    """Makes these the node's children."""
+    """Replaces the node's children."""
     children.first[node] = kept[0] if kept else NONE
     for child, following in pairwise([*kept, NONE]):
         children.next[child] = following

@@ -1,7 +1,7 @@
-"""The rows of a tree as a graph. Knows no database.
+"""The rows of a tree as a graph. This module does not use the database.
 
-Rows come oldest first, and that order decides: among several parents the one that was named first counts.
-Nodes are numbers, and what is known of them stands in lists: a root may have a million jobs.
+Rows are added oldest first, and this order matters: of several parents, the first one counts. Nodes are
+numbers, and their properties are kept in lists: a root may have a million jobs.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ NONE = -1
 
 
 class Entry(NamedTuple):
-    """A row of the log; `parent` is None where the root flag disregards it."""
+    """A row of the log; `parent` is None if it is ignored because of the root flag."""
 
     job: str | None
     parent: str | None
     root: str | None
-    """What the root column stores."""
+    """The value of the root column."""
     log: LogRow
 
 
 @dataclass(slots=True)
 class Graph:
-    """Rows gathered by node: a job, or a single row without a job id."""
+    """Rows grouped by node. A node is a job, or a single row without a job id."""
 
     numbers: dict[str, int] = field(default_factory=dict)
-    """Every job that a row carries or names as its parent -> its node."""
+    """Every job that is the job or the parent of a row -> its node."""
     ids: list[str | None] = field(default_factory=list)
     """Node -> job id; None for a row without one."""
     parents: list[int] = field(default_factory=list)
-    """Node -> the parent that is named first, or NONE."""
+    """Node -> its first parent, or NONE."""
     other_parents: dict[int, dict[int, None]] = field(default_factory=dict)
-    """Node -> the further ones, first named first; only nodes that have some."""
+    """Node -> its other parents, in order; only nodes that have some."""
     first_rows: list[LogRow | None] = field(default_factory=list)
-    """Node -> its oldest row; None where none carries the id."""
+    """Node -> its oldest row; None if no row has the id."""
     more_rows: dict[int, list[LogRow]] = field(default_factory=dict)
-    """Node -> the further ones, oldest first."""
+    """Node -> its other rows, oldest first."""
     order: list[int] = field(default_factory=list)
-    """The nodes that have rows, by their first one."""
+    """The nodes that have rows, in the order of their first row."""
     loose: list[int] = field(default_factory=list)
     """The nodes that are rows without a job id."""
     stored: list[str | None] = field(default_factory=list)
     """Node -> the first root that its rows store, or None."""
     other_stored: dict[int, dict[str, None]] = field(default_factory=dict)
-    """Node -> the further ones; only nodes that have some."""
+    """Node -> the other roots that its rows store; only nodes that have some."""
     failures: list[tuple[int, LogRow]] = field(default_factory=list)
     """Failed rows, oldest first."""
     unknown: list[tuple[int, str | None]] = field(default_factory=list)
-    """Of each row that may have failed for all that is known: its node, and its status."""
+    """The node and the status of each row of which it is unknown whether it failed."""
     began: datetime | None = None
-    """When the first row was created."""
+    """The creation time of the first row."""
     ended: datetime | None = None
-    """When the last job ended, as far as durations tell."""
+    """The time at which the last job ended, as far as durations are known."""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Graph:
-        """The graph of these rows, oldest first."""
+        """Returns the graph of the rows, which must be sorted oldest first."""
         graph = cls()
         numbers, first_rows, parents = graph.numbers, graph.first_rows, graph.parents
         roots: dict[str, str] = {}
@@ -93,7 +93,7 @@ class Graph:
         return graph
 
     def node(self, job: str | None) -> int:
-        """The job's node, which is made where there is none yet."""
+        """Returns the job's node, which is created if it does not exist."""
         node = self.numbers.setdefault(job, len(self.ids)) if job is not None else len(self.ids)
         if node == len(self.ids):
             self.ids.append(job)
@@ -114,7 +114,7 @@ class Graph:
             self.other_stored.setdefault(node, {})[root] = None
 
     def drop(self, nodes: Iterable[int]) -> None:
-        """Forgets the rows of these nodes: they are then as jobs that other rows only name."""
+        """Removes the rows of these nodes, which are then like jobs that are only parents of other rows."""
         gone = set(nodes)
         for node in gone:
             self.first_rows[node] = self.stored[node] = None
@@ -135,7 +135,7 @@ class Graph:
         self.began = min(began, default=None)
 
     def _lasts(self, log: LogRow) -> None:
-        """Rows come in the order of their creation."""
+        """Updates began and ended. Rows must be passed in the order of their creation."""
         ended = log.ended
         if ended is None:
             return
@@ -145,13 +145,13 @@ class Graph:
             self.ended = ended
 
     def named(self, node: int) -> Iterator[int]:
-        """The parents that the node's rows name, first named first."""
+        """Yields the parents of the node's rows, the first one first."""
         if self.parents[node] != NONE:
             yield self.parents[node]
             yield from self.other_parents.get(node, ())
 
     def rows(self, node: int) -> tuple[LogRow, ...]:
-        """The node's rows, oldest first."""
+        """Returns the node's rows, oldest first."""
         first = self.first_rows[node]
         if first is None:
             return ()
@@ -163,24 +163,24 @@ class Graph:
         return self.first_rows[node] is not None
 
     def has_rows(self, job: str) -> bool:
-        """Whether a row carries the id."""
+        """Returns whether any row has the job id."""
         return job in self.numbers and self.logged(self.numbers[job])
 
     def parents_outside(self) -> set[str]:
-        """The parents that are named and have no rows here."""
+        """Returns the parents that have no rows in this graph."""
         return {job for job, node in self.numbers.items() if self.first_rows[node] is None}
 
     def roots(self, node: int) -> Iterator[str]:
-        """The roots that the node's rows store."""
+        """Yields the roots that the node's rows store."""
         first = self.stored[node]
         if first is not None:
             yield first
             yield from self.other_stored.get(node, ())
 
     def end(self, node: int) -> list[int]:
-        """The node and those above it by the parents that are named first, up to where that ends.
+        """Returns the node and its ancestors along the first parents, up to the end.
 
-        Empty where it runs in a circle.
+        Returns an empty list if the path is a cycle.
         """
         way = dict.fromkeys([node])
         while self.parents[node] != NONE:
@@ -191,9 +191,9 @@ class Graph:
         return [*way]
 
     def detached(self, node: int, logged: Container[str] = frozenset()) -> str | None:
-        """The one root that a node stores of whose parents none has rows; else None.
+        """Returns the only root that the node stores, if it has parents and none of them has rows; else None.
 
-        `logged` contains those parents that have rows elsewhere.
+        `logged`: the parents that have rows outside this graph.
         """
         if node in self.other_stored or self.parents[node] == NONE:
             return None
@@ -202,17 +202,17 @@ class Graph:
         return self.stored[node]
 
     def ages(self) -> dict[int, int]:
-        """Node -> place by age, for the nodes that have rows."""
+        """Returns the rank by age of each node that has rows."""
         return {node: place for place, node in enumerate(self.order)}
 
 
 def topmost(graph: Graph, job: str) -> str:
-    """The job at whose top `job` is shown: its root where it has one.
+    """Returns the top of the tree in which `job` is shown: its root, if it has one.
 
-    `graph` holds all rows of the jobs above. Without a root:
-    1. Follow the parent that was named first. Where that ends, it is the top.
-    2. Where it runs in a circle, the top is the oldest end that other parents lead to.
-    3. Where nothing above ends, it is the oldest job of the circle.
+    `graph` must contain all rows of the jobs above. Without a root:
+    1. Follow the first parents. If the path ends, its end is the top.
+    2. If it is a cycle, the top is the oldest end that other parents lead to.
+    3. If no path ends, the top is the oldest job of the cycle.
     """
     last = start = graph.node(job)
     followed = {start: 0}

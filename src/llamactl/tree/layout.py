@@ -1,7 +1,7 @@
-"""From a placed graph to the nodes of a tree in preorder. Knows no database and no screen.
+"""Converts a placed graph to the nodes of a tree in preorder. It uses neither the database nor the screen.
 
-Iterative throughout: a chain may be 100,000 jobs deep. Siblings stand in the order of their first rows. Nodes
-are made while they are read, so that the first line of a tree does not wait for its last.
+All algorithms are iterative: a chain may be 100,000 jobs deep. Siblings are in the order of their first rows.
+Nodes are created during the iteration, so that the first line of a tree does not wait for the last.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import islice, pairwise
 from typing import overload
 
 from llamactl.model import Mark, MarkKind, Node, Tree, UnknownStatus
+from llamactl.model.words import plural
 from llamactl.tree.cuts import Cuts, View, climb, cut
 from llamactl.tree.graph import Graph
 from llamactl.tree.marks import Marks, mark
@@ -28,10 +29,10 @@ def draw(
     logged: Collection[str] = frozenset(),
     notes: Sequence[str] = (),
 ) -> Tree:
-    """Returns the tree of the root `top`, or the subtree of the requested job, as far as the view goes.
+    """Returns the part of the tree of the root `top`, or of the requested job's subtree, that the view shows.
 
-    `top_is_root` is False where the top is a dangling parent that fills nothing; `logged` contains those
-    parents outside the tree that have rows. Counts are those of the whole tree, of the subtree, or of the
+    `top_is_root` is False if the top is a dangling parent that is not filled in as a root. `logged`: the
+    parents outside the tree that have rows. The counts are those of the whole tree, of the subtree, or of the
     chain (`up`).
     """
     placed = whole_tree = place(graph, top, logged)
@@ -68,41 +69,42 @@ def _count_rows(graph: Graph, start: int, whole: Sequence[int], inside: bytearra
 
 
 def _depth(placed: Placement, whole: Sequence[int]) -> int:
-    """Of the deepest node. Those that come last are the deepest: the levels stand one after another."""
+    """Returns the depth of the deepest node. Nodes are sorted by level, so the last one is the deepest."""
     return sum(1 for _ in climb(placed, whole[-1])) - sum(1 for _ in climb(placed, whole[0]))
 
 
 def _misled(placed: Placement, top: str, view: View) -> Iterator[str]:
-    """Says so when rows store the root of the tree and are no part of it."""
+    """Yields a note if rows store the root of the tree but are not part of it."""
     if placed.misled and not view.up:
-        jobs = "1 job stores" if placed.misled == 1 else f"{placed.misled:,} jobs store"
+        jobs = plural(placed.misled, "job stores", "jobs store")
+        its, they = ("its", "it is") if placed.misled == 1 else ("their", "they are")
         yield (
-            f"{jobs} the root {top}, but their parents lead elsewhere, so they are not part of this tree: "
-            "llamactl verify shows such rows, llamactl repair --overwrite mends them"
+            f"{jobs} the root {top}, but {its} parents lead elsewhere, so {they} not part of this tree: "
+            "llamactl verify lists such rows, llamactl repair --overwrite corrects them"
         )
 
 
 def _hidden(graph: Graph, placed: Placement, view: View, cuts: Cuts, asked: int) -> Iterator[str]:
-    """Says so when the job that was asked for is not among the nodes."""
+    """Yields a note if the requested job is not among the nodes."""
     if cuts.kept is not None and not cuts.kept[asked]:
-        yield f"{view.asked} is not shown: it is not what --only {view.only} shows, nor above it"
+        yield f"{view.asked} is not shown: it neither matches --only {view.only} nor is above a match"
     elif cuts.omitted and not _shown(placed, cuts, asked):
         depth = sum(1 for _ in climb(placed, asked)) - 1
         yield (
-            f"{view.asked} is not shown: --depth {depth} reaches it, --up leads to it, "
-            "and --subtree starts from it"
+            f"{view.asked} is not shown: --depth {depth} includes it, --up shows the path to it, "
+            "and --subtree starts at it"
         )
 
 
 def _shown(placed: Placement, cuts: Cuts, node: int) -> bool:
-    """Whether the node and all above it are left."""
+    """Returns whether the node and all its ancestors are kept."""
     way = [*climb(placed, node)]
     return all(child in cuts.children.of(above) for child, above in pairwise(way))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Nodes(Sequence[Node]):
-    """The nodes of a tree in preorder. Each is made when it is asked for, the first ones first."""
+    """The nodes of a tree in preorder, each created when it is accessed."""
 
     graph: Graph
     placed: Placement
@@ -125,9 +127,10 @@ class Nodes(Sequence[Node]):
         return next(islice(self, range(self.length)[at], None))
 
     def __iter__(self) -> Iterator[Node]:
-        """1. Down to the first child where there is one; else on to the next sibling, or to the next one of
-        the nearest node above that has one.
-        2. The siblings of the first node are not its tree's.
+        """Goes to the first child if there is one, else to the next sibling, else to that of the nearest
+        ancestor.
+
+        The siblings of the first node do not belong to its tree.
         """
         first, following = self.cuts.children.first, self.cuts.children.next
         under, omitted = self.placed.under, self.cuts.omitted

@@ -1,7 +1,7 @@
-"""The user's table, as a tree reads it: who is above, who is below, and their rows.
+"""Reads the log for a tree: the jobs above, the jobs below, and their rows.
 
-A walk probes an index where one leads with the column that it needs; else it reads the table (reach.sql), and
-that is said.
+A walk probes an index if one leads with the column that it needs. Otherwise it reads the whole table
+(reach.sql), and a note says so.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from llamactl.table.table import Table
 from llamactl.tree.graph import Entry
 
 Link = tuple[str | None, str | None, str | None]
-"""What a row says of its root: job, parent, stored root."""
+"""The columns of a row that concern its root: job, parent, stored root."""
 
-# Not knowing how far a walk goes, the planner would read the table again at each level.
+# The planner cannot know how far a walk goes, and would read the table again at each level.
 PROBING = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 AS_BEFORE = dict.fromkeys(PROBING, "on")
 
 
 SMALL = 64 * 2**20
-"""A table of so many bytes is read in a moment."""
+"""The size in bytes up to which reading the whole table takes only a moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the log knows of a job."""
+    """What the log contains about a job."""
 
     is_root: bool
     """Some row stores it as its root."""
     row_count: int
-    """Its own rows; 0 also where they were not looked at."""
+    """The number of its own rows; also 0 if they were not read."""
     root_lo: str | None
     root_hi: str | None
     """The smallest and largest root that its own rows store."""
     is_child: bool
-    """Some row of its own names a parent."""
+    """One of its own rows has a parent."""
     is_parent: bool
-    """It has no row of its own, but some row names it as its parent."""
+    """It has no row of its own, but is the parent of some row."""
 
     @property
     def logged(self) -> bool:
-        """Whether it has rows of its own, or is named by others."""
+        """Whether it has rows of its own, or other rows refer to it."""
         return self.is_root or self.row_count > 0 or self.is_parent
 
 
@@ -60,38 +60,38 @@ class _Index:
 
 @dataclass(slots=True)
 class Log:
-    """The table in one snapshot; open() makes it."""
+    """The table in one snapshot. Create it with open()."""
 
     table: Table
     job: Column
     parent: Column
     trust_root_flag: bool
     comparable: bool
-    """The id columns are of one type and collation, so that an index on one serves values of the other."""
+    """The id columns have the same type and collation, so an index on one finds values of the other."""
     job_index: bool
     parent_index: bool
     root: Column | None
-    """The root column, where an index leads with it; nothing is looked for in it without."""
+    """The root column, if an index leads with it; without an index it is not searched."""
     small: bool
-    """The table is read in a moment: that it was need not be reported."""
+    """Reading the whole table takes only a moment, so it need not be reported."""
     thorough: bool
-    """Rows of a job are looked for by their job id, whatever root they store. Without an index on that, a
-    large table would have to be read: there it is done only where something contradicts the stored roots."""
+    """Rows of a job are searched by their job id, whatever root they store. Without an index on the job id, a
+    large table is searched only if something contradicts the stored roots."""
     led: Collection[tuple[str, str | None]]
-    """The columns that indexes lead with, each with the one that comes next there."""
+    """The leading columns of indexes, each with the second column of the index."""
     read_whole: dict[str, str] = field(default_factory=dict)
     """Why the whole table was read, by column."""
 
     @classmethod
     def open(cls, table: Table) -> Log:
-        """Raises LlamactlError (config) where the id columns are of kinds that cannot be compared."""
+        """Raises LlamactlError (config) if the id columns have kinds that cannot be compared."""
         relation = table.relation
         job, parent, root = relation.columns["job_id"], relation.columns["parent_job_id"], relation.root
         if job.kind is not parent.kind or job.kind is IdKind.OTHER:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"{job.name} is {job.type_name}, {parent.name} {parent.type_name}: they cannot be compared",
-                "Both must be strings, both integers, or both uuid; --column ours=theirs names other columns",
+                f"{job.name} ({job.type_name}) and {parent.name} ({parent.type_name}) cannot be compared",
+                "Both must be strings, integers or uuids; use --column ours=theirs to map other columns",
             )
         found = table.rows("tree/indexes", _Index, relation=relation.oid)
         led = {(index.name, index.next) for index in found}
@@ -112,17 +112,17 @@ class Log:
         )
 
     def find(self, job: str) -> tuple[str, Known]:
-        """As look_up(). Raises LlamactlError (not_found) where the log does not know the job."""
+        """Like look_up(), but raises LlamactlError (not_found) if the job is not in the log."""
         found = self.look_up(job)
         if found is None:
             raise _not_found(job)
         return found
 
     def look_up(self, job: str) -> tuple[str, Known] | None:
-        """The id as the log writes it, and what is known of it; None where that is nothing.
+        """Returns the id as stored in the log, and what is known about it; None if it is not in the log.
 
-        The columns may write an id differently, as char(n) does without the blanks at its end: the id as it
-        is comes first.
+        The columns may store an id differently: char(n), for example, drops trailing blanks. The unchanged id
+        is tried first.
         """
         held = [as_stored(column, job) for column in (self.job, self.parent, self.root) if column]
         for id_ in dict.fromkeys([*(one for one in held if one == job), *held]):
@@ -132,9 +132,9 @@ class Log:
         return None
 
     def known(self, job: str, *, own: bool = True) -> Known:
-        """What the log knows of a job.
+        """Returns what the log contains about a job.
 
-        Without `own` its rows are not looked at where others store it as their root.
+        Without `own`, its rows are not read if other rows store it as their root.
         """
         known = self.table.row(
             "tree/asked",
@@ -152,24 +152,25 @@ class Log:
         return known
 
     def above(self, jobs: Collection[str]) -> set[str]:
-        """The jobs and all logged ones above them; parents that are not logged may be missing."""
+        """Returns the jobs and all logged jobs above them; parents that are not logged may be missing."""
         if not (self.comparable and self.job_index):
             return self._reach(jobs, upward=True)
         return {*jobs, *(above for (above,) in self._probe("tree/up", jobs=array_literal(self.job, jobs)))}
 
     def trees(self, tops: Collection[str]) -> Iterator[Entry]:
-        """The rows of all jobs from `tops` down, and those that store one of these as their root.
+        """Yields the rows of all jobs from `tops` down, and the rows that store one of `tops` as their root.
 
-        Oldest first. What stores one of them need not be below it: its parents tell.
+        The oldest come first. A row that stores one of `tops` is not necessarily below it: its parents
+        decide.
         """
         return self.rows(*self._of_trees(tops))
 
     def tree_links(self, tops: Collection[str]) -> Iterator[Link]:
-        """What the rows of trees() say of their roots, in any order."""
+        """Yields the links of the rows of trees(), in any order."""
         return self.links(*self._of_trees(tops))
 
     def _of_trees(self, tops: Collection[str]) -> tuple[Collection[str], Collection[str]]:
-        """The jobs and the stored roots by which rows() finds the trees."""
+        """Returns the jobs and the stored roots by which rows() finds the trees."""
         if self.root is None:
             return self.below(tops), ()
         roots = array_literal(self.root, tops)
@@ -182,28 +183,29 @@ class Log:
         name, table = ident(self.job.name), self.table.names.quoted_table()
         self.read_whole.setdefault(
             self.job.name,
-            f"No index leads with {name}: rows of these jobs that store another root, or none, and name no "
-            f"parent in this tree were not looked for: CREATE INDEX CONCURRENTLY ON {table} ({name});",
+            f"No index leads with {name}, so rows of these jobs that store another root or none, and have no "
+            f"parent in this tree, are not included: CREATE INDEX CONCURRENTLY ON {table} ({name});",
         )
         return (), tops
 
     def below(self, jobs: Collection[str]) -> set[str]:
-        """The jobs and all logged ones below them, by their parents alone."""
+        """Returns the jobs and all logged jobs below them, by their parents only."""
         if not (self.comparable and self.parent_index):
             return self._reach(jobs, upward=False)
         found = self._probe("tree/down", jobs=array_literal(self.job, jobs), roots="{}")
         return {*jobs, *(job for job, _ in found if job is not None)}
 
     def rows(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Entry]:
-        """The rows of these jobs, those below without a job id, and those that store one of the roots.
+        """Yields the rows of these jobs, rows without a job id below them, and rows that store one of the
+        roots.
 
-        Oldest first.
+        The oldest come first.
         """
         for job, parent, root, *log in self._read("tree/rows", jobs, roots):
             yield Entry(job, parent, root, _log_row(log))
 
     def links(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Link]:
-        """What the rows of rows() say of their roots, in any order."""
+        """Yields the links of the rows of rows(), in any order."""
         return self._read("tree/links", jobs, roots)
 
     def _read(self, path: str, jobs: Collection[str], roots: Collection[str]) -> Iterator[tuple[Any, ...]]:
@@ -219,12 +221,12 @@ class Log:
         )
         for row in found:
             job, parent, root = row[:3]
-            # A column's type may take other ids for equal.
+            # Different ids may compare as equal in the column's type.
             if (job in jobs if job is not None else parent in jobs) or root in roots:
                 yield row
 
     def logged(self, jobs: Collection[str]) -> set[str]:
-        """Those of the jobs that have rows."""
+        """Returns the jobs that have rows."""
         if not jobs:
             return set()
         self._needs(self.job, self.job_index)
@@ -234,7 +236,7 @@ class Log:
         }.intersection(jobs)
 
     def notes(self) -> list[str]:
-        """What slowed the reading down, and what would help."""
+        """Returns notes on what made reading slow, and what would help."""
         return list(self.read_whole.values())
 
     def _probe(self, path: str, **params: str | None) -> Iterator[tuple[Any, ...]]:
@@ -249,7 +251,7 @@ class Log:
         if index:
             self.read_whole[column.name] = (
                 f"{ident(self.job.name)} and {ident(self.parent.name)} differ in type or collation, "
-                "so that no index serves the walk: the whole table was read"
+                "so no index could be used and the whole table was read"
             )
         query = load_query("tree/reach", self.table.names)
         found = self.table.session.tuples(
@@ -279,7 +281,7 @@ def _log_row(values: list[Any]) -> LogRow:
 
 
 def milliseconds(text: str | None) -> int | None:
-    """The column may be of any numeric type."""
+    """Returns the value in whole milliseconds; the column may be of any numeric type."""
     try:
         value = float(text or "")
     except ValueError:
@@ -290,6 +292,6 @@ def milliseconds(text: str | None) -> int | None:
 def _not_found(job: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.NOT_FOUND,
-        f"The log does not know job {job}",
-        "It is neither the job nor the parent of any row; ids are compared whole, byte by byte",
+        f"Job {job} is not in the log",
+        "It is neither the job nor the parent of any row. Ids must match exactly",
     )

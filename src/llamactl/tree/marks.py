@@ -1,4 +1,4 @@
-"""What is to be said of the jobs of a tree: their marks. Knows no database and no screen."""
+"""The marks on the jobs of a tree. This module uses neither the database nor the screen."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Marks:
     """The marks of a whole tree."""
 
     of: Mapping[int, Sequence[Mark]]
-    """Only nodes that have some."""
+    """Only nodes that have marks."""
     rooted: bytearray
     """Node -> whether its root is the top of the tree."""
 
     def at(self, node: int, *more: Mark) -> tuple[Mark, ...]:
-        """Those of one node, and more, in their order."""
+        """Returns the marks of a node together with `more`, in order."""
         found = self.of.get(node, ())
         if not found and not more:
             return ()
@@ -33,8 +33,8 @@ class Marks:
 def mark(graph: Graph, placed: Placement, *, root: str, known: bytearray, logged: Container[str]) -> Marks:
     """Returns the marks of a placed graph.
 
-    `root` is the top of the whole tree. `known`: node -> whether its root is that top (placement.rooted).
-    `logged` contains those parents outside the tree that have rows.
+    `root`: the top of the whole tree. `known`: node -> whether its root is that top (placement.rooted).
+    `logged`: the parents outside the tree that have rows.
     """
     found: dict[int, list[Mark]] = {}
 
@@ -43,7 +43,7 @@ def mark(graph: Graph, placed: Placement, *, root: str, known: bytearray, logged
 
     if not graph.logged(placed.top):
         say(placed.top, MarkKind.PARENT_NOT_LOGGED, placed.top)
-    # Of most nodes nothing can be said.
+    # Most nodes have no marks.
     unknown = [node for node in placed.nodes if not known[node]]
     several = [
         node for node in graph.other_parents.keys() | placed.adopted if placed.holds(node) and known[node]
@@ -71,7 +71,7 @@ def mark(graph: Graph, placed: Placement, *, root: str, known: bytearray, logged
 
 
 def _cycles(graph: Graph, unknown: Sequence[int]) -> dict[int, int]:
-    """Each job that is in a cycle -> the number of its cycle."""
+    """Returns the number of the cycle for each job that is in one."""
     jobs = [node for node in unknown if graph.ids[node] is not None]
     numbers = {job: number for number, job in enumerate(jobs, 1)}
     edges = [

@@ -1,4 +1,7 @@
-"""From the graph of a tree to the one place of each of its jobs. Knows no database; iterative throughout."""
+"""Gives each job in the graph of a tree its place.
+
+It does not use the database; all algorithms are iterative.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from heapq import heappop, heappush
 from llamactl.tree.graph import NONE, Graph
 
 OUTSIDE = -2
-"""In place of a parent: the node is no part of the tree."""
+"""Instead of a parent: the node is not part of the tree."""
 
 
 @dataclass(slots=True)
@@ -23,7 +26,7 @@ class Children:
 
     @classmethod
     def link(cls, under: Sequence[int], order: Sequence[int]) -> Children:
-        """The nodes in `order`, each below the one that it stands under."""
+        """Links the nodes in `order`, each below the node that it is placed under."""
         first, following = [NONE] * len(under), [NONE] * len(under)
         for node in reversed(order):
             above = under[node]
@@ -33,14 +36,14 @@ class Children:
         return cls(first, following)
 
     def of(self, node: int) -> Iterator[int]:
-        """The node's children."""
+        """Yields the node's children."""
         child = self.first[node]
         while child >= 0:
             yield child
             child = self.next[child]
 
     def below(self, start: int) -> list[int]:
-        """The node and all below it, each after the one that it stands under."""
+        """Returns the node and all nodes below it, each after the node that it is placed under."""
         first, following = self.first, self.next
         found = [start]
         for node in found:
@@ -52,7 +55,7 @@ class Children:
 
 
 def among(nodes: Iterable[int], size: int) -> bytearray:
-    """Node -> whether it is one of these."""
+    """Returns for each node whether it is one of `nodes`."""
     found = bytearray(size)
     for node in nodes:
         found[node] = True
@@ -61,34 +64,34 @@ def among(nodes: Iterable[int], size: int) -> bytearray:
 
 @dataclass(slots=True)
 class Placement:
-    """Where each node stands."""
+    """The place of each node."""
 
     top: int
     under: list[int]
-    """Node -> the one that it stands under; NONE for the top; OUTSIDE."""
+    """Node -> the node that it is placed under; NONE for the top; OUTSIDE."""
     children: Children
     nodes: list[int]
     """The nodes that are in the tree, level by level from the top down."""
     adopted: set[int] = field(default_factory=set)
-    """Nodes that no parent edge leads to from the top: the root column alone puts them under it."""
+    """Nodes that are not reached by parent edges from the top, and are under it only by the root column."""
     misled: int = 0
-    """Jobs, and rows without a job id, that store this root, and whose parents lead elsewhere."""
+    """Jobs, and rows without a job id, that store this root but whose parents lead elsewhere."""
     dropped: frozenset[str] = frozenset()
-    """The jobs that were read and are no part of the tree."""
+    """The jobs that were read but are not part of the tree."""
     above: int = NONE
-    """What the top of a subtree stands under in the whole tree."""
+    """The node that the top of a subtree is placed under in the whole tree."""
 
     def holds(self, node: int) -> bool:
-        """Whether the node is in the tree."""
+        """Returns whether the node is in the tree."""
         return self.under[node] != OUTSIDE
 
 
 def place(graph: Graph, job: str, logged: Container[str] = frozenset()) -> Placement:
-    """Gives each node of the tree of the root `job` its one place.
+    """Gives each node of the tree of the root `job` its only place.
 
-    Where rows between were deleted, the root column alone puts nodes there: those that store this root, and
-    of whose parents none is logged. `logged` contains the parents that have rows outside the graph. What does
-    not belong to the tree is dropped from the graph.
+    If rows in between were deleted, the root column places nodes: those that store this root, and none of
+    whose parents is logged. `logged`: the parents that have rows outside the graph. Nodes that do not belong
+    to the tree are dropped from the graph.
     """
     top = graph.node(job)
     detached: set[int] = set()

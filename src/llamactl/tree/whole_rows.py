@@ -23,7 +23,7 @@ class Details:
         self._session = session
         self._id = table.relation.columns["id"]
         self._query = load_query("report/rows", table.names)
-        self.source = f"{table.shown} of database {session.database}"
+        self.source = f"{table.shown} in database {session.database}"
         """Where they are, for a person."""
 
     def __call__(self, ids: Sequence[str]) -> Iterator[WholeRow]:

@@ -1,1 +1,1 @@
-"""Removes what llamactl made."""
+"""undo: removes everything that llamactl created."""

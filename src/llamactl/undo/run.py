@@ -1,12 +1,12 @@
-"""undo: takes off what llamactl made, and puts back the parents that it cleared, in one transaction.
+"""undo: removes what llamactl created, and restores the parents that it cleared, in one transaction.
 
-1. Look at the catalogs, and at the saved parents: what makes it impossible is said before anything is locked.
-   A dry run ends here, and so does a run that finds nothing to undo.
-2. In one transaction: claim the table (tried), lock the saved state, ACCESS EXCLUSIVE as the first lock on
-   the table, look again, and only then the first write.
-3. Off go the guard and the CHECK; then the parents are put back, which neither must meet; then go indexes,
-   column and saved state.
-4. A lock not got releases everything and is tried again (locks.with_lock_retries).
+1. Read the catalogs and the saved parents, and report what makes the undo impossible before anything is
+   locked. A dry run ends here, and so does a run that finds nothing to undo.
+2. In one transaction: claim the table without waiting, lock the saved state, take ACCESS EXCLUSIVE as the
+   first lock on the table, check again, and only then write.
+3. Drop the guard and the CHECK, which must not see the restored parents; restore the parents; then drop the
+   indexes, the column and the saved state.
+4. If a lock times out, everything is released and the transaction is retried (locks.with_lock_retries).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from llamactl.model import (
     UndoReport,
 )
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.sqlfiles.quoting import ident
 from llamactl.table.leftovers import drop_leftovers
 from llamactl.table.locks import (
@@ -60,7 +61,7 @@ from llamactl.wording import about, listed
 
 ALTERING = ("LL001", "LL005")
 UPDATING = ("LL015", "LL016")
-"""Findings of preflight that block dropping objects, and restoring parents."""
+"""The findings of preflight that prevent dropping objects, and those that prevent restoring parents."""
 
 
 def undo_migration(
@@ -72,10 +73,10 @@ def undo_migration(
     confirm: Callable[[str], bool] | None,
     note: Note,
 ) -> UndoReport:
-    """Undoes all that llamactl did to the table, or with `dry_run` tells what that would be.
+    """Undoes everything that llamactl did to the table, or with `dry_run` reports what would be undone.
 
-    `confirm` is asked once, before any lock; None: no need to ask. Raises LlamactlError: config where it
-    cannot be undone, permission, lock, busy, interrupted. All of these leave the table as it was.
+    `confirm` is called once, before any lock; None: do not ask. Raises LlamactlError: config if it cannot be
+    undone, permission, lock, busy, interrupted. All of these leave the table unchanged.
     """
     table = Table.open(session, settings)
     if not dry_run:
@@ -108,20 +109,23 @@ def _with(report: UndoReport, told: str) -> UndoReport:
 
 
 def _attempt(before: Standing, note: Note) -> UndoReport:
-    """One transaction. Raises LlamactlError, which rolls it back. `before`: what the first look found."""
+    """Runs one transaction.
+
+    Raises LlamactlError, which rolls it back. `before`: the result of the first check.
+    """
     table = before.table
     session = table.session
     with session.transaction():
         claim_table(session, table.relation.oid)
         state = read_state_tables(table)
-        # It may be gone, with the parents to put back.
+        # The saved state, with the parents to restore, may have been dropped.
         _refuse_changed_state(before.state.tables, state.tables)
         if state.parents:
             prepare_saved_parents(session)
         seconds = {step.name: timed(partial(step.run, table)) for step in plan_locks(state) if step.when}
         session.blocking.begin()
         refuse_replaced(table)
-        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: everybody else waits until this is done")
+        note(f"Holding ACCESS EXCLUSIVE on {table.shown}: all other sessions are blocked until this is done")
         with while_held():
             return _under_lock(session, table.settings, state.tables, seconds)
 
@@ -129,7 +133,7 @@ def _attempt(before: Standing, note: Note) -> UndoReport:
 def _under_lock(
     session: Session, settings: Settings, locked: tuple[int, ...], seconds: dict[StepName, float]
 ) -> UndoReport:
-    # All of it may have changed between the first look and the locks.
+    # Everything may have changed between the first check and the locks.
     with looking_again():
         standing = read_standing(Table.open(session, settings))
         _refuse(standing, writing=True)
@@ -147,13 +151,13 @@ def _refuse_changed_state(before: tuple[int, ...], now: tuple[int, ...]) -> None
     if now != before:
         raise LlamactlError(
             ErrorCode.BUSY,
-            "Another session changed the schema llamactl just now; rolled back",
-            "Run the same command again; without the saved parents it cannot put them back",
+            "Another session changed the schema llamactl while undo was running; rolled back",
+            "Rerun the same command. Parents that are no longer saved cannot be restored",
         )
 
 
 def _take(standing: Standing, step: PlannedStep) -> None:
-    """Raises LlamactlError where afterwards not all rows have their parent back."""
+    """Takes a step. Raises LlamactlError if not all parents were restored."""
     if step.name == StepName.DROP_LEFTOVERS:
         drop_leftovers(standing.table.session, standing.leftovers)
         return
@@ -166,13 +170,13 @@ def _take(standing: Standing, step: PlannedStep) -> None:
     if back != wanted:
         raise LlamactlError(
             ErrorCode.CONFIG,
-            f"{back} of {wanted} cleared parents came back; rolled back",
+            f"Only {back:,} of {plural(wanted, 'cleared parent')} could be restored; rolled back",
             f"A trigger on the table changes or suppresses the update: {listed(standing.marked.firing)}",
         )
 
 
 def _choose(standing: Standing) -> tuple[list[PlannedStep], tuple[str, ...]]:
-    """Returns the steps that are taken, none where there is nothing to undo; and the names of the others."""
+    """Returns the steps that are taken, none if there is nothing to undo, and the names of the others."""
     steps = plan_undo_steps(standing)
     taken = [step for step in steps if step.when]
     if all(step.name in LOCKS for step in taken):
@@ -181,13 +185,16 @@ def _choose(standing: Standing) -> tuple[list[PlannedStep], tuple[str, ...]]:
 
 
 def _refuse(standing: Standing, *, writing: bool) -> None:
-    """Raises LlamactlError for what makes it impossible. Unless `writing`, rights to write may lack."""
+    """Raises LlamactlError if the undo is impossible.
+
+    Unless `writing`, privileges to write are not required.
+    """
     names = standing.names
     if standing.marked.added_column is not None and standing.marked.blockers:
         raise LlamactlError(
             ErrorCode.CONFIG,
             f"Column {ident(names.columns['root_job_id'])} is used by {listed(standing.marked.blockers)}",
-            "Drop these first, or change them so that they do without it: undo drops nothing of yours",
+            "Drop them or remove their references to the column first: undo does not drop your objects",
         )
     taken, _ = _choose(standing)
     if not taken:
@@ -204,7 +211,7 @@ def _refuse(standing: Standing, *, writing: bool) -> None:
 
 
 def _projected(standing: Standing, looked: float) -> UndoReport:
-    """Returns the report of a dry run. `looked`: the seconds that the look at the saved parents took."""
+    """Returns the report of a dry run. `looked`: the seconds that matching the saved parents took."""
     relation, restored = standing.relation, standing.cleared.restored
     indexes = read_present(standing.table).index_count
     shown = tuple(
@@ -219,11 +226,11 @@ def _projected(standing: Standing, looked: float) -> UndoReport:
 
 def _question(standing: Standing, projected: UndoReport) -> str:
     names, cleared, session = standing.names, standing.cleared, standing.table.session
-    text = f"Undo the migration of {names.quoted_table()} of database {session.database} on {session.host}?"
+    text = f"Undo the migration of {names.quoted_table()} in database {session.database} on {session.host}?"
     if standing.marked.added_column is not None:
         text += f" Column {ident(names.columns['root_job_id'])} is dropped with its values."
     if cleared.restored:
-        text += f" {cleared.restored:,} parents are put back."
+        text += f" {plural(cleared.restored, 'parent is', 'parents are')} restored."
     keeps_out = f"Nobody can read or write the table for {about(projected.blocked_estimate_seconds)}."
     return " ".join([text, *undo_warnings(standing), keeps_out])
 

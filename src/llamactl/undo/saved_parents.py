@@ -1,4 +1,4 @@
-"""Which rows the parents in llamactl.cleared_parent were saved of, and what undo does with them."""
+"""Matches the parents saved in llamactl.cleared_parent with the rows that they belong to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """What parents.sql returns."""
+    """The result of parents.sql."""
 
     restored: int = 0
     restored_from_0_1: int = 0
@@ -37,17 +37,17 @@ class Cleared:
 
     @property
     def unmatched(self) -> int:
-        """Saved parents that match no row. They are kept."""
+        """Saved parents that match no row. They stay saved."""
         return self.gone + self.other_row + self.other_key + self.misfit
 
 
 def prepare_saved_parents(session: Session) -> None:
-    """Creates the temporary table that match() needs. It ends with the transaction."""
+    """Creates the temporary table that match_saved_parents() needs; it is dropped with the transaction."""
     session.run(load_query("undo/create_matched", _NO_NAMES))
 
 
 def match_saved_parents(table: Table) -> Cleared:
-    """Returns what becomes of the parents that were cleared. Comes after prepare()."""
+    """Returns what happens to the parents that were cleared. Call prepare_saved_parents() first."""
     values = match_parameters(table.relation)
     table.run("undo/match_parents", **values)
     table_name = {name: values[name] for name in ("relation", "schema", "table")}
@@ -55,7 +55,7 @@ def match_saved_parents(table: Table) -> Cleared:
 
 
 def match_parameters(relation: Relation) -> dict[str, object]:
-    """The values of match_parents.sql."""
+    """Returns the parameters of match_parents.sql."""
     parent = relation.columns["parent_job_id"]
     kind = {"uuid": parent.kind is IdKind.UUID}
     return {**catalog.identity(relation), **integer_limits(parent), **kind}

@@ -1,6 +1,7 @@
-"""What of llamactl's stands on a table, and the steps that take it off, each with its files and its lock.
+"""The objects on a table that llamactl created, and the steps that remove them, with their files and locks.
 
-Whose a thing is, the comments in the catalog tell; what has none is the user's, and stays.
+Comments in the catalogs record what llamactl created. An object without such a comment is the user's, and is
+kept.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """What look.sql returns."""
+    """The result of look.sql."""
 
     added_column: str | None
     comment_only: bool
@@ -42,7 +43,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What state.sql returns."""
+    """The result of state.sql."""
 
     schema_ours: bool
     parents: bool
@@ -52,38 +53,38 @@ class State:
     others: tuple[str, ...]
     unowned: tuple[str, ...]
     owners: tuple[str, ...]
-    """Of what is unowned."""
+    """The owners of what is unowned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What runs recorded."""
+    """The recorded runs."""
 
     forgotten: tuple[int, ...] = ()
-    """The ids of this table's runs, and of those of tables that are gone."""
+    """The ids of the runs of this table and of tables that no longer exist."""
     others: int = 0
-    """How many other tables' runs there are."""
+    """The number of runs of other tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Others:
-    """What other_runs.sql returns."""
+    """The result of other_runs.sql."""
 
     others: int
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that is there of llamactl's."""
+    """Everything of llamactl's that exists."""
 
     table: Table
-    """Its names are those that things have, whatever the table was called when they were made."""
+    """With the actual names of the objects, whatever the table's name was when they were created."""
     marked: Marked
     state: State
     cleared: Cleared
     runs: Runs
     cut: frozenset[str]
-    """The steps at which online migrations were cut."""
+    """The steps at which online migrations were interrupted."""
     leftovers: tuple[Leftover, ...] = ()
 
     @property
@@ -96,12 +97,12 @@ class Standing:
 
     @property
     def kept_leftovers(self) -> tuple[Leftover, ...]:
-        """Those that the role cannot drop by name: they go with the column, if that goes."""
+        """The leftovers that the role cannot drop by name: they are dropped with the column, if that is."""
         return tuple(one for one in self.leftovers if not one.droppable)
 
     @property
     def index(self) -> bool:
-        """The index on the root column is ours. A cut may have come before its mark."""
+        """Whether llamactl created the index on the root column, even if interrupted before it was marked."""
         built = (
             self.marked.unmarked_index
             and StepName.CREATE_INDEX in self.cut
@@ -111,38 +112,38 @@ class Standing:
 
     @property
     def lacks_users_index(self) -> bool:
-        """A cut run had dropped the user's index on a column that stays, to build it anew."""
+        """Whether an interrupted run dropped the user's index, on a column that is kept, to rebuild it."""
         stays = self.marked.added_column is None and not self.marked.unmarked_index
         return stays and StepName.DROP_USERS_INDEX in self.cut
 
     @property
     def job_index(self) -> bool:
-        """The guard's index is ours."""
+        """Whether llamactl created the guard's index."""
         built = self.marked.unmarked_job_index and StepName.CREATE_JOB_INDEX in self.cut
         return self.marked.job_index is not None or built
 
     @property
     def function(self) -> bool:
-        """The guard's function can go."""
+        """Whether the guard's function can be dropped."""
         return self.marked.function is not None and not self.marked.function_elsewhere
 
     @property
     def keeps_parents(self) -> bool:
-        """Parents stay saved: other tables', or such as match no row."""
+        """Whether parents stay saved: those of other tables, or those that match no row."""
         return bool(self.cleared.others or self.cleared.unmatched)
 
     @property
     def empties_schema(self) -> bool:
-        """Nothing is left in the schema, and it was made by us."""
+        """Whether the schema was created by llamactl and nothing remains in it."""
         left = self.keeps_parents or self.runs.others or self.state.others or self.marked.function_elsewhere
         return self.state.schema_ours and not left
 
 
 def read_standing(table: Table) -> Standing:
-    """Returns what is there. Reads the saved parents' rows, the rest from the catalogs.
+    """Returns what exists. Reads the rows of the saved parents, and the catalogs.
 
-    Where parents are saved, it comes after saved_parents.prepare(). Raises LlamactlError (permission) where
-    the role may not read the saved state.
+    If parents are saved, call prepare_saved_parents() first. Raises LlamactlError (permission) if the role
+    may not read the saved state.
     """
     names = table.names
     left = find_leftovers(table.session, table.relation.oid)
@@ -162,7 +163,7 @@ def read_standing(table: Table) -> Standing:
     if not state.readable:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{table.session.user} may not read what is kept in the schema llamactl",
+            f"{table.session.user} may not read the tables in schema llamactl",
             missing_grants(table.session, (USE,), dict.fromkeys((*PARENTS, *RUNS), READ)),
         )
     cleared, kept, cut = Cleared(), Runs(), frozenset[str]()
@@ -178,12 +179,12 @@ def read_standing(table: Table) -> Standing:
 
 
 def read_state_tables(table: Table) -> State:
-    """Returns what is there of the saved state. Reads catalogs only."""
+    """Returns what exists of the saved state. Reads only the catalogs."""
     return table.session.row(load_query("undo/state", _NO_NAMES), State, function=table.names.guard)
 
 
 def _as_made(names: Names, marked: Marked) -> Names:
-    """Returns the names with those that the marked things have."""
+    """Returns the names, with the actual names of the marked objects."""
     found = {
         "index": marked.index,
         "check": marked.check_name,
@@ -196,7 +197,7 @@ def _as_made(names: Names, marked: Marked) -> Names:
 
 
 def plan_locks(state: State) -> list[PlannedStep]:
-    """Returns the steps that lock: the saved state first, so that nobody waits for the table meanwhile."""
+    """Returns the steps that lock. The saved state comes first, so that the table is not locked meanwhile."""
     kept = [
         *(["undo/lock_parents"] if state.parents else []),
         *(["undo/lock_runs"] if state.runs else []),
@@ -208,7 +209,7 @@ def plan_locks(state: State) -> list[PlannedStep]:
 
 
 def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
-    """Returns all steps in their order, those included for which there is nothing."""
+    """Returns all steps in order, including those that have nothing to do."""
     marked, cleared = standing.marked, standing.cleared
     exclusive = "AccessExclusiveLock"
     return [
@@ -221,7 +222,7 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
         ),
         PlannedStep(StepName.DROP_TRIGGER, ["guard/drop_trigger"], exclusive, marked.trigger),
         PlannedStep(StepName.DROP_FUNCTION, ["guard/drop_function"], "", standing.function),
-        # Before the parents: of a flagged row the job may be its own.
+        # Before the parents: a row with the root flag may be its own parent.
         PlannedStep(StepName.DROP_CHECK, ["migrate/drop_check"], exclusive, marked.check_name is not None),
         PlannedStep(
             StepName.RESTORE_PARENTS,
@@ -250,7 +251,7 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
 
 
 def _forgetting(standing: Standing) -> list[PlannedStep]:
-    """The steps that take off the saved state: what is done with, or all where nothing is to be kept."""
+    """Returns the steps that remove the saved state: what is no longer needed, or all if nothing is kept."""
     state, keeps_parents, keeps_runs = standing.state, standing.keeps_parents, standing.runs.others > 0
     return [
         PlannedStep(
@@ -272,9 +273,9 @@ def _forgetting(standing: Standing) -> list[PlannedStep]:
 
 
 LOCKS = frozenset({StepName.LOCK_STATE, StepName.LOCK})
-"""Steps that change nothing: where only these are taken, there is nothing to undo."""
+"""Steps that change nothing: if only these are taken, there is nothing to undo."""
 
 OF_THE_STATE = frozenset(
     {"drop_function", "forget_parents", "forget_runs", "drop_parents", "drop_runs", "drop_schema"}
 )
-"""Steps that need the rights of the owner of what is kept in the schema llamactl."""
+"""Steps that need the privileges of the owner of the objects in schema llamactl."""

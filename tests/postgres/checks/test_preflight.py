@@ -207,7 +207,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
     assert {finding.id for finding in report.findings} == {"LL005", "LL201"}
     assert report.findings[0].hint.startswith("It is a standby: point llamactl at the primary.")
     assert (report.counts, report.table.rows) == (None, None)
-    with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The server is read-only"):
+    with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The connection is read-only"):
         refuse_blockers(Table.open(opened, settings_for(own_database)), writing=False)
 
 
@@ -251,12 +251,12 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
         (
             'ALTER TABLE "LlamaLog" ALTER is_root_job DROP DEFAULT, ALTER is_root_job TYPE int USING 0',
             "LL018",
-            "is_root_job is integer, and is_root_job must be boolean.",
+            "is_root_job is integer, but is_root_job must be boolean.",
         ),
         (
             'ALTER TABLE "LlamaLog" ALTER created_at DROP DEFAULT, ALTER created_at TYPE bigint USING 0',
             "LL018",
-            "created_at is bigint, and created_at must be a timestamp.",
+            "created_at is bigint, but created_at must be a timestamp.",
         ),
     ],
 )

@@ -511,7 +511,7 @@ def test_a_full_disk_and_a_database(dry: bool, log: str, cli_env: dict[str, str]
     with Path("/dev/full").open("w") as full:
         words = ("migrate", "--dry-run" if dry else "--yes", "--dsn", log)
         code, err = with_stdout(cli_env, full.fileno(), *words)
-        told = "nothing was changed" if dry else "what was committed before stays"
+        told = "nothing was changed" if dry else "changes committed so far remain"
         last = f"error: Cannot write to stdout: No space left on device; {told}"
         assert (code, err.splitlines()[-1], is_migrated(log)) == (3, last, not dry)
         code, err = with_stdout(cli_env, full.fileno(), "verify", "--dsn", log)
@@ -531,7 +531,7 @@ def test_a_fault_after_the_commit(
     done = llamactl("migrate", "--yes", "--dsn", log, "--format", "json")
     error = document(done)["error"]
     assert (done.returncode, error["changed"], is_migrated(log)) == (code, "partly", True)
-    assert error["message"].endswith("; what was committed before stays")
+    assert error["message"].endswith("; changes committed so far remain")
     assert f"error: {error['message']}\n" in done.stderr
 
 

@@ -162,7 +162,7 @@ def test_rows_by_name_parameters_and_arrays(database: str):
         with refused(ErrorCode.INTERNAL, "2 rows"):
             opened.row(query("SELECT n AS number, NULL AS words FROM generate_series(1, 2) n"), Pair)
         for text in ("SELECT 1 AS number", "SELECT 1 AS number, NULL AS words, 2 AS more"):
-            with refused(ErrorCode.INTERNAL, "columns and Pair differ"):
+            with refused(ErrorCode.INTERNAL, "columns do not match Pair"):
                 opened.rows(query(text), Pair)
 
 

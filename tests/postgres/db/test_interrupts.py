@@ -43,7 +43,7 @@ def oid_of(connection: psycopg.Connection[Any], table: str) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("before", "outcome"),
-    [("", "nothing was changed"), ("INSERT INTO public.t VALUES (1);", "what was committed before stays")],
+    [("", "nothing was changed"), ("INSERT INTO public.t VALUES (1);", "changes committed so far remain")],
 )
 def test_a_signal_cancels_the_servers_statement(
     database: str, connection: psycopg.Connection[Any], number: signal.Signals, before: str, outcome: str
@@ -70,7 +70,7 @@ def test_a_signal_during_commit_waits_for_it(database: str, connection: psycopg.
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (ExitCode.INTERRUPTED, "")
-    assert out == "Interrupted; what was committed before stays\n"
+    assert out == "Interrupted; changes committed so far remain\n"
     assert connection.execute("SELECT count(*) FROM t").fetchall() == [(1,)]
 
 
@@ -101,8 +101,8 @@ def test_a_lock_that_comes_free_is_got(
     assert [0.25 * 2**n <= wait <= 0.75 * 2**n for n, wait in enumerate(waits)] == [True] * 3
     assert len(notes) == 3
     assert re.fullmatch(
-        rf"A lock was not got in time \(attempt 1 of 6\); in the way: pid {pid} .* holds AccessShareLock: "
-        r"SELECT \* FROM t; again in 0\.\d s",
+        rf"Timed out waiting for a lock \(attempt 1 of 6\); blocked by: pid {pid} .* holds AccessShareLock: "
+        r"SELECT \* FROM t; retrying in 0\.\d s",
         notes[0],
     )
 
@@ -114,7 +114,7 @@ def test_a_lock_that_does_not_come_free(
     monkeypatch.setattr(Session, "sleep", lambda *_: None)
     notes: list[str] = []
     with (
-        refused(ErrorCode.LOCK, "in 3 attempts; in the way: pid ") as error,
+        refused(ErrorCode.LOCK, "(3 attempts); blocked by: pid ") as error,
         session(database, lock_timeout_ms=50) as opened,
         psycopg.connect(database) as blocker,
     ):
@@ -156,8 +156,8 @@ def test_a_deadlock_is_tried_again(database: str, connection: psycopg.Connection
         assert with_lock_retries(opened, tables, attempt, 3, notes.append) == "done"
     thread.join()
     assert len(attempts) == 2
-    assert "deadlock" in notes[0]
-    assert "nobody any more" in notes[0]
+    assert "Deadlock" in notes[0]
+    assert "no session any more" in notes[0]
 
 
 def test_other_errors_are_not_tried_again(database: str):

@@ -118,7 +118,7 @@ def stopped_while_it_fills(
     assert (process.returncode, out) == (3, ""), err
     errors = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
     assert "nothing was changed" in errors[0], err
-    assert "run the command again" in errors[1], err
+    assert "rerun the command" in errors[1], err
     columns = "SELECT FROM pg_attribute WHERE attrelid = '\"LlamaLog\"'::regclass AND attname = 'root_job_id'"
     assert not connection.execute(columns.encode()).fetchall()
     return waited
@@ -153,7 +153,7 @@ def test_a_stopped_client_loses_its_claim(
         done = run_here(*online)
         assert done.code == 3
         assert (
-            "hint:  Run the command again when it is done, or end it: SELECT pg_terminate_backend("
+            "hint:  Rerun the command when it has finished, or terminate it: SELECT pg_terminate_backend("
             in done.err
         )
         wait_until(

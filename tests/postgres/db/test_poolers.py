@@ -124,7 +124,7 @@ def test_session_mode_keeps_the_claim_until_the_client_is_gone(
             wait_until(connection, "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
             second = call("migrate --online", dsn)
             assert second.code == 3
-            assert "llamactl is at work on the table" in second.errors[0]
+            assert "llamactl run is working on the table" in second.errors[0]
             first.kill()
         connection.execute('ALTER TABLE "LlamaLog" DISABLE TRIGGER slow')
         assert call("migrate --online", dsn).code == 0
@@ -269,7 +269,7 @@ def test_each_command_on_a_standby(own_server: Server, own_database: str, insert
             for command in refused:
                 done = call(command, dsn)
                 assert done.code == 3, (command, done.err)
-                assert "The server is read-only" in done.errors[0]
+                assert "The connection is read-only" in done.errors[0]
                 assert done.errors[0].endswith("; nothing was changed") == (command.split()[0] in CHANGING)
                 assert "It is a standby: point llamactl at the primary" in done.err
 

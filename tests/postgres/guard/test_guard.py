@@ -278,7 +278,7 @@ def test_a_type_that_takes_different_ids_for_equal(log: Connection, database: st
     refuse_unguardable(relation)
     for ours in ("job_id", "parent_job_id"):
         column = replace(relation.columns[ours], bytewise=False)
-        with refused(ErrorCode.CONFIG, "different ids for equal"):
+        with refused(ErrorCode.CONFIG, "different ids as equal"):
             refuse_unguardable(replace(relation, columns={**relation.columns, ours: column}))
 
 

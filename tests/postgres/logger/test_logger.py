@@ -242,7 +242,7 @@ def test_a_root_that_is_not_given_is_the_parents(
     expected = {"held": "top", "alone": "alone", "hole": None, "two": None, "gone": None, "mine": "top"}
     assert roots == {f"{n}below {job}": root for job, root in expected.items() for n in ("", "2 ")}
     assert "Job 'gone' is not in the log" in caplog.text
-    assert "has no one root" in caplog.text
+    assert "has no unique root" in caplog.text
 
 
 def test_roots_are_looked_up_once(kind: type[Any], music: str, insert: Any) -> None:
@@ -265,7 +265,7 @@ def test_jobs_that_cannot_be_are_refused(kind: type[Any], music: str) -> None:
         for job_id in ("a", "", " "):
             with refused(ErrorCode.USAGE):
                 root.child("o", ALBUM, job_id=job_id)
-        with refused(ErrorCode.USAGE, "below itself"):
+        with refused(ErrorCode.USAGE, "its own ancestor"):
             root.child("o", ALBUM, job_id="b").child("o", ALBUM, job_id="c").child("o", ALBUM, job_id="a")
         with refused(ErrorCode.USAGE, "its own parent"):
             log.logger.job("o", ALBUM, job_id="a", parent_job_id="a")
@@ -284,7 +284,7 @@ def test_a_child_outside_of_any_job_is_a_root(
 
     run_with(kind, music, body)
     assert rows_of(music)[0]["is_root_job"]
-    assert "outside of any job" in caplog.text
+    assert "recorded outside of any job" in caplog.text
 
 
 def test_threads_and_tasks_have_their_own_jobs(kind: type[Any], music: str) -> None:
@@ -446,7 +446,7 @@ def test_transactions_that_the_logger_did_not_begin(kind: type[Any], music: str)
         job = log.logger.root("o", ALBUM)
         async with log.connection(autocommit=False) as connection:
             await settled_execute(connection, "SELECT 1")
-            with refused(ErrorCode.USAGE, "in a transaction already"):
+            with refused(ErrorCode.USAGE, "already in a transaction"):
                 async with log.transaction(connection):
                     pass
         with log.logger.hold():
@@ -591,7 +591,7 @@ def test_without_the_right_to_write_rows_wait_until_it_is_given(
     async def body(log: Either) -> None:
         log.logger.root("o", ("ALBUM", None)).created()
         assert not await log.flush()
-        assert "1 rows wait, the log cannot be written: permission denied" in caplog.text
+        assert "1 row is waiting, since the log could not be written: permission denied" in caplog.text
         role.granted('GRANT INSERT ON "LlamaLog" TO {}', music)
         assert await log.flush()
 
@@ -619,7 +619,7 @@ def test_tables_that_cannot_be_logged_to(
 
     counters = run_with(LlamaLogger, music, body)
     assert (counters.written, counters.abandoned) == (0, 1)
-    assert "cannot be written" in caplog.text
+    assert "could not be written" in caplog.text
 
 
 # --- values -----------------------------------------------------------------------------------------------

@@ -344,5 +344,5 @@ def test_a_flow_is_not_changed_and_keeps_what_it_has() -> None:
     assert below["data"]["llamactl"]["parent_job_id"] == "17"
     roots = {node["data"]["llamactl"].get("root_job_id") for node in (below, *below["children"])}
     assert roots == {None}, "it is that of job 17, which the log knows"
-    with refused(ErrorCode.USAGE, "'track:import' cannot hold its context"):
+    with refused(ErrorCode.USAGE, "'track:import' is not an object"):
         flow_for_bullmq(album_flow({"data": ["a list"]}))

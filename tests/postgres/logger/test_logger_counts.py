@@ -263,7 +263,7 @@ def test_a_row_that_is_refused_stops_no_other(
         counters = run_with(LlamaLogger, role.conninfo, body)
     assert (counters.recorded, counters.written, counters.refused) == (101, 97, 4)
     assert adds_up(counters, music, before)
-    assert "a row is refused" in caplog.text
+    assert "a row was rejected" in caplog.text
     assert len([one for one in caplog.records if one.name == "llamactl.logger"]) == 1
 
 

@@ -114,8 +114,8 @@ def test_without_a_server_at_all(kind: type[Any], caplog: pytest.LogCaptureFixtu
         assert log.counters.abandoned == 1
 
     run_with(kind, "host=/nowhere.at.all", body, flush_seconds=0.05)
-    assert "cannot be written" in caplog.text
-    assert "1 rows of the log are lost" in caplog.text
+    assert "could not be written" in caplog.text
+    assert "1 row of the log is lost" in caplog.text
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def test_the_prompt_the_plan_and_the_json_agree(
     found = r"(?:up to|about [\d.]+ to) [\d.]+ s\."
     code, shown = on_a_terminal(cli_env, ["migrate", "--dsn", database], answer="n\n")
     assert code == 130
-    assert re.search(rf"8,000 rows\? Nobody can read or write it for {found} \[y/N\]", shown)
+    assert re.search(rf"8,000 rows\? Nobody can read or write the table for {found} \[y/N\]", shown)
     dry_run = run_here("migrate", "--dry-run", "--dsn", database).out
     assert re.search(rf"^The table will be blocked for {found}$", dry_run, re.MULTILINE)
     steps = re.findall(r"^  ([a-z ]+?) +(?:\w+Lock|-) +(?:all|writes|none) +(.*)$", dry_run, re.MULTILINE)

@@ -172,7 +172,7 @@ def test_a_signal_before_a_statement(cutter: Cutter, sent: signal.Signals) -> No
         cutter.nothing_changed(number)
     # A COMMIT under way is let finish.
     done = cutter.run(len(cutter.statements), lambda _: signal.raise_signal(sent))
-    assert (done.code, done.errors) == (130, ["error: Interrupted; what was committed before stays"])
+    assert (done.code, done.errors) == (130, ["error: Interrupted; changes committed so far remain"])
     nothing_left(cutter.connection)
     assert outcome(cutter.pg_dump, cutter.dsn) == cutter.expected
 
@@ -331,7 +331,7 @@ SELECT FROM pg_locks WHERE relation = '"LlamaLog"'::regclass AND mode = 'AccessE
 MOMENTS = 15
 TOLD = {
     "nothing was changed": {False},
-    "what was committed before stays": {True},
+    "changes committed so far remain": {True},
     "it is unknown whether the COMMIT succeeded": {False, True},
 }
 

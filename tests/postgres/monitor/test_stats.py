@@ -344,7 +344,7 @@ def test_a_table_without_times(database: str, connection: Connection, insert: In
 
 
 def test_an_empty_table(database: str) -> None:
-    for reason in ("the table is not migrated yet", "no row holds a root"):
+    for reason in ("the table is not migrated yet", "no row has a root"):
         code, found = stats(database)
         assert (code, found["depth"]["value"], found["size"]["detail"]["rows_per_root"]) == (0, 0, None)
         assert (found["timeline"]["value"], found["timeline"]["detail"]) == (None, {"reason": reason})
@@ -369,7 +369,7 @@ def test_without_temporary_tables(database: str, connection: Connection, insert:
         code, found = stats(role.conninfo)
     assert code == 0
     assert (found["depth"]["ok"], found["depth"]["value"]) == (None, None)
-    assert "may make no temporary tables" in found["depth"]["detail"]["reason"]
+    assert "may not create temporary tables" in found["depth"]["detail"]["reason"]
     assert found["size"]["detail"]["roots"] == 1
     assert found["timeline"]["ok"] is True
     assert found["unrooted"]["ok"] is True

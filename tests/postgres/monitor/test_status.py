@@ -180,12 +180,12 @@ def test_a_run_at_work(database: str, begin: Callable[..., Run]) -> None:
 def test_a_run_that_waits(database: str, begin: Callable[..., Run]) -> None:
     run = begin()
     run.step("fill")
-    run.do("online/wait", run=run.id, reason="sessions that wait for the table")
+    run.do("online/wait", run=run.id, reason="sessions that are waiting for the table")
     found = seen(database)["run"]
-    assert (found["state"], found["waits_for"]) == ("waiting", "sessions that wait for the table")
+    assert (found["state"], found["waits_for"]) == ("waiting", "sessions that are waiting for the table")
     assert moment(found["waits_since"]) >= moment(found["step_since"])
     assert re.search(
-        r"^  waits +for \d+ s: sessions that wait for the table$", text(database).out, re.MULTILINE
+        r"^  waits +for \d+ s: sessions that are waiting for the table$", text(database).out, re.MULTILINE
     )
     run.do("online/wait", run=run.id, reason=None)
     assert seen(database)["run"]["state"] == "running"
@@ -226,7 +226,7 @@ def test_a_run_that_was_cut(database: str, connection: Connection, begin: Callab
     done = text(database)
     assert "migrate  cut" in done.out
     assert f"Run {run.id} (migrate) was cut" in done.err
-    assert "run the same command again to go on" in done.err
+    assert "rerun the same command to continue" in done.err
 
 
 def test_the_session_of_somebody_else_is_not_the_runs(
@@ -238,7 +238,7 @@ def test_the_session_of_somebody_else_is_not_the_runs(
     document = seen(database)
     assert document["run"]["state"] == "cut"
     assert any(
-        f"Another llamactl is at work on the table: pid {run.pid}" in note for note in document["notes"]
+        f"Another llamactl run is working on the table: pid {run.pid}" in note for note in document["notes"]
     )
 
 
@@ -625,7 +625,7 @@ def test_watching_until_it_is_cut(
     done = run_here("status", "--dsn", database, "--watch")
     assert done.code == 0
     assert done.out.splitlines()[-1].endswith("  migrate cut")
-    assert "run the same command again to go on" in done.err
+    assert "rerun the same command to continue" in done.err
 
 
 def command(database: str) -> list[str]:

@@ -130,7 +130,7 @@ def carried_out(case: Case, dsn: str, steps: list[str]) -> None:
 def cut_and_resumed(case: Case, dsn: str, batch: int) -> None:
     cut = online(dsn, "--no-guard", *case.flags, before=at_batch(batch, lambda s: s.connection.close()))
     assert cut.code == 3, cut.err
-    assert "run the same command again" in cut.errors[0]
+    assert "rerun the same command" in cut.errors[0]
     found = document(online(dsn, "--no-guard", *case.flags))
     # Rows that the interrupted run wrote are there already.
     found["counts"]["already_set"] = case.counts["already_set"]
@@ -160,7 +160,7 @@ def test_ids_that_the_guard_cannot_compare(server: Server) -> None:
         case = make_case(dsn, char, 1, Options(), filled=False, graphs=3)
         for arguments in (["--dry-run"], ["--yes"]):
             found = document(migrate(dsn, "--online", *arguments, *case.flags), code=2)
-            assert "cannot have a guard, for its ids" in found["error"]["message"]
+            assert "The guard cannot be installed on" in found["error"]["message"]
             assert "nothing was changed" in found["error"]["message"]
 
 

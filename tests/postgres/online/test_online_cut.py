@@ -218,7 +218,7 @@ def test_interrupted_in_a_batch(
         out, err = process.communicate(timeout=30)
     told = [line for line in err.splitlines() if line.startswith("error: ")]
     assert (process.returncode, out) == (130, "")
-    assert told == [f"error: Interrupted; what was done stays: {GO_ON} to go on"]
+    assert told == [f"error: Interrupted; changes committed so far remain: {GO_ON} to continue"]
     nothing_left(connection)
     completed(course, dsn, connection)
 
@@ -237,7 +237,7 @@ def test_a_killed_client_whose_statement_still_runs(
                 process.wait()
 
         done = completed(course, dsn, connection, before=kill_it)
-    assert "Waiting for what the server still does for a run that was killed" in done.err
+    assert "Waiting for the server to end the session of a run that was killed" in done.err
 
 
 CLAIMANT = """
@@ -272,7 +272,7 @@ def test_a_client_that_was_killed_before_its_run_was_recorded(
 
         done = run_here("migrate", "--online", "--yes", "--dsn", database, before=kill_it)
     assert done.code == 0, done.err
-    assert "Waiting for what the server still does for a run that was killed" in done.err
+    assert "Waiting for the server to end the session of a run that was killed" in done.err
 
 
 def test_a_client_that_lives_is_not_waited_for(
@@ -282,7 +282,7 @@ def test_a_client_that_lives_is_not_waited_for(
         wait_until(connection, ASLEEP)
         done = run_here("migrate", "--online", "--yes", "--dsn", database)
         process.kill()
-    assert (done.code, "Another llamactl is at work" in done.err, "Waiting" in done.err) == (3, True, False)
+    assert (done.code, "Another llamactl run" in done.err, "Waiting" in done.err) == (3, True, False)
 
 
 def completed(course: Course, dsn: str, connection: Connection, before: Hook | None = None) -> Done:
@@ -312,7 +312,7 @@ def test_a_second_run(course: Course, stoppers: Sequence[Stopper], statement: st
                 continue  # there is no root column yet
             done = run_here(*command, "--yes", "--dsn", dsn)
             assert (done.code, len(done.errors)) == (3, 1)
-            assert f"Another llamactl is at work on the table: pid {theirs} " in done.errors[0]
+            assert f"Another llamactl run is working on the table: pid {theirs} " in done.errors[0]
             assert "Waiting" not in done.err
         assert dump(course.pg_dump, dsn) == before
         first.go_on(pid)

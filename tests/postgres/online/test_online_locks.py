@@ -131,7 +131,7 @@ def test_a_table_that_is_held_for_a_moment_when_it_is_read(
     document(done)
     assert wrong(connection) == 0
     assert re.search(
-        r"attempt 1 of 6\); in the way: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err
+        r"attempt 1 of 6\); blocked by: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err
     )
 
 
@@ -142,7 +142,7 @@ def test_who_holds_the_table_is_named_to_who_only_reads(command: str, database: 
         taken = once("LEVEL REPEATABLE READ", lambda: holder.execute(TAKE))
         done = run_here(*command.split(), "--lock-timeout", "50ms", "--dsn", database, before=taken)
     assert done.code == 3
-    assert re.search(r"is locked: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err)
+    assert re.search(r"a lock on .*: pid \d+ \w+ \(somebody\): .* holds AccessExclusiveLock", done.err)
 
 
 def test_a_vacuum_that_takes_longer_than_the_lock_timeout(database: str, connection: Connection) -> None:
@@ -172,7 +172,7 @@ def test_vacuum_full_in_the_middle(batch: int, database: str, connection: Connec
     before = connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone()
     done = run(database, before=once(BATCH, lambda: connection.execute('VACUUM FULL "LlamaLog"'), batch))
     document(done)
-    assert "The table was rewritten meanwhile" in done.err
+    assert "Another session rewrote the table" in done.err
     assert connection.execute("""SELECT pg_relation_filenode('"LlamaLog"')""").fetchone() != before
     assert wrong(connection) == 0
 
@@ -271,7 +271,7 @@ def test_an_old_snapshot(
             done = run(database, before=once("SET rows_done", look))
     document(done)
     assert re.search(rf"Old snapshots keep room from being used again.*pid {pid} ", done.err)
-    assert re.search(rf"This waits until these transactions have ended: .*pid {pid} ", done.err)
+    assert re.search(rf"Waiting for these transactions to end: .*pid {pid} ", done.err)
     assert wrong(connection) == 0
 
 
@@ -291,7 +291,7 @@ def test_an_idle_transaction_holds_the_table(database: str, connection: Connecti
         'holds AccessShareLock: SELECT count.*"LlamaLog"',
         found["message"],
     )
-    assert "run the same command again to go on" in found["message"]
+    assert "rerun the same command to continue" in found["message"]
     assert "attempt 1 of 2" in done.err
     document(run(database))
     assert wrong(connection) == 0
@@ -362,7 +362,8 @@ def test_batches_give_way_to_who_waits_for_the_table(database: str, connection: 
         def let_go() -> None:
             wait_until(watcher, "SELECT WHERE to_regclass('llamactl.run') IS NOT NULL")
             wait_until(
-                watcher, "SELECT FROM llamactl.run WHERE waits_for ~ '^sessions that wait for the table'"
+                watcher,
+                "SELECT FROM llamactl.run WHERE waits_for ~ '^sessions that are waiting for the table'",
             )
             reason = watcher.execute("SELECT waits_for FROM llamactl.run").fetchone()
             before = watcher.execute(written).fetchone()
@@ -390,7 +391,7 @@ def test_a_second_run(command: list[str], database: str, connection: Connection,
     assert refused[0].returncode == 3
     found = json.loads(refused[0].stdout)["error"]
     assert found["code"] == "busy"
-    assert "Another llamactl is at work on the table: pid " in found["message"]
+    assert "Another llamactl run is working on the table: pid " in found["message"]
     assert "(llamactl migrate: fill)" in found["message"]
     assert wrong(connection) == 0
 
@@ -574,4 +575,4 @@ def test_a_setting_that_the_pooler_does_not_take(pooled: str) -> None:
     dsn = make_conninfo(pooled, options="-c statement_timeout=5s")
     error = document(run_here("verify", "--format", "json", "--dsn", dsn), code=2)["error"]
     assert "unsupported startup parameter" in error["message"]
-    assert error["hint"].startswith("The pooler does not take it: delete `options=...`")
+    assert error["hint"].startswith("The pooler does not support it: delete `options=...`")

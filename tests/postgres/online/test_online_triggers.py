@@ -218,5 +218,5 @@ def test_one_transaction_does_not_take_a_row_for_a_conflict(log: Connection, dat
         RETURN NEW;""",
     )
     done = migrate(database)
-    assert "1 rows lack their root" in json.loads(done.out)["error"]["message"]
+    assert "1 row has no root" in json.loads(done.out)["error"]["message"]
     assert log.execute('SELECT count("root_job_id") FROM "LlamaLog"').fetchall() == [(1,)]

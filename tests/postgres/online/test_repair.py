@@ -229,7 +229,9 @@ def test_rows_whose_chain_leaves_the_log_wait_for_their_parent(
     insert([("child", "late"), ("below", "child"), ("other", None)])
     found = document(repair(database))
     assert (found["missing"], found["waiting"], found["written"]) == (1, 2, 1)
-    assert any("2 rows whose chain leaves the log are young" in note for note in found["notes"])
+    assert any(
+        "2 rows whose chain leaves the log are younger than --grace" in note for note in found["notes"]
+    )
     insert([("late", "top"), ("top", None)])
     found = document(repair(database))
     assert (found["waiting"], found["written"]) == (0, 4)

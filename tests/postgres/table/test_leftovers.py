@@ -287,7 +287,8 @@ def test_a_live_session_of_version_0_1_is_named(database: str, connection: Conne
             done = run_here(*words, "--dsn", database)
             assert (done.code, len(done.errors)) == (3, 1), done.err
             assert (
-                f"Another llamactl is at work on the table: pid {theirs.info.backend_pid} " in done.errors[0]
+                f"Another llamactl run is working on the table: pid {theirs.info.backend_pid} "
+                in done.errors[0]
             )
         assert "LL127" not in run_here("preflight", "--dsn", database).out
         assert "was left" not in run_here("status", "--dsn", database).err

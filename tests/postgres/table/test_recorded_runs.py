@@ -87,7 +87,7 @@ def test_a_run_of_a_table_that_was_dropped(own_column: bool, log: str, connectio
     assert (found["run"], found["steps"], found["table"]["migrated"]) == (None, [], False)
     (note,) = found["notes"]
     assert note.startswith("Run 1 (migrate, began ")
-    assert note.endswith("was on another table of this name, which is gone")
+    assert note.endswith("was on a former table of this name, which no longer exists")
     printed = run_here("status", "--dsn", log).out
     assert "no run" in printed
     assert "140" not in printed

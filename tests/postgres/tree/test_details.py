@@ -207,7 +207,7 @@ def test_what_cannot_be_written_is_refused_before_the_database_is_asked(tmp_path
         for format_ in ("text", "json"):
             done = run_here(*words, *nowhere, "--format", format_, "-o", str(tmp_path / "x"))
             assert done.code == 2
-            assert "--output goes with --format html only" in done.err
+            assert "--output requires --format html" in done.err
     assert run_here("verify", *nowhere, "--format", "html").code == 2
     assert [*tmp_path.iterdir()] == []
 

@@ -206,7 +206,7 @@ def test_origin_unknown_is_a_badge(opened: Open) -> None:
     assert badge.inner_text() == "Origin unknown"
     window.press("?")
     assert "has no root" in window.page.inner_text("#legend")
-    assert "names that parent too" not in window.page.inner_text("#legend")  # not in this tree
+    assert "also has that parent" not in window.page.inner_text("#legend")  # not in this tree
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -157,11 +157,11 @@ def test_rows_that_are_gone_or_have_a_parent(log: Log) -> None:
     log.run("DELETE FROM llama_logs WHERE id = 1", "UPDATE llama_logs SET parent_job_id = 'y' WHERE id = 2")
     done = run_here("undo", "--yes", "--dsn", log.dsn)
     assert done.code == 0
-    assert "1 saved parents match no row, and stay in llamactl.cleared_parent (1: no row" in done.err
+    assert "1 saved parent matches no row, and remains in llamactl.cleared_parent (1: no row" in done.err
     assert log.parents() == ["y", "x"]
     assert log.saved() == ["x"]
     # The statement that is named removes it, and another undo what it was kept in.
-    (statement,) = re.findall("If nobody needs them: (.*)", done.err)
+    (statement,) = re.findall("If they are not needed: (.*)", done.err)
     (documented,) = (block.text for block in every_block("sql") if block.argument == "unmatched")
     assert statement == documented.strip().replace("LlamaLog", "llama_logs")
     log.run(statement)
@@ -211,7 +211,7 @@ def test_a_table_that_was_renamed(move: str, flags: Sequence[str], log: Log) -> 
     assert log.undo(*flags) == {"renamed": 1}
     done = run_here("undo", "--yes", "--dsn", log.dsn, *flags)
     (note,) = [line for line in done.err.splitlines() if "run undo again after: " in line]
-    assert "1 parents of this table were saved under the name public.llama_logs" in note
+    assert "1 parent of this table was saved under the name public.llama_logs" in note
     log.run(note.partition("run undo again after: ")[2])
     assert log.undo(*flags) == {"restored": 1}
     assert log.saved() == []

@@ -160,7 +160,7 @@ def test_a_column_that_was_there_before(comment: str, index: bool, log: Log) -> 
     document = log.undone()
     assert dump(log.pg_dump, log.dsn, "-s") == schema
     assert ("drop_comment" in names_of(document)) is not bool(comment)
-    assert any("root_job_id stays" in note for note in document["notes"])
+    assert any("root_job_id is kept" in note for note in document["notes"])
     with log.connect() as connection:
         assert connection.execute('SELECT count("root_job_id") > 5 FROM "LlamaLog"').fetchone() == (True,)
         assert connection.execute(PARENT.encode(), [FLAGGED]).fetchone() == ("c",)
@@ -203,7 +203,7 @@ def test_what_others_made_on_the_column_is_named(log: Log) -> None:
         """ALTER TABLE "LlamaLog" ADD CONSTRAINT "short" CHECK (length("root_job_id") < 90)""",
     )
     projected = json.loads(run_here("undo", "--dry-run", "--dsn", log.dsn, "--format", "json").out)
-    (told,) = [note for note in projected["notes"] if note.startswith("With the column goes")]
+    (told,) = [note for note in projected["notes"] if note.startswith("Dropping the column also drops")]
     assert "index public.mine" in told
     assert "constraint short" in told
     assert "LlamaLog_root_job_id_idx" not in told
@@ -284,7 +284,7 @@ def test_a_row_that_is_no_more(log: Log) -> None:
     log.run(f"""DELETE FROM "LlamaLog" WHERE "id" = '{FLAGGED}'""")
     document = log.undone()
     assert parents(document) == {"unmatched": 1, "gone": 1}
-    assert any("no row has their key any more" in note for note in document["notes"])
+    assert any("no row has the key any more" in note for note in document["notes"])
 
 
 def test_of_parents_cleared_twice_the_newest_comes_back(log: Log) -> None:
@@ -401,7 +401,7 @@ def test_it_asks_with_what_it_will_do(log: Log) -> None:
     for part in (
         '"public"."LlamaLog"',
         "root_job_id is dropped",
-        "1 parents are put back",
+        "1 parent is restored",
         "index public.mine",
     ):
         assert part in question
@@ -417,7 +417,7 @@ def test_without_the_rights_nothing_is_changed(log: Log) -> None:
     before = dump(log.pg_dump, log.dsn)
     with new_role(log.dsn) as role:
         role.granted('GRANT SELECT ON "LlamaLog" TO {}', log.dsn)
-        assert "may not read what is kept" in undo_here(role.conninfo).errors[0]
+        assert "may not read the tables" in undo_here(role.conninfo).errors[0]
         role.granted("GRANT USAGE ON SCHEMA llamactl TO {}", log.dsn)
         role.granted("GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {}", log.dsn)
         assert run_here("undo", "--dry-run", "--dsn", role.conninfo).code == 0
@@ -464,7 +464,7 @@ def test_never_beside_another_run(log: Log) -> None:
         claim = load_query("online/claim", Names()).statements[0].sql
         other.execute(claim.replace("$1", "%s").encode(), ['"LlamaLog"'])
         done = undo_here(log.dsn)
-    assert (done.code, "Another llamactl is at work" in done.errors[0]) == (3, True)
+    assert (done.code, "Another llamactl run is working" in done.errors[0]) == (3, True)
 
 
 def test_access_exclusive_is_the_first_lock_on_the_table(log: Log) -> None:

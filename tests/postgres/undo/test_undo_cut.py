@@ -188,7 +188,7 @@ def test_a_valid_index_of_the_same_name_stays(index: str, log: Log) -> None:
     log.files(*STATE, **RUN)
     notes = log.undone()["notes"]
     name = JOB_INDEX if index == "job" else "LlamaLog_root_job_id_idx"
-    assert any(note.startswith(f'Index "{name}" stays') for note in notes)
+    assert any(note.startswith(f'Index "{name}" is kept') for note in notes)
     assert dump(log.pg_dump, log.dsn, "-s") == schema
 
 
@@ -234,7 +234,7 @@ def test_a_table_and_a_column_that_were_renamed(log: Log) -> None:
         "drop_column",
     } <= set(names_of(document))
     # By the name alone the saved parents are not known to be this table's.
-    assert any('public."LlamaLog"' in note and "not there" in note for note in document["notes"])
+    assert any('public."LlamaLog"' in note and "does not exist" in note for note in document["notes"])
     log.run("UPDATE llamactl.cleared_parent SET table_name = 'events'")
     assert log.undone("--table", "events")["parents"]["restored"] == 1
     log.run('ALTER TABLE "events" RENAME TO "LlamaLog"')
@@ -298,7 +298,7 @@ def test_a_signal_before_a_statement(migrated: tuple[Log, Connection, list[str]]
         assert quick_look(connection) == before
     # A COMMIT under way is let finish.
     done = undo_here(log.dsn, before=at(len(sent), lambda _: signal.raise_signal(signal.SIGINT)))
-    assert (done.code, done.errors) == (130, ["error: Interrupted; what was committed before stays"])
+    assert (done.code, done.errors) == (130, ["error: Interrupted; changes committed so far remain"])
     log.as_it_was()
 
 

@@ -171,7 +171,7 @@ def test_both_files_in_one_folder(tmp_path: Path):
     (tmp_path / "pyproject.toml").write_text('[tool.llamactl]\ntable = "two"\nschema = "log"\n')
     settings = load_settings(Flags(), {}, tmp_path)
     assert (settings.table, settings.schema) == ("one", None)
-    assert "[tool.llamactl] beside it is not used" in settings.notes[1]
+    assert "[tool.llamactl] in the pyproject.toml beside it is ignored" in settings.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -183,12 +183,12 @@ def test_both_files_in_one_folder(tmp_path: Path):
         ('[columns]\njobid = "x"', "'jobid'", "job_id"),
         ("[columns]\njob_id = 3", "job_id", ""),
         ("columns = 3", "must be a table", ""),
-        ("thresholds = 3", "no table", ""),
+        ("thresholds = 3", "must be a table", ""),
         ("trust_root_flag = true\ntrust-root-flag = true", "twice", ""),
         ('trust_root_flag = "yes"', "true or false", ""),
         ('dangling = "drop"', "fill or null", ""),
         ('lock_timeout = "soon"', "'soon'", "2s"),
-        ("lock_timeout = 0", "for ever", "2s"),
+        ("lock_timeout = 0", "wait forever", "2s"),
         ("statement_timeout = true", "duration", "2s"),
         ("[thresholds]\ndepth = 0", "1 or more", ""),
         ('[thresholds]\ntable_bytes = "much"', "must be a size", "500MB"),
@@ -230,7 +230,7 @@ def test_a_pyproject_that_is_no_table(tmp_path: Path, text: str):
         (Flags(columns=["jobid=x"]), "'jobid'"),
         (Flags(columns=["job_id=a", "job_id=b"]), "twice"),
         (Flags(lock_timeout="2 weeks"), "--lock-timeout"),
-        (Flags(lock_timeout="0"), "for ever"),
+        (Flags(lock_timeout="0"), "forever"),
         (Flags(statement_timeout="-1"), "--statement-timeout"),
         (Flags(sample=-1), "--sample"),
         (Flags(table=""), "--table"),

@@ -70,10 +70,10 @@ def test_place() -> None:
     [
         (("a", "a"), "its own parent"),
         ((7, "7"), "its own parent"),
-        (("",), "not blank"),
-        ((" \t\n",), "not blank"),
-        (("a\0",), "cannot hold"),
-        (("a", "\ud800"), "cannot hold"),
+        (("",), "not be blank"),
+        ((" \t\n",), "not be blank"),
+        (("a\0",), "cannot contain"),
+        (("a", "\ud800"), "cannot contain"),
     ],
 )
 def test_places_that_cannot_be(ids: tuple[Any, ...], said: str) -> None:

@@ -243,7 +243,7 @@ def test_the_way_to_the_job_that_was_asked_for_is_kept_by_the_limit() -> None:
 
 def test_a_job_that_was_asked_for_and_is_too_deep_is_noted() -> None:
     assert tree(FAMILY, "e", depth=1).notes == (
-        "e is not shown: --depth 3 reaches it, --up leads to it, and --subtree starts from it",
+        "e is not shown: --depth 3 includes it, --up shows the path to it, and --subtree starts at it",
     )
     assert tree(FAMILY, "d", depth=2).notes == ()
 

@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Any
 
 from llamactl.model import LogRow, WholeRow
+from llamactl.model.words import plural
 from llamactl.render import safe
 from llamactl.render.html.blocks import block, encoded
-from llamactl.render.words import plural
 from llamactl.wording import size
 
 Read = Callable[[Sequence[str]], Iterable[WholeRow]]

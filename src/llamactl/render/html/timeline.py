@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from llamactl.model import LogRow, MarkKind, Timeline, TimelineRow
+from llamactl.model.words import plural
 from llamactl.render import safe, timeline_text
 from llamactl.render.html.lines import Line, Span, head, line, omission
-from llamactl.render.words import plural
 
 _COLUMNS = (
     ("when", "When"),

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
+from llamactl.model.words import plural
 from llamactl.render import labels, safe
 from llamactl.render.html.lines import ASKED, Line, Span, head, line, omission, shown
 from llamactl.render.signs import MARKS
-from llamactl.render.words import plural
 
 _COLUMNS = (
     ("tree", "Operation"),
