@@ -174,8 +174,11 @@ def _checks(
 VERIFIED = VerifyReport(_checks({}), PLANNED)
 BROKEN = VerifyReport(
     _checks(
-        {"V02": (12_345, ("row 1: job a holds NULL, computed b", NASTY)), "V08": (1, ("no valid index",))},
-        {"V09": "the category is no enum"},
+        {
+            "V02": (12_345, ("row 1 of job a: stored NULL, computed b", NASTY)),
+            "V08": (1, ("no valid index",)),
+        },
+        {"V09": "the category is not an enum"},
     ),
     PLANNED,
     waiting=4,
@@ -184,7 +187,7 @@ BROKEN = VerifyReport(
 )
 NOT_MIGRATED = VerifyReport(
     _checks(
-        {"V01": (1, ("it is not there",))},
+        {"V01": (1, ("it does not exist",))},
         {f"V{number:02}": "the table is not migrated yet" for number in range(2, 12)},
     ),
     None,

@@ -1,1 +1,1 @@
-"""What is found out before a change and after it: preflight, blockers, the environment, verify."""
+"""What llamactl checks before and after a change: preflight, blockers, the environment, verify."""

@@ -1,7 +1,7 @@
-"""What makes the migration impossible, as far as the catalogs tell: preflight lists it, migrate refuses.
+"""What makes the migration impossible according to the catalogs: preflight lists it, migrate refuses.
 
-Nothing here reads a row of the log. What only the rows tell (an id that does not fit, a parent that cannot be
-saved) is said by preflight from the resolved lineage.
+Nothing here reads a row of the log. row_blockers finds what only the rows show: an id that does not fit, a
+parent that cannot be saved.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from llamactl.table.table import Table
 from llamactl.wording import shell
 
 TO_UPDATE = ("LL008", "LL015", "LL016", "LL026")
-"""With these no row can be updated as llamactl does it."""
+"""With these llamactl cannot update a row."""
 
 _TO_ALTER = ("LL001", "LL002", "LL017", "LL027")
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What rights.sql tells."""
+    """The row of rights.sql."""
 
     owner: bool
     could_own: bool
@@ -59,18 +59,18 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class TableFacts:
-    """What the catalogs tell of the table's surroundings."""
+    """What the catalogs contain about the table and the role."""
 
     rights: Rights
     attached: Sequence[Attached]
 
     def named(self, subject: str) -> list[str]:
-        """Returns the names of what stands on the table, of one subject of attached.sql."""
+        """Returns the names of the objects with this subject in attached.sql."""
         return [one.name for one in self.attached if one.subject == subject]
 
 
 def find_blockers(table: Table, around: TableFacts) -> list[Finding]:
-    """Returns the error findings that the catalogs give cause for."""
+    """Returns the error findings that follow from the catalogs."""
     return [
         *_rights(table, around),
         *shape_findings(table.relation),
@@ -88,8 +88,8 @@ def refuse_blockers(
 ) -> None:
     """Raises LlamactlError for the first obstacle: permission for a missing right, else config.
 
-    Unless `writing`, only what computing needs is asked for: a dry run needs no right to alter the table.
-    `passed`: findings that are no obstacle to the caller.
+    Unless `writing`, only the privileges for computing are required: a dry run need not alter the table.
+    `passed`: findings that do not stop the caller.
     """
     around = inspect_table(table)
     no_obstacle = {*passed, *(["LL012"] if check is CheckPolicy.NO else [])}
@@ -106,13 +106,13 @@ def refuse_without_temporary(table: Table) -> None:
 
 
 def refuse_unwritable(table: Table) -> None:
-    """Raises LlamactlError (config) where no row can be read or updated: for what alters no table."""
+    """Raises LlamactlError (config) where no row can be read or updated; for commands that alter no table."""
     found = find_blockers(table, inspect_table(table))
     refuse_findings(finding for finding in found if finding.id in (*UNREADABLE, *TO_UPDATE))
 
 
 def inspect_table(table: Table) -> TableFacts:
-    """Returns the table's surroundings. Reads catalogs only."""
+    """Returns what the catalogs contain about the table and the role."""
     enum = table.relation.enum
     rights = table.session.row(
         load_query("preflight/rights", Names()),
@@ -154,7 +154,7 @@ def _rights(table: Table, around: TableFacts) -> Iterator[Finding]:
         yield make_finding("LL005", 1, [table.session.target], reason=_READ_ONLY)
     if not rights.create_index and not around.named("root index"):
         schema = ident(table.relation.schema)
-        # Of the role that can make the index.
+        # The role that can create the index.
         maker = user if rights.owner else ident(table.relation.owner)
         yield make_finding("LL017", 1, [schema], schema=schema, user=maker)
     if rights.foreign_tablespace and not around.named("root index"):
@@ -163,34 +163,34 @@ def _rights(table: Table, around: TableFacts) -> Iterator[Finding]:
 
 
 def _label_rights(relation: Relation, rights: Rights, user: str) -> Iterator[Finding]:
-    """Yields what the role lacks to add our value to the category's type."""
+    """Yields a finding where the role lacks a privilege to add our value to the category enum."""
     enum = relation.enum
     if enum is None or LABEL in enum.values or (rights.enum_owner and rights.enum_usable):
         return
     name = qualified(enum.schema, enum.name)
     remedy = f"GRANT USAGE ON SCHEMA {ident(enum.schema)} TO {user};"
     if not rights.enum_owner:
-        remedy = f"{_connect_as(enum.owner, rights.could_own_enum)} Or its owner runs: "
+        remedy = f"{_connect_as(enum.owner, rights.could_own_enum)} Or its owner can run: "
         remedy += f"ALTER TYPE {name} ADD VALUE '{LABEL}';"
     yield make_finding("LL002", 1, [name], type=name, owner=ident(enum.owner), remedy=remedy)
 
 
 _STANDBY = (
-    "It is a standby: point llamactl at the primary. Lineage is computed in temporary tables, which a "
-    "standby cannot create; tree, timeline, status and guard status work here, preflight and stats in part"
+    "It is a standby: connect to the primary. llamactl computes lineage in temporary tables, which cannot be "
+    "created on a standby. tree, timeline, status and guard status work here, preflight and stats in part"
 )
 _READ_ONLY = (
-    "default_transaction_read_only is on for this role, database or server: connect as a role that may write"
+    "default_transaction_read_only is on for this role, database or server: connect as a role that can write"
 )
 
 
 def _connect_as(owner: str, may_become: bool | None) -> str:
-    """Returns how to get the owner's rights: never by a membership, which would stay."""
+    """Returns how to get the owner's privileges: never by a membership, which would remain afterwards."""
     if not may_become:
         return f"Connect as the owner, {ident(owner)}."
     escaped = re.sub(r"([\s\\])", r"\\\1", owner)
     options = shell(f"-crole={escaped}")
-    return f"Connect as the owner, {ident(owner)}, which this login may become: `PGOPTIONS={options}`."
+    return f"Connect as the owner, {ident(owner)}, which this login can become with `PGOPTIONS={options}`."
 
 
 def _names_taken(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
@@ -214,11 +214,11 @@ _UNWRITABLE = {
 
 
 def _unwritable(relation: Relation, attached: Sequence[Attached]) -> Iterator[Finding]:
-    """Yields what makes it impossible to add the column, or to fill it; one finding a subject."""
+    """Yields what makes it impossible to add or fill the column; one finding per subject."""
     table = qualified(relation.schema, relation.name)
     stopping = [one for one in attached if one.subject in _UNWRITABLE]
     for subject, group in groupby(stopping, key=lambda one: one.subject):
-        # A view and its like were reported by their kind already.
+        # Views and the like were already reported by their kind.
         if subject != "typed table" or not unsupported(relation):
             found = [one.name for one in group]
             yield make_finding(_UNWRITABLE[subject], len(found), found, table=table, kind="a typed table")

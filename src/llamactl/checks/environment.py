@@ -1,4 +1,4 @@
-"""What the migration would meet: objects on the table, other sessions, space. No errors among it."""
+"""What the migration would encounter: objects on the table, other sessions, disk space. No errors."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from llamactl.wording import duration, folded, size
 OLD_SNAPSHOT_SECONDS = 60
 """A younger one is a query that ends by itself."""
 ORDINARY_LOCK_SECONDS = 1
-"""What holds its locks for less is the application's traffic, and in no migration's way."""
+"""Transactions that hold their locks for less are ordinary traffic and do not block a migration."""
 UNOWNED_BYTES = 64 * 2**20
-"""Below, the server's own small files and a relation being made would be taken for a crash's leavings."""
+"""Less than this can be small files of the server, or a relation that is being created."""
 MUCH_DISK = 2**30
+_NOT_NEEDED = "Subscribers need no change, because its column list does not change."
 DISK_PER_BYTE, WAL_PER_BYTE = 1.7, 2.5
-"""What an UPDATE of every row needs more at its peak, and writes as WAL, a byte of heap and indexes."""
+"""Additional bytes on disk at the peak, and bytes of WAL, per byte of heap and indexes that is updated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Space:
 
 
 def object_findings(table: Table, around: TableFacts, counts: Counts | None) -> Iterator[Finding]:
-    """Yields what is there already, or is not, and matters whether rows are to be filled or not."""
+    """Yields findings about existing and missing objects that matter whether or not rows must be filled."""
     table_name = qualified(table.relation.schema, table.relation.name)
     for subject, id_, column in (
         ("parent index", "LL108", "parent_job_id"),
@@ -59,18 +60,18 @@ def object_findings(table: Table, around: TableFacts, counts: Counts | None) -> 
         yield make_finding("LL207", 1, [ident(job.name)], column=ident(job.name), type=job.type_name)
     yield from _some("LL112", around.named("policy"))
     if around.rights.beyond_owner:
-        # Whether there is such code today does not matter: the owner can add some before the migration runs.
+        # Even if there is no such code today, the owner can add some before the migration runs.
         yield make_finding("LL128", 1, [table.relation.owner], owner=ident(table.relation.owner))
     yield from _some("LL202", list(_absent(table.relation)))
     if table.relation.root:
-        held = counts.already_set + counts.conflicts if counts else None
-        filled = f"{held} of {counts.total} rows hold a value" if counts else "The rows were not read"
+        stored = counts.already_set + counts.conflicts if counts else None
+        filled = f"{stored} of {counts.total} rows have a value" if counts else "The rows were not read"
         yield make_finding("LL203", 1, [ident(table.relation.root.name)], filled=filled)
     yield from _some("LL204", around.named("root index"))
 
 
 def _absent(relation: Relation) -> Iterator[str]:
-    """Yields the columns that are not there, first those for which another may be meant."""
+    """Yields the columns that do not exist; first those for which a similar column exists."""
     others = {folded(name): name for name in relation.other_columns}
     absent = [ours for ours in DEFAULT_COLUMNS if ours not in relation.columns and ours != "root_job_id"]
     for ours in sorted(absent, key=lambda ours: folded(ours) not in others):
@@ -79,7 +80,7 @@ def _absent(relation: Relation) -> Iterator[str]:
 
 
 def fill_findings(table: Table, around: TableFacts, missing: int | None, total: int) -> Iterator[Finding]:
-    """Yields what filling so many rows of the total would meet; None: they were not read."""
+    """Yields what filling `missing` rows of `total` would encounter; None: the rows were not read."""
     if missing == 0 and table.relation.root:
         return
     share = 1.0 if missing is None or not total else missing / total
@@ -91,7 +92,11 @@ def fill_findings(table: Table, around: TableFacts, missing: int | None, total: 
     )
     yield from _some("LL109", around.named("trigger"), rows=rows)
     needed = subscriber_ddl(table, around)
-    first = f"Run on each subscriber first: {needed}" if needed else "Its list of columns stays as it is."
+    first = (
+        f"Run on each subscriber first: {needed}"
+        if needed
+        else "Subscribers need no change, because its column list does not change."
+    )
     yield from _some("LL110", publications(around), needed=first)
     yield from _some("LL111", around.named("slot"), wal=size(wal))
     yield from _some("LL113", around.named("dependent"))
@@ -102,14 +107,14 @@ def fill_findings(table: Table, around: TableFacts, missing: int | None, total: 
 
 
 def guard(table: Table) -> Iterator[Finding]:
-    """Yields the guard's trigger where it calls another function than this version installs."""
+    """Yields a finding where the guard's trigger calls a function that differs from this version's."""
     found = read_guard_state(table)
     if found.outdated:
         yield make_finding("LL126", 1, [f"llamactl.{ident(found.function or '')}"])
 
 
 def views(table: Table) -> Iterator[Finding]:
-    """Yields the views that a server crash left of a run of version 0.1; those of a live run go with it."""
+    """Yields the views that a run of version 0.1 left behind in a server crash; a live run drops its own."""
     found = (
         []
         if claimants(table.session, table.relation.oid)
@@ -120,7 +125,7 @@ def views(table: Table) -> Iterator[Finding]:
 
 
 def session_findings(table: Table, around: TableFacts) -> Iterator[Finding]:
-    """Yields what other sessions do just now: old snapshots, locks on the table, prepared transactions."""
+    """Yields what other sessions are doing now: old snapshots, locks on the table, prepared transactions."""
     if not around.rights.sees_others:
         yield make_finding("LL119", 1, [table.session.user], remedy=_to_see_others(table.session, around))
     old = [
@@ -129,7 +134,7 @@ def session_findings(table: Table, around: TableFacts) -> Iterator[Finding]:
         if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     yield from _some("LL114", old)
-    lockers = [h.sentence() for h in lock_holders(table.session, table.relation.oid) if _in_the_way(h)]
+    lockers = [h.sentence() for h in lock_holders(table.session, table.relation.oid) if _blocking(h)]
     yield from _some("LL115", lockers)
     query = load_query("preflight/prepared", Names())
     prepared = table.session.rows(query, PreparedTransaction, relation=table.relation.oid)
@@ -137,15 +142,15 @@ def session_findings(table: Table, around: TableFacts) -> Iterator[Finding]:
 
 
 def _to_see_others(session: Session, around: TableFacts) -> str:
-    """Returns the GRANT, where one is enough: a role may not inherit what it is a member of."""
+    """Returns the GRANT, where one is enough: a role need not inherit from a role that it is a member of."""
     if session.server_version_num >= 160000:
         return f"GRANT pg_read_all_stats TO {ident(session.user)} WITH INHERIT TRUE;"
     if around.rights.inherits:
         return f"GRANT pg_read_all_stats TO {ident(session.user)};"
-    return "Connect as a role that inherits the rights of pg_read_all_stats."
+    return "Connect as a role that inherits the privileges of pg_read_all_stats."
 
 
-def _in_the_way(holder: LockHolder) -> bool:
+def _blocking(holder: LockHolder) -> bool:
     if holder.pid is None:  # a prepared transaction has a finding of its own
         return False
     age = holder.age_seconds
@@ -153,9 +158,9 @@ def _in_the_way(holder: LockHolder) -> bool:
 
 
 def unowned_space_findings(session: Session, around: TableFacts) -> tuple[list[Finding], list[Skipped]]:
-    """Returns the space that no relation owns. It cannot be told on a standby, nor while files are made."""
+    """Returns the space that no relation owns. It is unknown on a standby and while files are created."""
     if around.rights.standby:
-        return [], [make_skipped("LL116", "a standby does not tell it")]
+        return [], [make_skipped("LL116", "it cannot be computed on a standby")]
     try:
         with session.snapshot():
             session.read_only()
@@ -165,7 +170,7 @@ def unowned_space_findings(session: Session, around: TableFacts) -> tuple[list[F
             raise
         return [], [make_skipped("LL116", "a relation of the database is locked")]
     if unowned is None:
-        return [], [make_skipped("LL116", "files are being made just now")]
+        return [], [make_skipped("LL116", "other sessions are creating files at the moment")]
     if unowned < UNOWNED_BYTES:
         return [], []
     return [make_finding("LL116", 1, [], size=size(unowned))], []

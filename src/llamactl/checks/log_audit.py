@@ -1,4 +1,4 @@
-"""What the rows tell of those who wrote them: roots left out, summaries, entities that were created twice."""
+"""What the rows show about the applications that wrote them: no root, summaries, duplicate creations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from llamactl.wording import listed
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What migrated.sql returns."""
+    """The row of migrated.sql."""
 
     since: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Unrooted:
-    """What unrooted.sql returns."""
+    """The row of unrooted.sql."""
 
     rows: int
     computable: int
@@ -32,7 +32,7 @@ class Unrooted:
 
 @dataclass(frozen=True, slots=True)
 class Summaries:
-    """What summaries.sql returns."""
+    """The row of summaries.sql."""
 
     rows: int
     sample: tuple[str, ...]
@@ -40,7 +40,7 @@ class Summaries:
 
 @dataclass(frozen=True, slots=True)
 class CreatedTwice:
-    """What created_twice.sql returns."""
+    """The row of created_twice.sql."""
 
     entities: int
     sample: tuple[str, ...]
@@ -49,8 +49,8 @@ class CreatedTwice:
 def audit_log(table: Table, counts: Counts, missing: int) -> Iterator[Finding | Skipped]:
     """Yields the findings, in the transaction in which lineage is resolved.
 
-    What needs a column that the table lacks, or that the role may not read, is skipped. `missing`: the rows
-    that lack their computed root.
+    A finding that needs a column that the table lacks, or that the role cannot read, is skipped. `missing`:
+    the number of rows that lack their computed root.
     """
     by = counts.orphans_by
     yield from _unrooted(table, any_rows=bool(missing or by.cyclic or by.ambiguous or by.dangling))
@@ -74,12 +74,12 @@ _ENTITY = ("entity_type", "entity_id", "track_id")
 
 
 def _lacking(relation: Relation, needed: Sequence[str], also: Sequence[str]) -> str:
-    """Why the columns cannot be read; empty where they can. `also`: read where they are there."""
+    """Returns why the columns cannot be read; empty where they can. `also`: columns that need not exist."""
     columns = relation.columns
     if absent := [ours for ours in needed if ours not in columns]:
         return f"the table has no {listed(absent)}"
     hidden = [ours for ours in (*needed, *also) if ours in columns and not columns[ours].readable]
-    return f"the role may not read {listed(hidden)}" if hidden else ""
+    return f"the role cannot read {listed(hidden)}" if hidden else ""
 
 
 def _unrooted(table: Table, *, any_rows: bool) -> Iterator[Finding | Skipped]:
@@ -90,7 +90,7 @@ def _unrooted(table: Table, *, any_rows: bool) -> Iterator[Finding | Skipped]:
         return
     since = _migrated_since(table)
     if since is None:
-        yield make_skipped("LL123", "no comment of the root column tells the day of the migration")
+        yield make_skipped("LL123", "the comment on the root column does not name the day of the migration")
         return
     if not any_rows:
         return
@@ -102,14 +102,14 @@ def _unrooted(table: Table, *, any_rows: bool) -> Iterator[Finding | Skipped]:
 
 
 def _migrated_since(table: Table) -> datetime | None:
-    """Returns the day of the migration, from the comment of the root column; None where it says none."""
+    """Returns the day of the migration, from the comment on the root column; None where it contains none."""
     if table.relation.root is None:
         return None
     query = load_query("preflight/migrated", Names())
-    told = table.session.row(
+    found = table.session.row(
         query, Migrated, relation=table.relation.oid, root_column=table.relation.root.name
     )
     try:
-        return datetime.fromisoformat(told.since or "").replace(tzinfo=UTC)
+        return datetime.fromisoformat(found.since or "").replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -1,9 +1,9 @@
-"""preflight: what there is to know before the migration. Reads only.
+"""preflight: what to know before the migration. Reads only.
 
-1. What the catalogs tell: what makes it impossible (obstacles), and what it would meet (surroundings).
-2. Other sessions, as they are just now.
-3. The rows, in one snapshot, which the server makes read-only once the temporary relations stand: lineage and
-   what it comes to. Left out where no temporary table can be made, or where the columns mean nothing.
+1. The catalogs: what makes the migration impossible (blockers), and what it would encounter (environment).
+2. Other sessions, as they are now.
+3. The rows, in one snapshot, which is made READ ONLY once the temporary tables exist: their lineage. Skipped
+   where no temporary table can be created, or where the columns have unusable types.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ _ORDER = tuple(Severity)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A line of jobs.sql or rows.sql: so many of a subject, and the first of them."""
+class Group:
+    """A row of jobs.sql or rows.sql: the number of jobs or rows of a subject, and a sample."""
 
     subject: str
     number: int
@@ -72,7 +72,7 @@ class RowId:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the rows came to."""
+    """What reading the rows resulted in."""
 
     counts: Counts
     missing: int
@@ -85,9 +85,9 @@ class Read:
 
 
 def run_preflight(session: Session, settings: Settings, *, note: Note) -> PreflightReport:
-    """Returns all that was found, errors first. `note` gets a line before what takes long.
+    """Returns all findings, errors first. `note` is called before the part that takes long.
 
-    Raises LlamactlError: config where the table is not there, permission where it cannot be read, lock.
+    Raises LlamactlError: config where the table does not exist, permission where it cannot be read, lock.
     """
     table = Table.seen(session, settings)
     with session.snapshot():
@@ -104,7 +104,7 @@ def run_preflight(session: Session, settings: Settings, *, note: Note) -> Prefli
         ]
     read = None
     if not _unreadable(found, around):
-        note(f"Reading every row of {table.shown}, in one snapshot")
+        note(f"Reading every row of {table.shown} in one snapshot")
         read = _read(table, around)
     space, unlooked = unowned_space_findings(session, around)
     found += [
@@ -133,7 +133,7 @@ _OF_THE_ROWS = (
 
 
 def _of_rights(table: Table, around: TableFacts) -> Iterator[Finding]:
-    """What a role that may migrate lacks for the other roads."""
+    """Yields what a role that can migrate lacks to migrate online or to repair."""
     if around.rights.owner and not around.rights.standby and not table.session.read_only_default:
         yield from right_blockers(table.session)
 
@@ -144,7 +144,7 @@ def _skipped(unlooked: Sequence[Skipped], read: Read | None) -> tuple[Skipped, .
 
 
 def _unreadable(found: list[Finding], around: TableFacts) -> bool:
-    """Whether lineage cannot be computed here; a finding says why."""
+    """Whether lineage cannot be computed here; a finding gives the reason."""
     return (
         not around.rights.temporary
         or around.rights.standby
@@ -165,13 +165,14 @@ def _read(table: Table, around: TableFacts) -> Read:
             else ((), 0)
         )
         needs = read_needs(table)
-        told = {
-            **_told(table, "preflight/jobs", depth=table.settings.depth_alert, sample=table.settings.sample),
-            **_told(table, "preflight/rows", sample=table.settings.sample),
+        depth, sample = table.settings.depth_alert, table.settings.sample
+        groups = {
+            **_groups(table, "preflight/jobs", depth=depth, sample=sample),
+            **_groups(table, "preflight/rows", sample=sample),
         }
         found = [
-            *_of_jobs(table.settings, counts, told, cycles, total),
-            *_of_rows(told),
+            *_of_jobs(table.settings, counts, groups, cycles, total),
+            *_of_rows(groups),
             *find_row_blockers(table, Shown(table.settings.sample), needs),
             *find_refusals(table, needs, users_code=not around.rights.beyond_owner),
             *_conflicts(table, counts),
@@ -190,31 +191,31 @@ def _read(table: Table, around: TableFacts) -> Read:
     return Read(counts, missing, cycles, total, tuple(found), tuple(skipped), unlogged)
 
 
-def _told(table: Table, path: str, **values: int) -> dict[str, Told]:
-    return {told.subject: told for told in table.rows(path, Told, **values)}
+def _groups(table: Table, path: str, **values: int) -> dict[str, Group]:
+    return {group.subject: group for group in table.rows(path, Group, **values)}
 
 
 def _of_jobs(
-    settings: Settings, counts: Counts, told: dict[str, Told], cycles: tuple[Cycle, ...], total: int
+    settings: Settings, counts: Counts, groups: dict[str, Group], cycles: tuple[Cycle, ...], total: int
 ) -> Iterator[Finding]:
     for subject, id_ in (("dangling", "LL103"), ("ambiguous", "LL104")):
-        if subject in told:
-            yield make_finding(id_, told[subject].number, told[subject].sample)
+        if subject in groups:
+            yield make_finding(id_, groups[subject].number, groups[subject].sample)
     if total:
         sample = [
             ", ".join(cycle.jobs) + (f" and {rest} more" if (rest := cycle.size - len(cycle.jobs)) else "")
             for cycle in cycles
         ]
         yield make_finding("LL105", total, sample)
-    if deep := told.get("deep"):
+    if deep := groups.get("deep"):
         threshold = settings.depth_alert
         yield make_finding("LL107", deep.number, deep.sample, threshold=threshold, depth=counts.max_depth)
 
 
-def _of_rows(told: dict[str, Told]) -> Iterator[Finding]:
+def _of_rows(groups: dict[str, Group]) -> Iterator[Finding]:
     for subject, id_ in (("self-parent", "LL101"), ("contradictory", "LL102"), ("blank", "LL106")):
-        if subject in told:
-            yield make_finding(id_, told[subject].number, told[subject].sample)
+        if subject in groups:
+            yield make_finding(id_, groups[subject].number, groups[subject].sample)
 
 
 def _conflicts(table: Table, counts: Counts) -> Iterator[Finding]:

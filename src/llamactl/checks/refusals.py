@@ -1,7 +1,7 @@
-"""The constraints and triggers that would refuse the rows as the migration is to write them.
+"""The constraints and triggers that would reject the rows that the migration will write.
 
-For the transaction in which lineage is resolved, before its first write. Nothing is written: a query for each
-counts the rows that it would refuse (preflight/refusals.sql).
+Runs in the transaction in which lineage is resolved, before its first write. Nothing is written: for each
+constraint, a query counts the rows that it would reject (preflight/refusals.sql).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from llamactl.sqlfiles.quoting import ident, qualified
 from llamactl.table.table import Table
 
 _REFUSED = ("22", "23", "P0")
-"""SQLSTATE classes of a value that is refused; P0 is what PL/pgSQL raises."""
-_UNTOLD = ("0A", "2F", "38", "39", "42")
-"""Those of a query that cannot be run here: a right is missing, or a function depends on its search path."""
+"""SQLSTATE classes of a rejected value; PL/pgSQL raises P0."""
+_UNKNOWN = ("0A", "2F", "38", "39", "42")
+"""Those of a query that cannot run here: a privilege is missing, or a function depends on its search path."""
 _IDS = {
     "check": "LL020",
     "domain of the root": "LL020",
@@ -61,9 +61,9 @@ def find_refusals(
     overwrite: bool = False,
     users_code: bool = True,
 ) -> Iterator[Finding]:
-    """Yields the error findings. `overwrite`: as repair's.
+    """Yields the error findings. `overwrite`: as for repair.
 
-    Unless `users_code`, what runs functions of the owner's is left out: for a superuser who only reads.
+    Unless `users_code`, constraints that run the owner's functions are skipped: a superuser only reads.
     """
     if not (needs.fill or needs.save_parents or overwrite):
         return
@@ -73,7 +73,7 @@ def find_refusals(
             continue
         if constraint.kind == "domain of the parent":
             yield not_nullable(
-                table.relation, needs.disregarded, f"of the domain {constraint.name}, which refuses NULL"
+                table.relation, needs.disregarded, f"of the domain {constraint.name}, which rejects NULL"
             )
             continue
         rows = f"{refused:,} row{'' if refused == 1 else 's'}"
@@ -90,7 +90,7 @@ def not_nullable(relation: Relation, rows: int, reason: str, remedy: str = "") -
 
 
 def parents_column(relation: Relation, rows: int) -> Iterator[Finding]:
-    """Yields the finding that parents cannot be cleared, as far as the column itself says so."""
+    """Yields the finding that parents cannot be cleared, as far as the definition of the column shows it."""
     parent = relation.columns["parent_job_id"]
     column = f"ALTER TABLE {qualified(relation.schema, relation.name)} ALTER COLUMN {ident(parent.name)}"
     if parent.computed:
@@ -102,7 +102,7 @@ def parents_column(relation: Relation, rows: int) -> Iterator[Finding]:
 
 
 def names_taken(table: Table) -> Sequence[Taken]:
-    """Returns what has a name that llamactl needs in its own schema, or for its trigger."""
+    """Returns the objects that have a name that llamactl needs in its own schema, or for its trigger."""
     query = load_query("preflight/taken", Names())
     return table.session.rows(query, Taken, relation=table.relation.oid, guard=table.names.guard)
 
@@ -126,14 +126,14 @@ def _constraints(table: Table, needs: Needs, overwrite: bool, users_code: bool) 
 
 
 def _try(session: Session, constraint: Constraint) -> tuple[int, str]:
-    """Returns how many rows it refuses, and the server's message, if any; 0 where that cannot be told."""
+    """Returns how many rows it rejects, and the server's message, if any; 0 where that is unknown."""
     query = as_written("preflight/refusals", constraint.query)
     try:
         with session.savepoint():
             return session.row(query, _Rows).rows, ""
     except LlamactlError as exc:
         state = getattr(exc.__cause__, "sqlstate", None) or ""
-        if state.startswith(_UNTOLD):
+        if state.startswith(_UNKNOWN):
             return 0, ""
         if not state.startswith(_REFUSED):
             raise

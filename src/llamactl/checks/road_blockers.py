@@ -1,6 +1,6 @@
-"""What rules out some commands only: migrate --online, repair and the guard. preflight warns, these refuse.
+"""What prevents some commands only: migrate --online, repair and the guard. preflight warns, these refuse.
 
-What makes every migration impossible is in obstacles and row_obstacles.
+What makes every migration impossible is in blockers and row_blockers.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class _Counted:
 
 
 def batch_blockers(relation: Relation, around: TableFacts) -> Iterator[Finding]:
-    """Yields what rules out writing in batches, as migrate --online and repair do."""
+    """Yields what prevents writing in batches, as migrate --online and repair do."""
     if rules := around.named("accompanying rule"):
         table = qualified(relation.schema, relation.name)
         yield make_finding("LL129", len(rules), rules, table=table)
 
 
 def guard_blockers(table: Table, sample: int) -> Iterator[Finding]:
-    """Yields what rules out building the guard's index, where it is missing. May read every row."""
+    """Yields what prevents building the guard's index, where it is missing. Can read every row."""
     if read_guard_state(table).index:
         return
     index = qualified(table.names.schema, table.names.job_index)
@@ -49,14 +49,13 @@ def guard_blockers(table: Table, sample: int) -> Iterator[Finding]:
     if any(table.relation.columns[ours].may_exceed_index for ours in ("job_id", "parent_job_id")):
         wide = table.row("preflight/wide_entries", _Counted, sample=sample)
         if wide.number:
-            reason = (
-                f"the ids of {wide.number:,} row{'' if wide.number == 1 else 's'} are too long for an entry"
-            )
+            rows = f"{wide.number:,} row{'' if wide.number == 1 else 's'}"
+            reason = f"the ids of {rows} are too long for an index entry"
             yield make_finding("LL130", wide.number, wide.sample, reason=reason, remedy="Shorten them.")
 
 
 def name_blockers(table: Table) -> Iterator[Finding]:
-    """Yields what has a name that llamactl needs in its own schema, or for its trigger."""
+    """Yields the finding that objects have names that llamactl needs."""
     what = [one.what for one in names_taken(table)]
     if what:
         yield make_finding("LL131", len(what), what, reason=listed(what))

@@ -1,6 +1,6 @@
-"""What makes the migration impossible, as far as only the rows tell: preflight lists it, migrate refuses.
+"""What makes the migration impossible according to the rows: preflight lists it, migrate refuses.
 
-For the transaction in which lineage is resolved, before its first write.
+Runs in the transaction in which lineage is resolved, before its first write.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from llamactl.table.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Spellings:
-    """What spellings.sql returns: ids that differ in bytes, and that their type takes for equal."""
+    """The row of spellings.sql: ids that differ in bytes although their type treats them as equal."""
 
     ids: int
     sample: tuple[str, ...]
@@ -30,7 +30,7 @@ class Spellings:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """So many, and the first of them."""
+    """A number, and a sample."""
 
     number: int
     sample: tuple[str, ...]
@@ -66,7 +66,7 @@ def find_row_blockers(table: Table, shown: Shown, needs: Needs) -> Iterator[Find
 
 
 def _saving(table: Table, rows: int) -> Iterator[Finding]:
-    """The parents that the root flag disregards are saved, and cleared."""
+    """Yields what prevents saving and clearing the parents that the root flag disregards."""
     taken = names_taken(table)
     if where := [one.what for one in taken if one.parents]:
         yield make_finding("LL028", 1, where, rows=rows, what=where[0])

@@ -1,7 +1,7 @@
-"""What the subscribers of a published table need: DDL is not replicated, and without it they stop.
+"""The statements that the subscribers of a published table need: DDL is not replicated.
 
-A row that arrives with a column, a value of an enum or for a table that the subscriber does not have ends its
-apply worker, which tries again for ever. A publication FOR ALL TABLES publishes the schema llamactl as well.
+If a row arrives with a column or an enum value, or for a table, that the subscriber does not have, its apply
+worker fails and retries endlessly. A publication FOR ALL TABLES publishes the schema llamactl as well.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def publications(around: TableFacts) -> list[str]:
 
 
 def subscriber_ddl(table: Table, around: TableFacts) -> str:
-    """Returns the statements, on one line, that a subscriber runs beforehand; empty where it needs none.
+    """Returns the statements, on one line, that a subscriber must run first; empty where it needs none.
 
-    They do nothing where they were run before.
+    They do nothing where they have already been run.
     """
     return " ".join(_statements(table, around))
 
 
 def _statements(table: Table, around: TableFacts) -> Iterator[str]:
-    # A list of columns does not grow by itself.
+    # A new column is not added to a column list.
     if any(one.subject == "publication" and not one.detail for one in around.attached):
         table_name, column = (
             qualified(table.relation.schema, table.relation.name),
@@ -59,24 +59,24 @@ def _statements(table: Table, around: TableFacts) -> Iterator[str]:
 
 
 def subscriber_warning(table: Table) -> str:
-    """Returns what to do on the subscribers before rows are written; empty where there is nothing to do."""
+    """Returns what to do on the subscribers before rows are written; empty where nothing is needed."""
     around = inspect_table(table)
     lacks_label = table.relation.enum is not None and LABEL not in table.relation.enum.values
     if not (table.relation.root is None or lacks_label or around.named("state publication")):
-        return ""  # replication would have stopped before
+        return ""  # replication would have stopped already
     needed = subscriber_ddl(table, around)
     if not needed:
         return ""
     return (
-        f"Published by {listed(publications(around))}: replication stops on each subscriber where this was "
-        f"not run first: {needed}"
+        f"Published by {listed(publications(around))}: replication stops on each subscriber unless you run "
+        f"these statements there first: {needed}"
     )
 
 
 def ask_with_warning(
     session: Session, confirm: Callable[[str], bool], question: str, warned: str, note: Note
 ) -> None:
-    """Asks as session.ask() does, after the warning, if there is one."""
+    """Prints the warning, if there is one, then asks as session.ask() does."""
     if warned:
         note(warned)
         question += " Its subscribers need the statements above first."
@@ -84,7 +84,7 @@ def ask_with_warning(
 
 
 def after_undo(table: Table, steps: Collection[str]) -> str:
-    """Returns what to do on the subscribers after an undo of these steps; empty where there is nothing."""
+    """Returns what to do on the subscribers after an undo of these steps; empty where nothing is needed."""
     around = inspect_table(table)
     dropped = []
     if StepName.DROP_COLUMN in steps and around.named("publication"):
@@ -101,6 +101,6 @@ def after_undo(table: Table, steps: Collection[str]) -> str:
     if not dropped:
         return ""
     return (
-        f"Published by {listed(publications(around))}: the subscribers keep what was dropped here. Once they "
-        f"have received all rows from before the undo, run there: {' '.join(dropped)}"
+        f"Published by {listed(publications(around))}: the subscribers still have what was dropped here. "
+        f"Once they have received all rows from before the undo, run on each of them: {' '.join(dropped)}"
     )

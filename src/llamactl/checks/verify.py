@@ -1,7 +1,7 @@
-"""verify: proves that the log's roots are the computed ones, row by row, and that what keeps them is there.
+"""verify: compares every stored root with the computed one, and checks that what maintains them exists.
 
-Pure: a snapshot, temporary relations, READ ONLY. Every row is compared with its computed root; besides, the
-roots that are held are checked against each other, so that a fault in the computation would show.
+Changes nothing: it works in one snapshot, in temporary tables, READ ONLY. It also checks the stored roots
+against each other, which would reveal a fault in the computation.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from llamactl.table.shape import refuse_unreadable
 from llamactl.table.table import Table
 
 RESUME = (
-    "An online migration of this table was interrupted: rerun the same command, llamactl migrate --online, "
-    "which goes on where it stopped"
+    "An online migration of this table was interrupted. To resume it, rerun the same command: "
+    "llamactl migrate --online"
 )
 NOT_MIGRATED = "The table is not migrated yet: run llamactl migrate"
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A line of local.sql."""
+    """A row of local.sql."""
 
     check: str
     jobs: int
@@ -42,14 +42,20 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
+    """A row of local_sample.sql."""
+
     job: str
     held: str
     beside: str
 
+    def line(self, template: str) -> str:
+        """Returns the template with these values in it."""
+        return template.format(job=self.job, stored=_shown(self.held), other=_shown(self.beside))
+
 
 @dataclass(frozen=True, slots=True)
 class FaultyRows:
-    """A kind of rows that do not hold what is computed."""
+    """The rows of one kind whose stored root is not the computed one."""
 
     kind: str
     rows: int
@@ -57,7 +63,7 @@ class FaultyRows:
 
     def lines(self) -> list[str]:
         return [
-            f"row {row['row']}: job {_shown(row['job'])} holds {_shown(row['held'])}, "
+            f"row {row['row']} of job {_shown(row['job'])}: stored {_shown(row['held'])}, "
             f"computed {_shown(row['computed'])}"
             for row in self.sample or []
         ]
@@ -70,7 +76,7 @@ def _shown(value: str | None) -> str:
 def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note: Note) -> VerifyReport:
     """Returns the checks, and the counts where the table is migrated.
 
-    `grace_ms`: rows younger than this may still lack their root. Raises LlamactlError as every command that
+    `grace_ms`: rows younger than this do not need a root yet. Raises LlamactlError as every command that
     reads the log does.
     """
     table = Table.open(session, settings)
@@ -105,10 +111,15 @@ def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note:
 
 
 _MIGRATED = {"V02", "V08", "V09", "V10", "V11"}
-"""What an online migration that goes on completes."""
+"""What resuming an interrupted online migration completes."""
 _CHECKS = [kind.id for kind in FINDINGS.values() if kind.is_check]
 _ROWS = {"V02": "missing", "V03": "wrong", "V04": "unexpected"}
 _JOBS = {"V05": "unrooted", "V06": "unlinked", "V07": "split"}
+_DISAGREEMENTS = {
+    "V05": "job {job} has the root {stored}, not itself",
+    "V06": "job {job} has the root {stored}, its parent has {other}",
+    "V07": "job {job} has the roots {stored} and {other}",
+}
 
 
 def _faulty(table: Table, grace_ms: int) -> dict[str, FaultyRows]:
@@ -151,29 +162,31 @@ def _jobs_check(table: Table, broken: dict[str, int], id_: str, kind: str) -> Ch
         return _check(id_, 0, ())
     query = load_query("verify/local_sample", table.names)
     sample = table.session.rows(query, Disagreement, check=kind, sample=table.settings.sample)
-    return _check(id_, violations, [f"job {one.job} holds {one.held}, beside {one.beside}" for one in sample])
+    return _check(id_, violations, [one.line(_DISAGREEMENTS[id_]) for one in sample])
 
 
 def _shape(table: Table) -> Check:
-    """The root column is there, and of job_id's type."""
+    """Returns V01: the root column exists and has the type of job_id."""
     root, job = table.relation.root, table.relation.columns["job_id"]
     column = f"{table.shown}.{table.names.columns['root_job_id']}"
     if root is None:
-        return _check("V01", 1, [f"{column} is not there: the table is not migrated yet"])
+        return _check("V01", 1, [f"{column} does not exist: the table is not migrated yet"])
     if (root.type_name, root.collation) != (job.type_name, job.collation):
-        differing = _check("V01", 1, [f"{column} is {root.type_name}, the job column {job.type_name}"])
-        return replace(differing, hint="llamactl explain V01 tells how to change the type of the column")
+        differing = _check("V01", 1, [f"{column} is {root.type_name}, but the job column is {job.type_name}"])
+        return replace(
+            differing, hint="Run llamactl explain V01: it explains how to change the type of the column"
+        )
     return _check("V01", 0, ())
 
 
 def _objects(table: Table) -> list[Check]:
-    """What stands beside the rows: index, enum value, comment, CHECK."""
+    """Returns the checks of the objects besides the rows: index, enum value, comment, CHECK."""
     present = read_present(table)
     column = table.names.columns["root_job_id"]
     return [
         _present("V08", present.index_present, f"no valid index on {column} alone"),
         _label(table.relation),
-        _present("V10", present.comment_present, "no comment says what NULL means"),
+        _present("V10", present.comment_present, "no comment explains NULL"),
         _self_parents(table, present),
     ]
 
@@ -185,17 +198,17 @@ def _present(id_: str, there: bool, lacking: str) -> Check:
 def _label(relation: Relation) -> Check:
     if relation.enum is None:
         there = "category" in relation.columns
-        return _skipped("V09", "the category is no enum" if there else "the table has no category column")
-    lacking = f"the enum type {relation.enum.name} has no {LABEL}"
+        return _skipped("V09", "the category is not an enum" if there else "the table has no category column")
+    lacking = f"the enum type {relation.enum.name} has no value {LABEL}"
     return _present("V09", LABEL in relation.enum.values, lacking)
 
 
 def _self_parents(table: Table, present: Present) -> Check:
-    """The CHECK is asked for only where no row violates it."""
+    """Returns V11: the CHECK is required only where no row violates it."""
     if inspect_table(table).named("constraint name"):
-        return _check("V11", 1, [f"{table.names.check} is another constraint"])
+        return _check("V11", 1, [f"another constraint has the name {table.names.check}"])
     if present.check_present:
         return _present("V11", present.check_enforced, f"the CHECK {table.names.check} is NOT ENFORCED")
     if read_needs(table).check_broken:
-        return _skipped("V11", "there is none, as rows are their own parent: migrate leaves it out")
-    return _check("V11", 1, [f"no CHECK {table.names.check}, though no row violates it"])
+        return _skipped("V11", "rows are their own parent, so migrate does not add it")
+    return _check("V11", 1, [f"there is no CHECK {table.names.check}, although no row violates it"])

@@ -174,7 +174,7 @@ def test_parents_that_cannot_be_saved(
     assert "LL004" not in found(reader.conninfo)
     connection.execute("CREATE TABLE llamactl.cleared_parent (job_id text)")
     hint = found(reader.conninfo)["LL004"].hint
-    assert f"cleared. GRANT SELECT, INSERT, UPDATE ON llamactl.cleared_parent TO {reader.name}; Or" in hint
+    assert f" GRANT SELECT, INSERT, UPDATE ON llamactl.cleared_parent TO {reader.name}; Or" in hint
     reader.granted("GRANT SELECT, INSERT, UPDATE ON llamactl.cleared_parent TO {}", database)
     assert "LL004" not in found(reader.conninfo)
 
@@ -205,7 +205,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
     own_server.private.start()
     report = run(own_database)
     assert {finding.id for finding in report.findings} == {"LL005", "LL201"}
-    assert report.findings[0].hint.startswith("It is a standby: point llamactl at the primary.")
+    assert report.findings[0].hint.startswith("It is a standby: connect to the primary.")
     assert (report.counts, report.table.rows) == (None, None)
     with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The connection is read-only"):
         refuse_blockers(Table.open(opened, settings_for(own_database)), writing=False)
@@ -220,33 +220,33 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
         (
             'ALTER TABLE "LlamaLog" ALTER parent_job_id TYPE uuid USING NULL',
             "LL006",
-            "job_id is character varying(100), parent_job_id is uuid:",
+            "job_id is character varying(100) and parent_job_id is uuid:",
         ),
         (
             'ALTER TABLE "LlamaLog" ALTER job_id TYPE numeric USING NULL,'
             " ALTER parent_job_id TYPE numeric USING NULL",
             "LL006",
-            "job_id is numeric, parent_job_id is numeric:",
+            "job_id is numeric and parent_job_id is numeric:",
         ),
         (
             'ALTER TABLE "LlamaLog" ADD root_job_id text',
             "LL007",
-            "It is text; it must be character varying(100).",
+            "It is text and must be character varying(100).",
         ),
         (
             'ALTER TABLE "LlamaLog" ADD root_job_id varchar(100) COLLATE "C"',
             "LL007",
-            'It is character varying(100) COLLATE pg_catalog."C"; it must be',
+            'It is character varying(100) COLLATE pg_catalog."C" and must be',
         ),
         (
             'ALTER TABLE "LlamaLog" ADD root_job_id varchar(100) NOT NULL',
             "LL008",
-            "root_job_id is NOT NULL; rows of unknown origin must stay NULL in it. ALTER TABLE",
+            "root_job_id is NOT NULL, but rows of unknown origin must stay NULL in it. ALTER TABLE",
         ),
         (
             'ALTER TABLE "LlamaLog" ADD root_job_id varchar(100) GENERATED ALWAYS AS (job_id) STORED',
             "LL008",
-            "root_job_id is generated;",
+            "root_job_id is generated,",
         ),
         (
             'ALTER TABLE "LlamaLog" ALTER is_root_job DROP DEFAULT, ALTER is_root_job TYPE int USING 0',
@@ -394,7 +394,7 @@ def test_a_parent_column_that_is_not_null(database: str, connection: Connection,
     assert set(found(database)) == {"LL106"}
     insert([("c", "a", True)])
     by_id = found(database)
-    assert by_id["LL019"].hint.startswith("parent_job_id is NOT NULL, and 1 rows are flagged")
+    assert by_id["LL019"].hint.startswith("parent_job_id is NOT NULL, but the migration clears")
     assert "LL019" not in found(database, trust_root_flag=False)
 
 
@@ -409,7 +409,7 @@ def test_dangling_parents_that_do_not_fit(database: str, connection: Connection,
     insert([("a", "too long"), ("b", "short")])
     finding = found(database)["LL009"]
     assert (finding.count, finding.sample, finding.severity) == (1, ("too long",), Severity.ERROR)
-    assert finding.hint.startswith("The root column takes the type of job_id, character varying(5);")
+    assert finding.hint.startswith("The root column has the type of job_id, character varying(5),")
     assert "LL009" not in found(database, dangling=DanglingPolicy.NULL)
 
 
@@ -448,7 +448,7 @@ def test_deep_chains(database: str, insert: Insert) -> None:
     for threshold, count in ((8, 3), (10, 1)):
         finding = found(database, depth_alert=threshold)["LL107"]
         assert (finding.count, finding.sample[0]) == (count, "j10")
-        assert finding.hint.startswith("The deepest has 10 ")
+        assert finding.hint.startswith("The deepest chain has 10 ")
     assert found(database, depth_alert=11) == {}
 
 
@@ -465,7 +465,7 @@ def test_conflicts(database: str, connection: Connection, insert: Insert) -> Non
     )
     by_id = found(database)
     assert (by_id["LL118"].count, by_id["LL118"].sample) == (2, (f"{ID}4", f"{ID}5"))
-    assert by_id["LL203"].hint.startswith("4 of 5 rows hold a value;")
+    assert by_id["LL203"].hint.startswith("4 of 5 rows have a value.")
     assert found(database, dangling=DanglingPolicy.NULL)["LL118"].sample == (f"{ID}4", f"{ID}5", f"{ID}6")
 
 
@@ -577,9 +577,9 @@ def test_the_trigger_finding_counts_the_rows_that_the_fill_would_update(
 ) -> None:
     connection.execute(ON_THE_TABLE["LL109"][0])
     insert([("a", None)])
-    assert found(database)["LL109"].hint.startswith("The fill updates 1 row,")
+    assert found(database)["LL109"].hint.startswith("The backfill updates 1 row,")
     insert([("b", None), (None, None)])
-    assert found(database)["LL109"].hint.startswith("The fill updates 2 rows,")
+    assert found(database)["LL109"].hint.startswith("The backfill updates 2 rows,")
 
 
 def test_a_session_of_llamactl_is_named_by_its_command_not_its_query(database: str, insert: Insert) -> None:
@@ -704,7 +704,7 @@ def test_space_that_no_relation_owns(own_server: Server, own_database: str) -> N
         with lost.open("wb") as file:
             file.truncate(UNOWNED_BYTES + 2**20)
         hint = found(own_database)["LL116"].hint
-        assert hint.startswith("About 65 MB: ")
+        assert hint.startswith("About 65 MB, ")
         # Files of a transaction that is still going on are nobody's yet.
         with connection.transaction():
             connection.execute("CREATE TABLE coming AS SELECT 1")
@@ -719,7 +719,7 @@ def test_much_disk(database: str, insert: Insert, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("llamactl.checks.environment.MUCH_DISK", 1)
     hint = found(database)["LL117"].hint
     assert hint.startswith("About ")
-    assert " of WAL; free space is not visible from SQL" in hint
+    assert " of WAL. SQL cannot show the free disk space" in hint
 
 
 # Reading only ------------------------------------------------------------------------------------------

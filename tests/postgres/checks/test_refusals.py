@@ -482,7 +482,7 @@ def test_ids_of_any_length(database: str, connection: Connection, insert: Insert
     assert "LL207" not in findings_of(database)[1]
     connection.execute('ALTER TABLE "LlamaLog" ALTER job_id TYPE text, ALTER parent_job_id TYPE text')
     assert findings_of(database)[1]["LL207"]["hint"].startswith(
-        "job_id is text: an id of more than about 2,690"
+        "job_id is text. An id of more than about 2,690"
     )
     # What compresses well fits, however long it is.
     insert([("x" * 12000, None), ("y", "x" * 12000)])

@@ -426,7 +426,7 @@ def test_an_invalid_index_of_another_name(database: str, connection: Connection)
     leave_an_index(connection, "mine")
     look = quick_look(connection)
     found = document(run(database), code=2)["error"]
-    assert "An INVALID index is in the way: public.mine; nothing was changed" in found["message"]
+    assert "An INVALID index blocks the migration: public.mine; nothing was changed" in found["message"]
     assert "DROP INDEX CONCURRENTLY public.mine" in found["hint"]
     assert quick_look(connection) == look
 

@@ -336,7 +336,7 @@ def test_who_may_become_the_owner_is_told_how(world: World, monkeypatch: pytest.
     world.run("GRANT {} TO {}", world.owner, world.role)
     done = world.done("migrate", "--yes")
     assert done.code == 3
-    match = re.search("which this login may become: `PGOPTIONS=(.*?)`", done.err)
+    match = re.search("which this login can become with `PGOPTIONS=(.*?)`", done.err)
     assert match, done.err
     pasted = subprocess.run(["bash", "-c", f"printf %s {match[1]}"], capture_output=True, text=True)
     monkeypatch.setenv("PGOPTIONS", pasted.stdout)

@@ -422,7 +422,7 @@ def test_without_the_rights_nothing_is_changed(log: Log) -> None:
         role.granted("GRANT SELECT ON ALL TABLES IN SCHEMA llamactl TO {}", log.dsn)
         assert run_here("undo", "--dry-run", "--dsn", role.conninfo).code == 0
         done = undo_here(role.conninfo)
-        assert (done.code, "may not alter the table" in done.errors[0]) == (3, True)
+        assert (done.code, "cannot alter the table" in done.errors[0]) == (3, True)
         role.granted('ALTER TABLE "LlamaLog" OWNER TO {}', log.dsn)
         done = undo_here(role.conninfo)
         assert (done.code, "not the owner of schema llamactl" in done.errors[0]) == (3, True)

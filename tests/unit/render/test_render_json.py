@@ -70,7 +70,7 @@ def test_verify() -> None:
     found = {check["id"]: (check["status"], check["ok"], check["reason"]) for check in report["checks"]}
     assert found["V01"] == ("passed", True, None)
     assert found["V02"] == ("failed", False, None)
-    assert found["V09"] == ("skipped", None, "the category is no enum")
+    assert found["V09"] == ("skipped", None, "the category is not an enum")
     assert report["checks"][1]["sample"][1] == NASTY
 
 
