@@ -1,26 +1,17 @@
--- The rows of one root; or of one album, artist or track: those of the roots of all rows that carry its id, and those
---   of the latter that have no root. With each comes what is to be said of all of them. By index, where these are there:
---   on the root column, and on job_id and parent_job_id.
--- Parameters: of_root (the timeline is of a root); types and entity (the words for the kind in entity_type, and the id,
---   as their columns hold them), album, artist, track (the id; NULL: not looked for); places (ctids: the rows without a
---   root); roots (in root_job_id's type: the rows that store one of these have it), but for the rows of the jobs in apart
---   (as text); ties (the jobs, as text, whose further rows have one of the roots), jobs and parents (the same, in job_id's
---   and in parent_job_id's type); tops (the roots, as text); trust_root_flag; no_orphans, categories (NULL: all), since,
---   until (NULL: no bound; since is inside, until is not), known (the statuses that are known, in capitals), after_created, after_root and after_id (of the last row of the page before; NULL: from the start), most.
--- Returns one row for each row that is shown, in their order, and one with NULLs where none is. Of all rows: total,
---   orphans, failed, unknown_statuses and unknown_rows (arrays: the statuses that are not among `known`, NULL too, and how
---   many rows have each; NULL where there are none), left_out_no_orphans ... left_out_after (how many each filter left out, by the first that did),
---   first_created, first_linked (ISO 8601). Of the row: id (NULL: there is none), operation, category, status,
---   entity_type, entity_id, duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the
---   parent also where the root flag disregards it), root (as it is stored), album_id, artist_id, track_id, all
---   text; tracked (it has a root), is_root (its job is one).
+-- A page of a timeline: of the rows of one root; or of one album, artist or track, those of the roots of all rows that
+--   carry its id, and those of the latter that have no root. By index, where these are there: on the root column, and on
+--   job_id and parent_job_id. Of an index on the root column and created_at only what the page needs is read. counts.sql,
+--   which comes first, says what there is to be said of all of them.
+-- Parameters: places (ctids: the rows without a root); roots (in root_job_id's type: the rows that store one of these have
+--   it), but for the rows of the jobs in apart (as text); ties (the jobs, as text, whose further rows have one of the
+--   roots), jobs and parents (the same, in job_id's and in parent_job_id's type); tops (the roots, as text);
+--   trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until is not),
+--   after_created, after_root and after_id (of the last row of the page before; NULL: from the start), lowest and highest
+--   (of created_at, of all rows; NULL where no row has one), undated (some row has none), most (rows; NULL: all).
+-- Returns one row for each row that is shown, in their order: id, operation, category, status, entity_type, entity_id,
+--   duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the parent also where the root flag
+--   disregards it), root (as it is stored), album_id, artist_id, track_id, all text.
 -- Lock: ACCESS SHARE.
--- Default of_root: false
--- Default types: '{ALBUM}'
--- Default entity: '00000000-0000-0000-0000-000000000000'
--- Default album: '00000000-0000-0000-0000-000000000000'
--- Default artist: '00000000-0000-0000-0000-000000000000'
--- Default track: '00000000-0000-0000-0000-000000000000'
 -- Default places: '{}'
 -- Default roots: '{}'
 -- Default apart: '{}'
@@ -36,123 +27,140 @@
 -- Default after_created: '-infinity'
 -- Default after_root: false
 -- Default after_id: ''
--- Default known: '{SUCCESS,PARTIAL_SUCCESS,FAILED,NO_DATA_AVAILABLE,SKIPPED}'
+-- Default lowest: '-infinity'
+-- Default highest: 'infinity'
+-- Default undated: true
 -- Default most: 50
 WITH typed AS (
   -- Never run: it gives the arrays their columns' types, so that these can use their indexes.
   SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')
   FROM "public"."LlamaLog" AS log
 ),
-member AS MATERIALIZED (
-  SELECT entry.*,
-         CASE
-           WHEN :'no_orphans'::boolean AND NOT entry.tracked THEN 'no_orphans'
-           WHEN entry.category <> ALL (:'categories'::text[])
-             OR entry.category IS NULL AND :'categories'::text[] IS NOT NULL THEN 'category'
-           WHEN entry.created < :'since' OR entry.created IS NULL AND :'since'::text IS NOT NULL THEN 'since'
-           WHEN entry.created >= :'until' OR entry.created IS NULL AND :'until'::text IS NOT NULL THEN 'until'
-           WHEN entry.created < :'after_created'
-             OR entry.created IS NOT NULL AND :'after_created'::text IS NULL AND :'after_id'::text IS NOT NULL
-             OR entry.created IS NOT DISTINCT FROM :'after_created'
-                AND (NOT entry.is_root, entry.id) <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C") THEN 'after'
-         END AS left_out
+bound AS MATERIALIZED (
+  -- Between which times the page is. No row is read here either: the column lends its type.
+  SELECT bounds.low, bounds.high
+  FROM (SELECT NULL::timestamptz AS "created_at") AS absent
+  CROSS JOIN LATERAL (
+    SELECT greatest(max(none.created), :'lowest', :'since', :'after_created') AS low,
+           least(max(none.created), :'highest', :'until') AS high
+    FROM (SELECT "created_at" AS created FROM "public"."LlamaLog" AS log WHERE false) AS none
+  ) AS bounds
+),
+-- The rows that store one of the roots and have a time, root by root: an index on both gives them in their order.
+dated AS (
+  SELECT found.place, found.created, found.is_root, found.id
   FROM (
-    SELECT mapped.*, kind.tracked,
-           coalesce(mapped.job = ANY (:'tops'::text[]), false) AS is_root,
-           CASE WHEN NOT (:'trust_root_flag'::boolean AND mapped.flagged AND mapped.job IS NOT NULL)
-                THEN mapped.parent_held END AS parent
-    FROM (VALUES (false), (true)) AS kind (tracked)
-    CROSS JOIN LATERAL (SELECT held.* FROM (
-      SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
-             NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message", NULL::text AS "album_id",
-             NULL::text AS "artist_id", NULL::text AS "track_id", NULL::timestamptz AS "created_at",
-             NULL::boolean AS "is_root_job", NULL::text AS "root_job_id"
-    ) AS absent
+    SELECT unnest(coalesce(array_agg(none.root), :'roots')) AS root
+    FROM (SELECT NULL::text AS "root_job_id") AS absent
+    CROSS JOIN LATERAL (SELECT "root_job_id" AS root FROM "public"."LlamaLog" AS log WHERE false) AS none
+  ) AS wanted
+  CROSS JOIN LATERAL (
+    SELECT held.place, held.created, coalesce(held.job = ANY (:'tops'::text[]), false) AS is_root, held.id
+    FROM (SELECT NULL::text AS "category", NULL::timestamptz AS "created_at", NULL::text AS "root_job_id") AS absent
     CROSS JOIN LATERAL (
-      SELECT CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+      SELECT log.ctid AS place, "created_at" AS created, "category"::text AS category, log."id"::text COLLATE "C" AS id,
+             CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
                   THEN log."job_id"::text COLLATE "C" END AS job,
              CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
-                  THEN log."parent_job_id"::text COLLATE "C" END AS parent_held,
-             "root_job_id"::text COLLATE "C" AS root,
-             log."id"::text COLLATE "C" AS id,
-             "operation"::text AS operation,
-             "category"::text AS category,
-             "status"::text AS status,
-             "entity_type"::text AS entity_type,
-             "entity_id"::text AS entity_id,
-             "duration_ms"::text AS duration_ms,
-             "error_message"::text AS error_message,
-             "album_id"::text AS album_id,
-             "artist_id"::text AS artist_id,
-             "track_id"::text AS track_id,
-             "created_at" AS created,
-             "is_root_job" IS TRUE AS flagged
-      FROM (
-        SELECT log.*
-        FROM "public"."LlamaLog" AS log
-        WHERE NOT kind.tracked AND log.ctid = ANY (:'places'::tid[])
-        UNION ALL
-        -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong, and a column's
-        -- type can take other ids for equal.
-        SELECT log.*
-        FROM "public"."LlamaLog" AS log
-        WHERE kind.tracked AND "root_job_id" = ANY (:'roots')
-          AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])
-        UNION ALL
-        SELECT log.*
-        FROM "public"."LlamaLog" AS log
-        WHERE kind.tracked
-          AND (log."job_id" = ANY (:'jobs')
-               OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
-          AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
-                       log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
-          AND ("root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])) IS NOT TRUE
-          -- Without ids this branch must not cost a scan.
-          AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
-      ) AS log
-    ) AS held) AS mapped
-    WHERE NOT kind.tracked
-       OR coalesce(mapped.job, mapped.parent_held) IS NOT NULL AND coalesce(mapped.job, mapped.parent_held) <> ALL (:'apart'::text[])
+                  THEN log."parent_job_id"::text COLLATE "C" END AS parent
+      FROM "public"."LlamaLog" AS log
+      -- A column's type can take other ids for equal.
+      WHERE "root_job_id" = wanted.root AND "root_job_id"::text COLLATE "C" = wanted.root::text COLLATE "C"
+        AND "created_at" >= (SELECT bound.low FROM bound) AND "created_at" <= (SELECT bound.high FROM bound)
+    ) AS held
+    WHERE coalesce(held.job, held.parent) <> ALL (:'apart'::text[])
+      AND (held.created < :'until') IS NOT FALSE
+      AND (held.category = ANY (:'categories'::text[]) OR :'categories'::text[] IS NULL)
+      AND (held.created = :'after_created'
+           AND (NOT coalesce(held.job = ANY (:'tops'::text[]), false), held.id)
+               <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C")) IS NOT TRUE
+      -- Behind a row without a time there is none that has one.
+      AND (:'after_created'::text IS NOT NULL OR :'after_id'::text IS NULL)
+    ORDER BY held.created, coalesce(held.job = ANY (:'tops'::text[]), false) DESC, held.id
+    LIMIT :'most'::bigint
+  ) AS found
+),
+-- The rows that store one of them and have no time, the further rows of their jobs, and those without a root.
+other AS (
+  SELECT entry.place, entry.created, entry.is_root, entry.id
+  FROM (
+    SELECT unnest(:'places'::tid[]) AS place, false AS tracked
+    UNION ALL
+    SELECT belonging.place, true
+    FROM (SELECT NULL::timestamptz AS "created_at", NULL::text AS "root_job_id") AS absent
+    CROSS JOIN LATERAL (
+      -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong.
+      SELECT log.ctid AS place
+      FROM "public"."LlamaLog" AS log
+      WHERE "root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])
+        AND "created_at" IS NULL AND :'undated'::boolean
+      UNION ALL
+      SELECT log.ctid
+      FROM "public"."LlamaLog" AS log
+      WHERE (log."job_id" = ANY (:'jobs')
+             OR log."parent_job_id" = ANY (:'parents') AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') = '')
+        AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
+                     log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
+        AND ("root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])) IS NOT TRUE
+        -- Without ids this branch must not cost a scan.
+        AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
+    ) AS belonging
+  ) AS chosen
+  CROSS JOIN LATERAL (
+    SELECT held.place, held.created, held.category, coalesce(held.job, held.parent) AS tie,
+           coalesce(held.job = ANY (:'tops'::text[]), false) AS is_root, held.id
+    FROM (SELECT NULL::text AS "category", NULL::timestamptz AS "created_at") AS absent
+    CROSS JOIN LATERAL (
+      SELECT log.ctid AS place, "created_at" AS created, "category"::text AS category, log."id"::text COLLATE "C" AS id,
+             CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+                  THEN log."job_id"::text COLLATE "C" END AS job,
+             CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+                  THEN log."parent_job_id"::text COLLATE "C" END AS parent
+      FROM "public"."LlamaLog" AS log
+      WHERE log.ctid = chosen.place
+    ) AS held
   ) AS entry
-),
-unknown AS (
-  SELECT array_agg(counted.status) AS statuses, array_agg(counted.rows) AS rows
-  FROM (
-    SELECT member.status, count(*) AS rows
-    FROM member
-    WHERE upper(member.status COLLATE "C") = ANY (:'known'::text[]) IS NOT TRUE
-      AND upper(member.category COLLATE "C") IS DISTINCT FROM 'FAILED'
-    GROUP BY member.status
-  ) AS counted
-),
-head AS (
-  SELECT count(*) AS total,
-         count(*) FILTER (WHERE NOT tracked) AS orphans,
-         count(*) FILTER (WHERE 'FAILED' IN (upper(category COLLATE "C"), upper(status COLLATE "C"))) AS failed,
-         (SELECT unknown.statuses FROM unknown) AS unknown_statuses,
-         (SELECT unknown.rows FROM unknown) AS unknown_rows,
-         count(*) FILTER (WHERE left_out = 'no_orphans') AS left_out_no_orphans,
-         count(*) FILTER (WHERE left_out = 'category') AS left_out_category,
-         count(*) FILTER (WHERE left_out = 'since') AS left_out_since,
-         count(*) FILTER (WHERE left_out = 'until') AS left_out_until,
-         count(*) FILTER (WHERE left_out = 'after') AS left_out_after,
-         to_json(min(created) FILTER (WHERE category = 'CREATED' AND about OR is_root AND :'of_root'::boolean)) #>> '{}'
-           AS first_created,
-         to_json(min(created) FILTER (WHERE category = 'LINKED' AND about)) #>> '{}' AS first_linked
-  FROM (
-    SELECT member.*,
-           entity_type = ANY (:'types'::text[])
-             AND (entity_id = :'entity'::text
-                  OR entity_id IS NULL AND (album_id = :'album'::text OR artist_id = :'artist'::text
-                                            OR track_id = :'track'::text)) AS about
-    FROM member
-  ) AS told
+  WHERE CASE WHEN chosen.tracked THEN entry.tie <> ALL (:'apart'::text[]) ELSE NOT :'no_orphans'::boolean END
+    AND (entry.category = ANY (:'categories'::text[]) OR :'categories'::text[] IS NULL)
+    AND (entry.created >= :'since' OR :'since'::text IS NULL)
+    AND (entry.created < :'until' OR :'until'::text IS NULL)
+    AND (entry.created < :'after_created'
+         OR entry.created IS NOT NULL AND :'after_created'::text IS NULL AND :'after_id'::text IS NOT NULL
+         OR entry.created IS NOT DISTINCT FROM :'after_created'
+            AND (NOT entry.is_root, entry.id) <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C")) IS NOT TRUE
 )
-SELECT head.*,
-       member.id, member.operation, member.category, member.status, member.entity_type, member.entity_id,
-       member.duration_ms, member.error_message, to_json(member.created) #>> '{}' AS created_at,
-       member.job, member.parent, member.root, member.album_id, member.artist_id, member.track_id
-FROM head
-LEFT JOIN member ON member.left_out IS NULL
-ORDER BY member.created NULLS LAST, member.is_root DESC, member.id
-LIMIT :'most'::bigint;
+SELECT page.id, held.operation, held.category, held.status, held.entity_type, held.entity_id, held.duration_ms,
+       held.error_message, to_json(page.created) #>> '{}' AS created_at, held.job, held.parent, held.root, held.album_id,
+       held.artist_id, held.track_id
+FROM (
+  SELECT entry.place, entry.created, entry.is_root, entry.id
+  FROM (SELECT dated.* FROM dated UNION ALL SELECT other.* FROM other) AS entry
+  ORDER BY entry.created NULLS LAST, entry.is_root DESC, entry.id
+  LIMIT :'most'::bigint
+) AS page
+CROSS JOIN LATERAL (SELECT held.* FROM (
+  SELECT NULL::text AS "operation", NULL::text AS "category", NULL::text AS "status", NULL::text AS "entity_type",
+         NULL::text AS "entity_id", NULL::text AS "duration_ms", NULL::text AS "error_message", NULL::text AS "album_id",
+         NULL::text AS "artist_id", NULL::text AS "track_id", NULL::boolean AS "is_root_job", NULL::text AS "root_job_id"
+) AS absent
+CROSS JOIN LATERAL (
+  SELECT CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END AS job,
+         CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
+                   AND NOT (:'trust_root_flag'::boolean AND "is_root_job" IS TRUE
+                            AND btrim(coalesce(log."job_id"::text, '') COLLATE "C", E' \t\n\r\f\x0b') <> '')
+              THEN log."parent_job_id"::text END AS parent,
+         "root_job_id"::text AS root,
+         "operation"::text AS operation,
+         "category"::text AS category,
+         "status"::text AS status,
+         "entity_type"::text AS entity_type,
+         "entity_id"::text AS entity_id,
+         "duration_ms"::text AS duration_ms,
+         "error_message"::text AS error_message,
+         "album_id"::text AS album_id,
+         "artist_id"::text AS artist_id,
+         "track_id"::text AS track_id
+  FROM "public"."LlamaLog" AS log
+  WHERE log.ctid = page.place
+) AS held) AS held
+ORDER BY page.created NULLS LAST, page.is_root DESC, page.id;

@@ -68,9 +68,8 @@ def migrate(
         from llamactl.online.run import OnlineOptions
 
         grace_ms = milliseconds("--grace", grace or "10m")
-        keep_guard = guard is not False
         wanted = OnlineOptions(
-            check, retries, expect_filled, expect_orphans, keep_guard, grace_ms, dry_run=dry_run
+            check, retries, expect_filled, expect_orphans, guard is not False, grace_ms, dry_run=dry_run
         )
         return _migrate_online(call, wanted, yes)
     if guard is not None or grace is not None:

@@ -4,7 +4,7 @@ It only reads: one READ ONLY snapshot, no temporary relations. It needs only SEL
 
 1. Find the columns that contain such an id, and the indexes on them.
 2. Find the roots of the rows that have the id, and all jobs of these roots, by their parents.
-3. One query returns the rows, and figures on all of them, shown or not.
+3. One query returns figures on all their rows, shown or not; another one returns the rows that are shown.
 4. Look up the names of their albums, artists and tracks, for a chunk of rows at a time.
 """
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 from llamactl.config.settings import Settings
@@ -34,7 +33,7 @@ from llamactl.table.table import Table
 from llamactl.timeline.asked import CARRYING, Asked, resolve_subject
 from llamactl.timeline.cursor import encode_cursor
 from llamactl.timeline.filters import FLAGS, Filters
-from llamactl.timeline.rows import Head, Row, parted, titled
+from llamactl.timeline.rows import Counts, titled
 from llamactl.timeline.spool import Spool
 from llamactl.timeline.titles import Library
 from llamactl.timeline.walk import Around, roots_around
@@ -56,15 +55,23 @@ def read_timeline(session: Session, settings: Settings, subject: Subject, filter
         log = Log.open(table)
         asked, around, places = _walked(log, asked, table)
         shown = filters.params(table.relation, asked.subject)
-        head, found = _query(log, asked, around, {**shown, "places": text_array_literal(places)})
-        if not head.total:
+        chosen = {**_chosen(log, around), **shown, "places": text_array_literal(places)}
+        counts = table.row("timeline/counts", Counts, known=[*KNOWN_STATUSES], **asked.params, **chosen)
+        if not counts.total:
             raise _not_found(asked.subject)
+        found = table.tuples(
+            "timeline/rows",
+            most=filters.limit,
+            trust_root_flag=log.trust_root_flag,
+            **counts.extent,
+            **chosen,
+        )
         library = Library.open(session, table.relation)
         rows = Spool(titled(found, around.roots, library))
         name = library.title(asked.subject)
     return _timeline(
         Subject(asked.subject.kind, asked.subject.id, name),
-        head,
+        counts,
         rows,
         (*_slow(log, asked), *log.notes(), *_order(table.relation), *library.notes),
     )
@@ -95,43 +102,35 @@ def _walked(log: Log, asked: Asked, table: Table) -> tuple[Asked, Around, Sequen
     return asked, around, [place for place, job, _ in carrying if job not in around.roots]
 
 
-def _query(log: Log, asked: Asked, around: Around, params: Mapping[str, Any]) -> tuple[Head, Iterator[Row]]:
-    """Returns the figures of rows.sql on all rows, and the rows that are shown."""
+def _chosen(log: Log, around: Around) -> Mapping[str, Any]:
+    """Returns the parameters of counts.sql and rows.sql that say which rows have one of the roots."""
     if not around.further or (log.job_index and log.parent_index):
         log.table.session.set_local(enable_seqscan="off")
-    found = log.table.tuples(
-        "timeline/rows",
-        roots=array_literal(log.root, around.indexed) if log.root else "{}",
-        apart=[*around.apart],
-        ties=[*around.further],
-        jobs=array_literal(log.job, around.further),
-        parents=array_literal(log.parent, around.further),
-        tops=[*around.tops],
-        trust_root_flag=log.trust_root_flag,
-        known=list(KNOWN_STATUSES),
-        **asked.params,
-        **params,
-    )
-    head, first = parted(next(found))
-    rest = (row for _, row in map(parted, found))
-    return head, chain([first] if first[0] is not None else [], rest)
+    return {
+        "roots": array_literal(log.root, around.indexed) if log.root else "{}",
+        "apart": [*around.apart],
+        "ties": [*around.further],
+        "jobs": array_literal(log.job, around.further),
+        "parents": array_literal(log.parent, around.further),
+        "tops": [*around.tops],
+    }
 
 
-def _timeline(of: Subject, head: Head, rows: Spool, notes: tuple[str, ...]) -> Timeline:
-    omitted = dict(zip(FLAGS, head.left_out, strict=True))
-    omitted["--limit"] = head.total - len(rows) - sum(head.left_out)
+def _timeline(of: Subject, counts: Counts, rows: Spool, notes: tuple[str, ...]) -> Timeline:
+    omitted = dict(zip(FLAGS, counts.left_out, strict=True))
+    omitted["--limit"] = counts.total - len(rows) - sum(counts.left_out)
     return Timeline(
         of=of,
-        created_at=head.first_created,
-        first_linked_at=head.first_linked,
-        total=head.total,
-        orphans=head.orphans,
-        failed=head.failed,
+        created_at=counts.first_created,
+        first_linked_at=counts.first_linked,
+        total=counts.total,
+        orphans=counts.orphans,
+        failed=counts.failed,
         rows=rows,
         omitted={flag: count for flag, count in omitted.items() if count},
         next_cursor=encode_cursor(of, rows.last) if rows.last and omitted["--limit"] else None,
         notes=notes,
-        unknown_status=head.unknown,
+        unknown_status=counts.unknown,
     )
 
 

@@ -27,7 +27,7 @@ class Asked:
     subject: Subject
     """With the id as stored in the log."""
     params: Mapping[str, Any]
-    """The parameters of rows.sql, except the filters and the results of the walk; includes CARRYING."""
+    """The parameters of counts.sql, except the filters and the results of the walk; includes CARRYING."""
     searched: Sequence[Columns]
     """The columns that are searched; several if a type and an id are searched together."""
 

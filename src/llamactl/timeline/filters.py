@@ -1,4 +1,4 @@
-"""The filters of a timeline, and their parameters for rows.sql."""
+"""The filters of a timeline, and their parameters for counts.sql and rows.sql."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llamactl.timeline.cursor import Position, decode_cursor
 from llamactl.wording import listed
 
 FLAGS = ("--no-orphans", "--category", "--since", "--until", "--after")
-"""In the order in which rows.sql leaves rows out."""
+"""In the order in which counts.sql leaves rows out."""
 
 _ALMOST_A_DAY = timedelta(days=1, microseconds=-1)
 _LATER_WORDS = ("LINKED",)
@@ -36,7 +36,7 @@ class Filters:
     """The cursor of the previous page."""
 
     def params(self, relation: Relation, subject: Subject) -> dict[str, Any]:
-        """Returns the parameters of rows.sql.
+        """Returns the parameters of counts.sql and rows.sql.
 
         Raises LlamactlError: usage for an invalid category or cursor, config if the column that a filter
         needs does not exist.
@@ -50,7 +50,6 @@ class Filters:
             "after_created": start.created_at,
             "after_root": start.is_root,
             "after_id": start.id,
-            "most": self.limit,
         }
 
 

@@ -1,8 +1,8 @@
-"""Converts the result of rows.sql."""
+"""Converts the results of counts.sql and rows.sql."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -19,24 +19,44 @@ _CHUNK = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The figures on all rows."""
+class Counts:
+    """A row of counts.sql: the figures on all rows, shown or not."""
 
     total: int
     orphans: int
     failed: int
-    unknown: UnknownStatus
-    left_out: tuple[int, ...]
-    """How many rows each of filters.FLAGS left out."""
+    unknown_statuses: Sequence[str | None] | None
+    unknown_rows: Sequence[int] | None
+    left_out_no_orphans: int
+    left_out_category: int
+    left_out_since: int
+    left_out_until: int
+    left_out_after: int
     first_created: str | None
     first_linked: str | None
+    lowest: str | None
+    highest: str | None
+    undated: bool
 
+    @property
+    def unknown(self) -> UnknownStatus:
+        return UnknownStatus.of(dict(zip(self.unknown_statuses or (), self.unknown_rows or (), strict=True)))
 
-def parted(found: Row) -> tuple[Head, Row]:
-    """Returns the figures on all rows, and one of the rows."""
-    total, orphans, failed, statuses, rows, *left_out, created, linked = found[:12]
-    unknown = UnknownStatus.of(dict(zip(statuses or (), rows or (), strict=True)))
-    return Head(total, orphans, failed, unknown, tuple(left_out), created, linked), found[12:]
+    @property
+    def left_out(self) -> tuple[int, ...]:
+        """How many rows each of filters.FLAGS left out."""
+        return (
+            self.left_out_no_orphans,
+            self.left_out_category,
+            self.left_out_since,
+            self.left_out_until,
+            self.left_out_after,
+        )
+
+    @property
+    def extent(self) -> Mapping[str, object]:
+        """The parameters of rows.sql that say between which times the rows are."""
+        return {"lowest": self.lowest, "highest": self.highest, "undated": self.undated}
 
 
 def tie(row: Row) -> str | None:

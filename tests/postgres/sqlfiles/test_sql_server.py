@@ -223,6 +223,7 @@ class Log:
             known |= {"known": ["SUCCESS", "FAILED"]}
             known |= dict.fromkeys(("entity", "album", "artist", "track", "since", "until"))
             known |= {"after_created": None, "after_root": None, "after_id": None, "most": 3, "ids": "{}"}
+            known |= {"lowest": "-infinity", "highest": "infinity", "undated": True}
         elif path.startswith("verify/"):
             known = {"check": "split", "grace_seconds": 0}
         elif path.startswith("report/"):
