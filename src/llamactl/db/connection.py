@@ -1,4 +1,4 @@
-"""A connection to the server with its session's settings made, and its errors translated."""
+"""A connection to the server, with its session settings and error translation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOLD = " (the URL says pgbouncer=true)"
 
 
 class ServerConnection:
-    """A connection, what it reached, and whose the server's session is."""
+    """A connection, its target, and whether the server session belongs to it alone."""
 
     def __init__(self, settings: Settings, verb: str) -> None:
         self._settings = settings
@@ -39,21 +39,21 @@ class ServerConnection:
         self._target = target = reached_target(connection)
         self.server_version_num = connection.info.server_version
         self.pooled = settings.dsn.pgbouncer
-        """A pooler may give the server's session to another client between two transactions."""
+        """Whether a pooler may give the server session to another client between two transactions."""
         self._borrowed = False
-        """A pooler in session mode gives it to another client once this one is gone."""
+        """Whether a pooler in session mode gives the server session to another client after this one."""
         self.read_only_default = connection.info.parameter_status("default_transaction_read_only") == "on"
-        """Role, database or server say read-only. Overridden here, since temporary relations need it."""
+        """Whether role, database or server default to read-only. Overridden, for temporary relations."""
         self.blocking = Blocking()
         self.next_step = ""
-        """How to continue after an error, where what was committed is a part of a whole."""
+        """How to continue after an error, if only a part of the work was committed."""
         try:
             with self._translating("session settings"):
                 self._path = path = SearchPath(connection)
                 self.pooled = is_pooled(connection, path, settings.dsn)
                 if not self.pooled:
                     path.own_session()
-                # Behind a pooler they would stay in the session, for the application's own queries.
+                # Behind a pooler, session settings would affect the application's queries later.
                 self._wanted = wanted_settings(settings, self.server_version_num)
                 self._accepted = apply_settings(connection, path, self._wanted)
                 self._target = target = true_target(path, target)
@@ -65,37 +65,37 @@ class ServerConnection:
         """`host:port/database as user`; safe to print."""
         self.host, self.database = target.host, target.database
         self.user = target.role
-        """The effective role: the one whose rights count."""
+        """The effective role, whose privileges apply."""
 
     def close(self) -> None:
-        """Ends the connection; an open transaction is rolled back by the server."""
+        """Closes the connection; the server rolls back an open transaction."""
         if self._borrowed and self._connection.info.transaction_status is TransactionStatus.IDLE:
-            with suppress(psycopg.Error):  # as the pooler itself does, unless it was told not to
+            with suppress(psycopg.Error):  # the pooler also does this, unless configured otherwise
                 self._connection.execute(b"DISCARD ALL")
         self._connection.close()
 
     @property
     def search_path(self) -> str:
-        """The role's own search path, as SHOW gives it."""
+        """The role's search path, as returned by SHOW."""
         return self._path.role
 
     def require_own(self) -> None:
-        """Makes sure that the server's session is this client's alone, for what outlives a transaction.
+        """Makes sure that the server session belongs to this client alone, even between transactions.
 
-        Raises LlamactlError (config) behind a pooler that gives it to others meanwhile.
+        Raises LlamactlError (config) behind a pooler that shares it with other clients.
         """
         if not self.pooled:
             return
         told = self._settings.dsn.pgbouncer
         own = False if told else self._is_own()
         if not own:
-            mode = "in transaction mode" if own is False else "that does not prove to be in session mode"
-            direct = "Give the direct URL of the database (--dsn, or DIRECT_URL)"
+            mode = "in transaction mode" if own is False else "that may not be in session mode"
+            direct = "Use the direct URL of the database (--dsn or DIRECT_URL)"
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"The connection goes through a pooler {mode}{_TOLD if told else ''}, where "
-                "what the command needs is lost after each transaction: its claim on the table, its "
-                "temporary tables and its settings",
+                f"The connection goes through a pooler {mode}{_TOLD if told else ''}, but "
+                "the command needs a session that lasts longer than a transaction, for its claim on the "
+                "table, its temporary tables and its settings",
                 f"{direct}{'; if the pooler is in session mode, delete pgbouncer=true' if told else ''}",
             )
         with self._translating("session settings"):
@@ -114,13 +114,13 @@ class ServerConnection:
         except (psycopg.Error, LlamactlError) as exc:
             raise LlamactlError(
                 ErrorCode.CONNECTION,
-                "The connection goes through a pooler, and a second one, which tests its mode, failed: "
+                "The connection goes through a pooler, and a second connection to test its mode failed: "
                 f"{self._settings.dsn.scrub(str(exc).strip())}",
-                "Give the direct URL of the database (--dsn, or DIRECT_URL), or try again later",
+                "Use the direct URL of the database (--dsn or DIRECT_URL), or try again later",
             ) from exc
 
     def ask(self, confirm: Callable[[str], bool], question: str) -> None:
-        """Asks a person, outside a transaction. Raises LlamactlError (interrupted) where they decline."""
+        """Asks the user, outside a transaction. Raises LlamactlError (interrupted) if they decline."""
         self._pulse.start()
         try:
             agreed = confirm(question)
@@ -130,12 +130,12 @@ class ServerConnection:
             raise LlamactlError(ErrorCode.INTERRUPTED, "declined")
 
     def sleep(self, seconds: float) -> None:
-        """As time.sleep(), outside a transaction: the server keeps the session."""
+        """Like time.sleep(), outside a transaction, but keeps the session alive."""
         self._pulse.sleep(seconds)
 
     @contextmanager
     def settings(self, **values: str) -> Iterator[None]:
-        """Makes settings for the session, and puts back what was there. Outside a transaction."""
+        """Makes settings for the session, and restores the former ones. Outside a transaction."""
         with self._translating("settings"):
             self._path.follow(users_code=False)
             query = b"""SELECT name, coalesce(pg_catalog.current_setting(name, true), '')
@@ -145,7 +145,7 @@ class ServerConnection:
         try:
             yield
         finally:
-            # After an error that ended the connection there is nothing to put back.
+            # After an error that ended the connection there is nothing to restore.
             if self._connection.info.transaction_status is TransactionStatus.IDLE:
                 with self._translating("settings"):
                     self._set_config(before, local=False)
@@ -169,6 +169,6 @@ class ServerConnection:
             context = Context(self._target, self._settings.dsn, where, timeout, closed, said, of_client)
             raise translate(exc, context) from exc
         except UnicodeError as exc:
-            raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text that is not UTF-8") from exc
+            raise LlamactlError(ErrorCode.CONFIG, f"{where}: a text is not valid UTF-8") from exc
         except MemoryError as exc:
             raise out_of_memory(where) from exc

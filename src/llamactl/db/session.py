@@ -1,6 +1,6 @@
-"""Sessions: the statements of the SQL files, and their rows as dataclasses.
+"""Sessions: they run the statements of SQL files, and return rows as dataclasses.
 
-Every statement comes from a SQL file; only BEGIN and its kin, and set_config, stand in the code.
+Every statement comes from an SQL file; only BEGIN and the like, and set_config, are in the code.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from llamactl.db.signals import INTERRUPTS
 from llamactl.db.transactions import TransactionalConnection
 from llamactl.model import ErrorCode, LlamactlError
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.sqlfiles.load import Query, Statement
 
 T = TypeVar("T")
 
 _PAGE = 2000
-"""Rows that a streaming cursor fetches at a time."""
+"""The number of rows that a streaming cursor fetches at a time."""
 _SMALL_PAGE = 64
-"""The same inside a transaction(): what it returns under a lock fits the connection even if nobody reads it.
+"""The same inside a transaction(): a page fits the socket buffers even if the client does not read it.
 
-No timeout ends a session that waits for its client to take rows.
+No timeout ends a session that waits for its client to read rows, while it may hold a lock.
 """
 
 
 @contextmanager
 def open_session(settings: Settings, verb: str) -> Iterator[Session]:
-    """Opens a session for a command, and closes it.
+    """Opens a session for a command, and closes it at the end.
 
     Ctrl-C and SIGTERM inside cancel the server's statement and become LlamactlError (interrupted). Every
-    LlamactlError that leaves it carries what was changed by then.
+    LlamactlError raised inside is given what was changed until then.
     """
     session = None
     try:
@@ -58,14 +59,14 @@ def open_session(settings: Settings, verb: str) -> Iterator[Session]:
 
 
 def _record_outcome(error: LlamactlError, session: Session | None) -> LlamactlError:
-    """Returns the error with what the session changed; None: there was none yet."""
+    """Returns the error with what the session changed. `session`: None if it was not opened yet."""
     if session:
         error.changed, error.next_step = session.changed, session.next_step
     return error
 
 
 class Session(TransactionalConnection):
-    """What a command talks to the server with; open_session() gives one."""
+    """A command's session on the server. Create it with open_session()."""
 
     def __init__(self, settings: Settings, verb: str) -> None:
         super().__init__(settings, verb)
@@ -74,7 +75,7 @@ class Session(TransactionalConnection):
     def rows(self, query: Query, as_: type[T], **params: object) -> list[T]:
         """Returns the last statement's rows as dataclasses, by column name.
 
-        Raises LlamactlError, internal where columns and fields differ.
+        Raises LlamactlError, among them internal if columns and fields do not match.
         """
         if self._in_change:
             return list(self._paged(query, into(as_, query.path), params, _SMALL_PAGE))
@@ -90,20 +91,22 @@ class Session(TransactionalConnection):
             return cursor.fetchall()
 
     def row(self, query: Query, as_: type[T], **params: object) -> T:
-        """Returns the one row.
+        """Returns the only row.
 
-        Raises LlamactlError: busy where the relation that is asked about is gone, internal where there is not
-        exactly one row.
+        Raises LlamactlError: busy if the relation that the query is about no longer exists, internal if there
+        is not exactly one row.
         """
         rows = self._fetched(query, as_, params)
         if not rows and "relation" in params:
             raise LlamactlError(
                 ErrorCode.BUSY,
                 f"The table was dropped by another session ({query.path})",
-                "Restore it, then run the same command again",
+                "Restore it, then rerun the same command",
             )
         if len(rows) != 1:
-            raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} gave {len(rows)} rows, not one")
+            raise LlamactlError(
+                ErrorCode.INTERNAL, f"{query.path} returned {plural(len(rows), 'row')}, not one"
+            )
         return rows[0]
 
     def stream(self, query: Query, as_: type[T], **params: object) -> Iterator[T]:
@@ -121,21 +124,22 @@ class Session(TransactionalConnection):
             return cursor.rowcount
 
     def autocommit_run(self, query: Query, **params: object) -> None:
-        """Executes each statement in a transaction of its own (VACUUM and the like)."""
+        """Executes each statement outside a transaction block (VACUUM and the like)."""
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path} cannot run inside a transaction")
-        # Before it runs: some leave something behind where they fail, as CONCURRENTLY does an INVALID index.
+        # Set before they run: a failed statement may leave something behind, as CONCURRENTLY an INVALID
+        # index.
         self._committed = True
         with self._translating(query.path), self._connection.cursor() as cursor:
             self._execute_all(cursor, query, params)
 
     def schemas(self) -> list[str]:
-        """Returns the schemas of the role's search path that exist and that it may use, in their order."""
+        """Returns the schemas of the role's search path that exist and that it may use, in order."""
         with self._translating("search path"), self._in_transaction():
             return self._path.schemas()
 
     def announce(self, step: StepName) -> None:
-        """Says to other sessions which step this one is at: in a transaction, until it ends."""
+        """Shows other sessions the current step; inside a transaction, until its end."""
         with self._translating("announce"), self._in_transaction():
             local = self._connection.info.transaction_status is not TransactionStatus.IDLE
             self._set_config({"application_name": f"llamactl {self._verb}: {step}"}, local=local)
@@ -178,6 +182,4 @@ class Session(TransactionalConnection):
         wanted = {name for statement in query.statements for name in statement.parameters}
         if wanted != params.keys():
             odd = ", ".join(sorted(wanted ^ params.keys()))
-            raise LlamactlError(
-                ErrorCode.INTERNAL, f"{query.path}: given and wanted parameters differ in {odd}"
-            )
+            raise LlamactlError(ErrorCode.INTERNAL, f"{query.path}: parameters do not match: {odd}")

@@ -1,4 +1,4 @@
-"""Transactions of a connection: what is committed, what is rolled back, and what is known afterwards."""
+"""Transactions of a connection: commit, rollback, and what is known to be changed afterwards."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class TransactionalConnection(ServerConnection):
 
     @property
     def changed(self) -> Changed:
-        """What is changed in the database so far; what an open transaction does is not."""
+        """What has been changed in the database so far, not counting an open transaction."""
         if self._committing:
             return Changed.UNKNOWN
         return Changed.PARTLY if self._committed else Changed.NOTHING
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """One snapshot for all that is read inside. Always rolled back, temporary relations with it."""
+        """One snapshot for everything read inside. Always rolled back, including temporary relations."""
         if not self._snapshot_held:
             self._begin(b"BEGIN ISOLATION LEVEL REPEATABLE READ", "snapshot")
         self._pulse.start()
@@ -50,7 +50,7 @@ class TransactionalConnection(ServerConnection):
 
     @contextmanager
     def holding_snapshot(self) -> Iterator[None]:
-        """The first snapshot() inside lasts until the end: the ones that follow read the same state."""
+        """Keeps the first snapshot() inside until the end, so that later ones read the same state."""
         self._holds_snapshot = True
         try:
             yield
@@ -64,10 +64,10 @@ class TransactionalConnection(ServerConnection):
 
     @contextmanager
     def transaction(self, *, one_snapshot: bool = False, temporary: bool = False) -> Iterator[None]:
-        """Committed at the end, rolled back on any exception; with `one_snapshot` all reads see one state.
+        """Commits at the end, rolls back on any exception; with `one_snapshot` all reads see the same state.
 
-        `temporary`: it writes to temporary relations only, so that its commit changes nothing. A signal
-        during COMMIT is put off until it is done.
+        `temporary`: it writes only to temporary relations, so that its commit changes nothing. A signal
+        during COMMIT is deferred until COMMIT is done.
         """
         level = b"REPEATABLE READ" if one_snapshot else b"READ COMMITTED"
         self._begin(b"BEGIN ISOLATION LEVEL " + level, "transaction")
@@ -86,7 +86,7 @@ class TransactionalConnection(ServerConnection):
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """In an open transaction: an error inside undoes what was done inside; the transaction goes on."""
+        """In an open transaction: an error inside undoes only what was done inside."""
         self._command(b"SAVEPOINT llamactl", "savepoint")
         try:
             yield
@@ -107,7 +107,7 @@ class TransactionalConnection(ServerConnection):
 
     def _begin(self, command: bytes, where: str) -> None:
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
-            raise LlamactlError(ErrorCode.INTERNAL, f"A {where} cannot begin: a transaction is open")
+            raise LlamactlError(ErrorCode.INTERNAL, f"Cannot begin a {where}: a transaction is open")
         with self._translating(where):
             self._path.begin(command)
         if self.pooled:
@@ -116,7 +116,7 @@ class TransactionalConnection(ServerConnection):
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:
-        """Behind a pooler, a transaction for a statement that has none: a path is pinned in one only."""
+        """Behind a pooler, wraps a statement in a transaction, in which alone the path can be pinned."""
         if not self.pooled or self._connection.info.transaction_status is not TransactionStatus.IDLE:
             yield
             return
@@ -129,9 +129,9 @@ class TransactionalConnection(ServerConnection):
         self._command(b"COMMIT", "transaction")
 
     def _before_commit(self) -> None:
-        """A signal up to here rolls back; during the COMMIT that follows it is put off."""
+        """A signal up to here rolls back; during the following COMMIT it is deferred."""
         if self._connection.info.transaction_status is TransactionStatus.INERROR:
-            # COMMIT would quietly roll back.
+            # COMMIT would silently roll back.
             raise LlamactlError(ErrorCode.INTERNAL, "A failed transaction was about to be committed")
         with self._translating("commit"):
             self._path.follow(users_code=True)  # deferred triggers
@@ -142,7 +142,7 @@ class TransactionalConnection(ServerConnection):
             try:
                 self._command(b"COMMIT", "commit")
             except LlamactlError:
-                # An answer of the server's means that it rolled back; none, that nobody knows.
+                # An error from the server means that it rolled back; if it is lost, the result is unknown.
                 self._committing = changes and self._connection.closed
                 raise
             else:
@@ -152,7 +152,7 @@ class TransactionalConnection(ServerConnection):
                 self.blocking.end()
 
     def _roll_back(self) -> None:
-        """Ends the transaction, or the connection where that fails: the server then rolls back by itself."""
+        """Rolls the transaction back; if that fails, closes the connection, so that the server does it."""
         status = self._connection.info.transaction_status
         if status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             try:

@@ -1,4 +1,4 @@
-"""Takes the steps of an online migration: each one is a transaction of its own, or builds an index."""
+"""Takes the steps of an online migration: each is a separate transaction, or builds an index."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from llamactl.table.table import Table
 def take_steps(
     work: Work, rules: Rules, first: Round, steps: Sequence[PlannedStep]
 ) -> tuple[Round, list[str]]:
-    """Takes them in their order; returns the last round, and notes on a CHECK that was left out.
+    """Takes the steps in order; returns the last round, and a note if the CHECK was not added.
 
-    `first`: the round that was worked out before. Raises LlamactlError; what was done by then stays.
+    `first`: the round that was computed before. Raises LlamactlError; what was done until then is kept.
     """
     run, last, notes = work.run, first, list[str]()
     for step in steps:
@@ -35,7 +35,7 @@ def take_steps(
                 | StepName.CLEAR_PARENTS
                 | StepName.FILL
             ):
-                pass  # done by now, or with the step that follows or came before
+                pass  # done already, or together with another step
             case StepName.LAST_PASS:
                 last = write_rounds(work, work.table.settings, rules, first).last
             case StepName.REMOVE_GUARD:
@@ -52,7 +52,7 @@ def take_steps(
 
 
 def _recorded(table: Table, step: PlannedStep) -> StepName:
-    """The name under which the step is recorded."""
+    """Returns the name under which the step is recorded."""
     if step.name == StepName.DROP_INDEX:
         index = read_root_index(table)
         if index.valid and not index.ours:
@@ -80,7 +80,7 @@ def _take(work: Work, step: PlannedStep) -> None:
         case StepName.REMOVE_GUARD:
             remove_guard(table, retries, note)
         case StepName.COMMENT | StepName.ANALYZE:
-            # Whoever waits for this lock is in no reader's or writer's way; a VACUUM may hold it for hours.
+            # Waiting for this lock blocks neither readers nor writers, and a VACUUM may hold it for hours.
             tell_who_holds(table, note)
             with session.settings(lock_timeout="0"):
                 _change(work, *step.paths)
@@ -89,9 +89,9 @@ def _take(work: Work, step: PlannedStep) -> None:
 
 
 def _change(work: Work, *paths: str, blocking: StepName | None = None) -> None:
-    """One transaction, with retries: what alters the table for a moment.
+    """Runs the files in one transaction, with retries.
 
-    `blocking`: the step, where its first statement keeps everybody out.
+    `blocking`: the step, if its first statement blocks all other sessions.
     """
 
     def attempt() -> None:
@@ -106,7 +106,7 @@ def _change(work: Work, *paths: str, blocking: StepName | None = None) -> None:
 
 
 def _validate_check(work: Work) -> list[str]:
-    """Proves the CHECK for the rows from before, without keeping anybody out. Returns notes."""
+    """Validates the CHECK for existing rows, without blocking anybody. Returns notes."""
     with work.table.session.settings(lock_timeout="0", statement_timeout="0"):
         try:
             with work.table.session.transaction():
@@ -118,4 +118,4 @@ def _validate_check(work: Work) -> list[str]:
         else:
             return []
     _change(work, "migrate/drop_check", blocking=StepName.DROP_CHECK)
-    return ["The self-parent CHECK is left out: a row violates it"]
+    return ["The CHECK against self-parents is not added, because a row violates it"]

@@ -1,4 +1,4 @@
-"""What other sessions took away while an online migration went on: the run ends, and says what is gone."""
+"""Detects what other sessions dropped during an online migration: the run then ends with an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from llamactl.table.table import Table
 
 
 def refuse_unguarded(table: Table, needs: Needs) -> None:
-    """Raises LlamactlError (busy) where the run's guard is gone: rows that came since lack their root."""
+    """Raises LlamactlError (busy) if the run's guard was dropped: rows added since then have no root."""
     refuse_replaced(table)
     if needs.fill and not read_guard_state(table).installed:
         raise _undone("the guard's trigger")
@@ -21,7 +21,7 @@ def refuse_unguarded(table: Table, needs: Needs) -> None:
 def refuse_undone(
     before: Table, needs: Needs, check: CheckPolicy, *, dropped_check: bool, keep_guard: bool
 ) -> None:
-    """Raises LlamactlError (busy) where at the end the table lacks what the run made or found there."""
+    """Raises LlamactlError (busy) if at the end the table lacks something that the run created or found."""
     refuse_replaced(before)
     with looking_again():
         table = Table.open(before.session, before.settings)
@@ -42,6 +42,6 @@ def refuse_undone(
 def _undone(what: str) -> LlamactlError:
     return LlamactlError(
         ErrorCode.BUSY,
-        f"Another session dropped {what} while the migration went on",
-        "Ask who did, then run the same command again: it makes it anew, and fills rows that came since",
+        f"Another session dropped {what} during the migration",
+        "Find out who did, then rerun the same command: it recreates it, and fills rows added since then",
     )

@@ -1,61 +1,65 @@
-"""What a run of rounds leaves for a person to know: rows that do not hold what was written, and why."""
+"""Notes at the end of a run: rows that do not have the value that was written, and why."""
 
 from __future__ import annotations
 
+from llamactl.model.words import plural
 from llamactl.online.rounds import Round, triggered
 from llamactl.table.table import Table
 
 
 def _spoiled(first: Round, last: Round) -> int:
-    """Returns how many more rows hold a wrong root than before: ids or roots were changed meanwhile."""
+    """Returns how many more rows have a wrong root than before: ids or roots were changed meanwhile."""
     return max(last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered, 0)
 
 
 def unfilled(table: Table, first: Round, last: Round) -> int:
-    """Returns how many rows lack their root although it was written to them, or hold a wrong one since.
+    """Returns how many rows have no root although one was written, or got a wrong one during the run.
 
-    Where the table has no trigger, the application changed parents meanwhile: that is no failure of the run.
+    If the table has no trigger, the application changed parents meanwhile, which is not a failure of the run.
     """
     return last.pending.unfilled + (_spoiled(first, last) if triggered(table) else 0)
 
 
 def unwritten_notes(first: Round, last: Round) -> list[str]:
-    """Returns notes on the rows that do not hold what was written to them, or what is right by now."""
+    """Returns notes on rows that do not have the root that was written, or that is now correct."""
     pending, notes = last.pending, []
     if rows := _spoiled(first, last):
         notes.append(
-            f"{rows} rows hold a wrong root that did not before: a trigger (see preflight, LL109) or another "
-            "session changed ids or roots meanwhile; `llamactl repair --overwrite` corrects them"
+            f"{plural(rows, 'row', 'more rows')} got a wrong root during the run: a trigger (llamactl "
+            "preflight, LL109) or another session changed ids or roots; `llamactl repair --overwrite` "
+            "corrects this"
         )
-    why = "a trigger on the table changes or suppresses its writes: see preflight (LL109)"
+    why = "a trigger on the table changes or suppresses the writes (llamactl preflight, LL109)"
     if pending.unfilled:
         notes.append(
-            f"{pending.unfilled} rows do not hold their root although it was written to them: {why}. Without "
-            f"it, `llamactl repair{' --overwrite' if last.altered else ''}` fills them"
+            f"{plural(pending.unfilled, 'row does', 'rows do')} not have the root that was written: {why}. "
+            f"Once it no longer does, run `llamactl repair{' --overwrite' if last.altered else ''}`"
         )
     if pending.uncleared:
         notes.append(
-            f"{pending.uncleared} rows still have the parent that their root flag disregards although it was "
-            f"cleared: {why}. Without it, `llamactl repair` clears them"
+            f"{plural(pending.uncleared, 'row', 'rows')} with the root flag still had a parent after it was "
+            f"cleared: {why}. Once it no longer does, run `llamactl repair`"
         )
     return notes
 
 
 def later_notes(last: Round, *, keep_guard: bool, guarded: bool) -> list[str]:
-    """Returns notes on the rows that are left to the next repair, and on a guard that stays."""
+    """Returns notes on the rows that are left for the next repair, and on a guard that stays."""
     notes = []
     if (left := last.pending.bare_rows) and not last.pending.unfilled:
-        notes.append(f"{left} rows that came meanwhile lack their root: `llamactl repair` fills them")
+        rows = plural(left, "row that was added meanwhile has", "rows that were added meanwhile have")
+        notes.append(f"{rows} no root: run `llamactl repair`")
     if (left := last.pending.clear_rows) and not last.pending.uncleared:
-        notes.append(f"{left} rows got a parent that their root flag disregards: `llamactl repair` clears it")
+        rows = plural(left, "row with the root flag was", "rows with the root flag were")
+        notes.append(f"{rows} given a parent meanwhile: `llamactl repair` clears it")
     if last.waiting:
-        notes.append(
-            f"{last.waiting} rows whose chain leaves the log are younger than --grace, and wait for their "
-            "parent: `llamactl repair` fills them later"
+        rows = plural(
+            last.waiting, "row whose chain leaves the log is", "rows whose chain leaves the log are"
         )
+        notes.append(f"{rows} younger than --grace and not filled yet: run `llamactl repair` later")
     if keep_guard:
         notes.append(
-            "The guard stays on the table: `llamactl guard remove` takes it off"
+            "The guard stays on the table: `llamactl guard remove` removes it"
             if guarded
             else "The guard stays, but its trigger is disabled: new rows get no root (llamactl guard status)"
         )

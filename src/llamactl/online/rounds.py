@@ -1,15 +1,15 @@
-"""Rounds: what is to be written is worked out from a snapshot, and written in batches, until nothing is left.
+"""Rounds: compute from a snapshot what to write, and write it in batches, until nothing is left.
 
-1. Resolve the lineage; keep the rows that ask for a root, with their place and ids (create_round.sql, and
-   those that follow it).
-2. Clear the parents that the root flag disregards, and fill, in batches.
-3. Again, since rows were written, moved or locked meanwhile: it is done when a round finds nothing to
-   write, or after some rounds only what came or was changed since.
+1. Resolve the lineage; record the rows that need a root, with their places and ids (create_round.sql and the
+   following files).
+2. Clear the parents that are ignored because of the root flag, and fill, in batches.
+3. Repeat, since rows were written, moved or locked meanwhile, until a round finds nothing to write, or after
+   some rounds only rows that were added or changed since.
 
-Whether a row was written is told by the row in the next round, not by the statement: a trigger may have
-changed, suppressed or taken back what it did. What was tried is noted by the rows' keys (tried), in the first
-round only where the table has triggers, as a key a row costs room. A row that was tried twice in vain is
-reported, and not tried again.
+The row itself shows in the next round whether it was written, not the statement's result: a trigger may have
+changed, suppressed or reverted the write. The keys of the rows that were tried are recorded (tried); in the
+first round only if the table has triggers, since a key per row takes space. A row that was tried twice
+without success is reported, and not tried again.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from llamactl.wording import listed
 
 OLD_SNAPSHOT_SECONDS = 10
 MOST_REWRITES = 30
-"""In a row, without a row written: others do nothing else than to rewrite the table."""
+"""The maximum number of consecutive rewrites of the table by other sessions without a row written."""
 MOST_ROUNDS_FOR_YOUNG_ROWS = 5
-"""Where rows come faster than rounds end, the newest are left to the next repair."""
+"""If rows are added faster than rounds end, the newest are left for the next repair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Rules:
     """Which rows are written."""
 
     overwrite: bool
-    """Also those that hold another root than the computed one."""
+    """Also rows whose root differs from the computed one."""
     grace_ms: int
-    """Rows younger than this whose chain leaves the log are left alone."""
+    """Rows younger than this whose chain leaves the log are not written."""
     keyed: bool
-    """What the first round tries is noted: the table has triggers."""
+    """Whether the first round records what it tries, because the table has triggers."""
     began: float = field(default_factory=time.monotonic)
-    """What came since is young too: else an application that goes on writing would keep it from ending."""
+    """Rows added later also count as young: otherwise a busy application could keep the run from ending."""
 
     @property
     def old_seconds(self) -> float:
@@ -58,7 +58,7 @@ class Rules:
         return self.grace_ms / 1000 + time.monotonic() - self.began
 
     def again(self) -> Rules:
-        """Returns those of the rounds that follow the first."""
+        """Returns the rules for the rounds after the first."""
         return replace(self, keyed=True)
 
     @property
@@ -73,26 +73,26 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one snapshot of the log comes to."""
+    """The result for one snapshot of the log."""
 
     projected: Projection
     pending: Pending
 
     @property
     def waiting(self) -> int:
-        """Young rows that are left without a root that could be computed: their chain leaves the log."""
+        """Young rows whose root could be computed but is not written, since their chain leaves the log."""
         known = self.pending.bare_rows + self.pending.bare_vain
         return max(self.projected.missing - known, 0)
 
     @property
     def altered(self) -> int:
-        """Unfilled rows that hold another root than was written to them."""
+        """Rows whose root differs from the one that was written."""
         return self.pending.altered
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the batches wrote, in rows, and what the last round found."""
+    """The number of rows that the batches wrote, and the last round."""
 
     filled: int
     cleared: int
@@ -107,10 +107,10 @@ def resolve_round(
     *,
     dry_run: bool = False,
 ) -> Round:
-    """Resolves the lineage from one snapshot, and keeps for the batches what is to be written.
+    """Resolves the lineage from one snapshot, and records for the batches what to write.
 
-    With `dry_run` it keeps nothing: rolled back, and READ ONLY. Raises LlamactlError where the rows make it
-    impossible, or the table stays locked.
+    With `dry_run` it records nothing, and is READ ONLY. Raises LlamactlError if the rows make it impossible,
+    or the table stays locked.
     """
 
     def attempt() -> Round:
@@ -137,7 +137,7 @@ def resolve_round(
 
 
 def triggered(table: Table) -> bool:
-    """Whether the table has triggers or rules that may change what is written."""
+    """Returns whether the table has triggers or rules that may change what is written."""
     return bool(inspect_table(table).named("trigger"))
 
 
@@ -148,16 +148,16 @@ def _note_rows(table: Table, rules: Rules) -> None:
 
 
 def _asks(projected: Projection, rules: Rules) -> bool:
-    """Whether any row asks for a write: else nobody need look for its page."""
+    """Returns whether any row has to be written; if not, the rows' places are not needed."""
     wrong = (rules.overwrite or rules.keyed) and projected.counts.conflicts
     return bool(projected.missing or projected.needs.disregarded or wrong)
 
 
 def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> Written:
-    """Writes until a round finds nothing to write. `first`: the round that was worked out last.
+    """Writes until a round finds nothing to write. `first`: the round that was computed last.
 
-    Raises LlamactlError: lock where rows stay locked by others, busy where others rewrite the table again and
-    again. Rows that do not hold what was written to them are counted in the last round.
+    Raises LlamactlError: lock if rows stay locked by others, busy if others rewrite the table repeatedly. The
+    last round counts the rows that do not have what was written.
     """
     current, unnoted, cleared, rounds, name = first, 0, 0, 0, StepName.FILL
     stall, rewrites = Stall(first.pending.old_left), 0
@@ -200,13 +200,13 @@ def _clear(work: Work, current: Round) -> Done:
 
 
 def _refuse_rewrites(work: Work, rewrites: int) -> None:
-    """Raises LlamactlError (busy) where the table was rewritten again before a batch found a row."""
+    """Raises LlamactlError (busy) if the table was rewritten too often before a batch found a row."""
     if rewrites >= MOST_REWRITES:
         raise LlamactlError(
             ErrorCode.BUSY,
-            f"The table was rewritten {rewrites} times in a row meanwhile (VACUUM FULL, CLUSTER), so that no "
-            f"row was where it had been found",
-            "Let the sessions that rewrite it end, then run the same command again",
+            f"Other sessions rewrote the table {rewrites} times in a row (VACUUM FULL, CLUSTER), so its rows "
+            "moved before they could be written",
+            "Wait until these sessions have finished, then rerun the same command",
         )
 
 
@@ -217,4 +217,4 @@ def _warn_of_old_snapshots(work: Work) -> None:
         if (holder.age_seconds or 0) >= OLD_SNAPSHOT_SECONDS
     ]
     if old:
-        work.note(f"Old snapshots keep room from being used again, so the table grows: {listed(old)}")
+        work.note(f"Old snapshots prevent the reuse of space, so the table grows: {listed(old)}")

@@ -1,13 +1,15 @@
 """migrate --online: the same result as in one transaction, while the application reads and writes.
 
-1. Claim the table for the session; a second run ends at once.
-2. Work out the lineage from one snapshot. What makes the migration impossible is said before any change.
-3. The column; then the guard, so that rows that come from now on have their root, or are found by the last
+1. Claim the table for the session; a second run ends immediately.
+2. Compute the lineage from one snapshot. What makes the migration impossible is reported before any change.
+3. Add the column, then the guard, so that rows added from now on have their root or are found by the last
    pass.
-4. Clear flagged parents and fill, in batches, until a round finds nothing to write (rounds.py).
-5. Index and CHECK, built and validated beside the application; ANALYZE.
+4. Clear the parents of rows with the root flag and fill the column, in batches, until a round finds nothing
+   to write (rounds.py).
+5. Build the index and validate the CHECK without blocking the application; ANALYZE.
 
-Each step is a transaction of its own, and looks whether it is done: cut anywhere, the same command goes on.
+Each step is a separate transaction and checks whether it is already done: after an interruption at any point,
+rerunning the same command continues.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from llamactl.model import (
     Progress,
 )
 from llamactl.model.steps import StepName
+from llamactl.model.words import plural
 from llamactl.online.batches import Work
 from llamactl.online.execution import take_steps
 from llamactl.online.interference import refuse_undone
@@ -54,12 +57,12 @@ from llamactl.table.table import Table
 from llamactl.wording import LISTED
 
 HOUSEKEEPING = frozenset({StepName.CLAIM, StepName.RESOLVE, StepName.CREATE_STATE, StepName.LAST_PASS})
-"""Steps that change nothing of the user's: where only these are taken, there is nothing to do."""
+"""Steps that do not change the user's table: if only these are needed, there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineOptions:
-    """What migrate's flags ask of the online mode."""
+    """The values of migrate's flags for the online mode."""
 
     check: CheckPolicy
     retries: int
@@ -83,14 +86,14 @@ def migrate_online(
     note: Note,
     progress: Callable[[Progress], None],
 ) -> MigrationReport:
-    """Migrates the table while it is used, or in a dry run tells what would be done.
+    """Migrates the table while it is in use, or in a dry run reports what would be done.
 
-    Raises LlamactlError: config where it cannot be, permission, lock, busy, interrupted. What was done by
-    then stays, and the same call goes on from there.
+    Raises LlamactlError: config if the table cannot be migrated, permission, lock, busy, interrupted. What
+    was done until then is kept, and the same call continues from there.
     """
     session.require_own()
     table = Table.open(session, settings)
-    # What a cut build left is dropped; another index of the name is not ours to drop.
+    # An INVALID index of an interrupted build is dropped later; any other index of that name must not be.
     passed = ("LL010",) if read_root_index(table).as_wanted else ()
     refuse_blockers(table, check=options.check, writing=not options.dry_run, passed=passed)
     refuse_unguardable(table.relation)
@@ -110,9 +113,9 @@ def migrate_online(
 def _migrate_claimed(
     table: Table, options: OnlineOptions, warning: str, note: Note, progress: Callable[[Progress], None]
 ) -> MigrationReport:
-    """Steps 2 to 5. `warning` is noted before the first change."""
+    """Performs steps 2 to 5. `warning` is printed before the first change."""
     table.session.announce(StepName.RESOLVE)
-    note(f"Reading {table.shown} to work out its lineage; the application goes on")
+    note(f"Reading {table.shown} to compute its lineage; the application is not blocked")
     rules = Rules(
         overwrite=False,
         grace_ms=options.grace_ms,
@@ -136,14 +139,14 @@ def _migrate_claimed(
 
 
 def _refuse_by_road(table: Table) -> None:
-    """Raises LlamactlError (config) for what rules out this road, and not every migration."""
+    """Raises LlamactlError (config) for what prevents an online migration, but not every migration."""
     refuse_findings(batch_blockers(table.relation, inspect_table(table)))
     refuse_findings(name_blockers(table))
     refuse_findings(guard_blockers(table, LISTED))
 
 
 def _refuse_forbidden(table: Table, options: OnlineOptions) -> None:
-    """Raises LlamactlError (permission) for what the role may not do in the schema llamactl."""
+    """Raises LlamactlError (permission) if the role lacks privileges on the schema llamactl."""
     there = read_guard_state(table)
     refuse_forbidden(table.session, creating=not there.guarding)
     if options.keep_guard and there.guarding:
@@ -159,7 +162,10 @@ def _choose(
     projected: Projection,
     cut: frozenset[str] = frozenset(),
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
-    """Returns the steps that are taken, and the names of the others. `cut`: where former runs were."""
+    """Returns the steps that are taken, and the names of the others.
+
+    `cut`: the steps at which former runs were interrupted.
+    """
     around = inspect_table(table)
     guard, index = read_guard_state(table), read_root_index(table)
     standing = Standing(
@@ -178,7 +184,7 @@ def _choose(
 
 
 def _dry_run(table: Table, options: OnlineOptions, note: Note) -> MigrationReport:
-    note(f"Reading {table.shown} to work out its lineage; nothing is changed, nobody is kept waiting")
+    note(f"Reading {table.shown} to compute its lineage; nothing is changed and nobody is blocked")
     with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
         prepare_lineage(table)
         table.session.read_only()
@@ -199,9 +205,9 @@ def _dry_run(table: Table, options: OnlineOptions, note: Note) -> MigrationRepor
 
 def _question(table: Table) -> str:
     return (
-        f"Migrate {table.shown} of database {table.session.database} on {table.session.host} online, "
-        f"about {rows_of(table.relation):,} rows? It goes on being read and written; "
-        "a few changes of its shape keep others waiting for a moment each."
+        f"Migrate {table.shown} in database {table.session.database} on {table.session.host} online, "
+        f"about {plural(rows_of(table.relation), 'row')}? It can be read and written meanwhile; "
+        "a few schema changes block other sessions for a moment each."
     )
 
 

@@ -32,7 +32,7 @@ Report: TypeAlias = (
     "PreflightReport | MigrationReport | RepairReport | UndoReport | VerifyReport | Tree | Timeline"
     " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | Catalogue | str"
 )
-"""What the verbs return; a string is the `sql` verb's script."""
+"""The reports of the commands; a string is the script of `sql`."""
 
 
 def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -> Iterator[str]:
@@ -59,7 +59,7 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
 def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
     match report:
         case DemoReport():
-            return iter([])  # its commands have spoken for themselves
+            return iter([])  # its commands have printed their own output
         case str():
             return iter([report])
         case Tree():
@@ -93,7 +93,7 @@ def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
 
 
 def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, screen: Screen) -> str:
-    """What stands on stdout when a command failed: a document of the format, and nothing as text."""
+    """Returns the output on stdout for a failed command: a document of the format; nothing for text."""
     match format_:
         case OutputFormat.JSON:
             from llamactl.render import json

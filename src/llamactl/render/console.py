@@ -23,15 +23,15 @@ from llamactl.render import safe
 # SGR codes; stdout has rich for this.
 DIM, RED, BOLD = "2", "1;31", "1"
 WORDS = partial(wrap, break_long_words=False, break_on_hyphens=False)
-"""A job id stays whole."""
+"""A job id is never wrapped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """What a stream can show."""
+    """The capabilities of a stream."""
 
     terminal: bool = False
-    """False: nothing is wrapped, coloured or cut."""
+    """False: nothing is wrapped, coloured or truncated."""
     width: int = 80
     colour: bool = False
     unicode: bool = True
@@ -39,7 +39,7 @@ class Screen:
 
 
 def screen_of(stream: TextIO | None, no_color: bool) -> Screen:
-    """What `stream` can show; NO_COLOR counts when it is not empty (no-color.org)."""
+    """Returns the capabilities of `stream`; NO_COLOR counts if it is not empty (no-color.org)."""
     if stream is None:
         return Screen()
     terminal = is_terminal(stream)
@@ -53,7 +53,7 @@ def screen_of(stream: TextIO | None, no_color: bool) -> Screen:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether `stream` is one; a closed or missing stream is none."""
+    """Returns whether `stream` is a terminal; a closed or missing stream is not."""
     return stream is not None and not stream.closed and stream.isatty()
 
 
@@ -64,7 +64,7 @@ class Streams:
     """
 
     def __init__(self, no_color: bool = False) -> None:
-        # A process that was started with `>&-` has no stdout at all.
+        # A process started with `>&-` has no stdout.
         self._out: TextIO | None = sys.stdout
         self._err: TextIO | None = sys.stderr
         for stream in (self._out, self._err):
@@ -72,36 +72,36 @@ class Streams:
                 stream.reconfigure(errors="backslashreplace")
         self._no_color = no_color
         self.scrub: Callable[[str], str] = safe.without_passwords
-        """Takes passwords out of a text; better once it is known which these are."""
+        """Removes passwords from a text; more precise once they are known."""
         self.begun = False
-        """Something was written to stdout."""
+        """Whether something was written to stdout."""
         self.changed: Changed | None = None
         """What the command has changed in the database; None before it tries to connect."""
         self.aside: Callable[[], AbstractContextManager[object]] = nullcontext
-        """Clears the line on stderr for as long as something else is written there: a bar may stand in it."""
+        """Clears the line on stderr, which may contain a progress bar, while something else is written."""
 
     def screen(self, ascii_only: bool = False) -> Screen:
-        """What stdout can show."""
+        """The capabilities of stdout."""
         screen = screen_of(self._out, self._no_color)
         return replace(screen, unicode=screen.unicode and not ascii_only)
 
     def err_screen(self) -> Screen:
-        """What stderr can show."""
+        """The capabilities of stderr."""
         return screen_of(self._err, self._no_color)
 
     @property
     def live(self) -> bool:
-        """Whether a line on stderr can be written over: on a terminal that is no log (CI)."""
+        """Whether a line on stderr can be overwritten: on a terminal, but not in a CI log."""
         plain = os.environ.get("TERM") == "dumb" or os.environ.get("CI", "") not in ("", "false", "0")
         return is_terminal(self._err) and not plain
 
     @property
     def unread(self) -> bool:
-        """Nobody reads stdout any more, or ever did."""
+        """Whether stdout has no reader, or no longer has one."""
         return self._out is None
 
     def data(self, chunks: Iterable[str]) -> bool:
-        """Writes to stdout, up to where it is closed; returns whether it is still open.
+        """Writes to stdout until it is closed; returns whether it is still open.
 
         Raises LlamactlError where it takes no more.
         """
@@ -135,7 +135,10 @@ class Streams:
             self._say("hint:  ", problem.hint, BOLD)
 
     def _say(self, label: str, line: str, style: str) -> None:
-        """The label, styled, and the line; without a label the line itself is. Wrapped on a terminal."""
+        """Writes the styled label and the line; without a label, the line is styled.
+
+        Wrapped on a terminal.
+        """
         screen = screen_of(self._err, self._no_color)
         text = label + safe.visible(line)
         if screen.terminal:
@@ -146,7 +149,7 @@ class Streams:
         self.diagnose(text + "\n")
 
     def diagnose(self, text: str) -> None:
-        """Writes `text` to stderr as it is."""
+        """Writes `text` to stderr unchanged."""
         if self._err is None:
             return
         try:
@@ -171,7 +174,7 @@ def write(stream: TextIO, chunks: Iterable[str]) -> bool:
 
 
 def _silence(stream: TextIO) -> None:
-    """Lets the flush at the interpreter's exit find a stream that takes everything."""
+    """Redirects the stream to one that accepts everything, for the flush at the interpreter's exit."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, stream.fileno())
     os.close(devnull)

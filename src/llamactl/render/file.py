@@ -1,4 +1,4 @@
-"""A file that is written whole or not at all, and that nobody may read who could not before.
+"""Writes a file completely or not at all, without granting anybody new read access.
 
 1. An open file (/dev/stdout, /dev/fd/63, a process substitution), a pipe or a device is written to as it is.
 2. A new file gets mode 0600, whatever the umask: a report contains every column of the log.
@@ -31,7 +31,7 @@ Take = Callable[[Iterable[str]], bool]
 """Writes the pieces of a file; returns whether its reader is still there."""
 
 Finish = Callable[[], object]
-"""Puts what was written in its place."""
+"""Moves what was written to its destination."""
 
 _DESCRIPTORS = re.compile(rf"/dev/fd|/proc/(?:self|thread-self|{os.getpid()}(?:/task/[0-9]+)?)/fd")
 _MOST_LINKS = 40
@@ -39,7 +39,7 @@ _MOST_LINKS = 40
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Take]:
-    """Yields what writes pieces to the file, which has its new content once all went well.
+    """Yields a function that writes pieces to the file, which is replaced once everything succeeded.
 
     Raises LlamactlError: usage where the file cannot be made, connection where it cannot be written.
     """
@@ -56,7 +56,7 @@ def replacing(path: Path) -> Iterator[Take]:
 
 
 def descriptor(path: Path) -> int | None:
-    """Returns the number of our own open file that the path names, by links too; None where it names none."""
+    """Returns the file descriptor of this process that the path refers to, also through links; else None."""
     here = path.absolute()
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(here.parent)
@@ -70,7 +70,7 @@ def descriptor(path: Path) -> int | None:
 
 
 def _open(path: Path, stack: ExitStack) -> tuple[TextIO, Finish]:
-    """Returns what is written to, and what follows once that is whole. Raises OSError."""
+    """Returns the stream to write to, and what to do once it is complete. Raises OSError."""
     number = descriptor(path)
     if number is not None:
         if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
@@ -96,7 +96,7 @@ def _open_existing(path: Path, target: Path, existing: int, stack: ExitStack) ->
         beside, stream = _make_beside(target, stack)
     except OSError:
         number, spool = mkstemp(prefix="llamactl-")
-        Path(spool).unlink()  # it goes when it is closed
+        Path(spool).unlink()  # it is deleted when it is closed
         stream = _text(number, "w+", stack)
         return stream, lambda: _copy(stream, existing, path)
 
@@ -111,7 +111,7 @@ def _open_existing(path: Path, target: Path, existing: int, stack: ExitStack) ->
 
 
 def _make_beside(target: Path, stack: ExitStack) -> tuple[Path, TextIO]:
-    """Makes a new file in the target's directory, which is gone at the end unless it was renamed."""
+    """Creates a file in the target's directory, which is deleted at the end unless it was renamed."""
     beside = target.with_name(f".llamactl-{token_hex(6)}.tmp")
     number = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     stack.callback(_quietly, beside.unlink)
@@ -127,17 +127,17 @@ def _text(number: int, mode: str, stack: ExitStack) -> TextIO:
 
 
 def _quietly(finally_: Callable[[], object]) -> None:
-    """All is written by then, or an error has been raised."""
+    """Makes sure that everything is written, or raises an error."""
     with suppress(OSError):
         finally_()
 
 
 def _stay() -> None:
-    """For what needs no place of its own."""
+    """Does nothing: the stream is already the destination."""
 
 
 def _made_alike(new: int, old: int) -> bool:
-    """Gives the new file the old one's owner, group and mode; returns whether it can take its place then."""
+    """Copies owner, group and mode of the old file; returns whether the new one can replace it."""
     before = os.fstat(old)
     try:
         os.fchown(new, before.st_uid, before.st_gid)
@@ -148,7 +148,7 @@ def _made_alike(new: int, old: int) -> bool:
 
 
 def _attributes(number: int) -> dict[str, bytes]:
-    """Returns the extended attributes, ACLs among them."""
+    """Returns the extended attributes, including ACLs."""
     if sys.platform != "linux":
         return {}
     with suppress(OSError):
@@ -157,7 +157,7 @@ def _attributes(number: int) -> dict[str, bytes]:
 
 
 def _copy(stream: TextIO, existing: int, path: Path) -> None:
-    """Overwrites the existing file. Raises LlamactlError (connection) that says what became of it."""
+    """Overwrites the existing file. Raises LlamactlError (connection) that says if it is incomplete."""
     stream.buffer.seek(0)
     try:
         with os.fdopen(existing, "wb", closefd=False) as out:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-# C0, DEL and C1 steer terminals; bidi controls reorder what is read; the separators break lines; lone
-# surrogates cannot be encoded.
+# C0, DEL and C1 control terminals; bidi controls reorder text; the separators break lines; lone surrogates
+# cannot be encoded.
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidi marks, embeddings, overrides, isolates
@@ -15,7 +15,7 @@ UNSAFE = re.compile(
 _BYTE = re.compile("[\udc80-\udcff]")
 """A byte that is not UTF-8, as Python reads it (surrogateescape)."""
 _BYTE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)(?<!\\ud[89ab][0-9a-f][0-9a-f])\\udc([89a-f][0-9a-f])")
-"""The same as JSON's own escape, but not the second half of a pair."""
+"""Likewise as a JSON escape, unless it is the second half of a surrogate pair."""
 UNSAFE_SURROGATE = re.compile("[\ud800-\udfff]")
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 PASSWORD = re.compile(
@@ -36,29 +36,29 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """`text` on one line, with what would steer a terminal shown as escapes (`\\x1b`)."""
+    """Returns `text` on one line, with terminal control characters shown as escapes (`\\x1b`)."""
     if text.isascii() and text.isprintable():
         return text
     return UNSAFE.sub(_escape, text)
 
 
 def visible_lines(text: str) -> str:
-    """`text` with its line breaks kept and all else as visible() has it."""
+    """Returns `text` like visible(), but with its line breaks."""
     return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def json_escapes(document: str) -> str:
-    """A JSON document with the same characters as `\\u` escapes; they occur only inside its strings."""
+    """Returns a JSON document with these characters as `\\u` escapes; they occur only inside its strings."""
     document = _BYTE.sub(lambda match: rf"\\x{ord(match[0]) - 0xDC00:02x}", document)
     document = _BYTE_ESCAPE.sub(r"\1\\\\x\2", document)
     return UNSAFE.sub(lambda match: match[0] if match[0] == "\n" else rf"\u{ord(match[0]):04x}", document)
 
 
 def xml_characters(text: str) -> str:
-    """`text` with what XML 1.0 cannot hold shown as escapes."""
+    """Returns `text` with characters that XML 1.0 does not allow shown as escapes."""
     return NOT_XML.sub(_escape, text)
 
 
 def without_passwords(text: str) -> str:
-    """`text` with the passwords of URLs and connection strings replaced."""
+    """Returns `text` with the passwords of URLs and connection strings replaced."""
     return PASSWORD.sub(lambda match: (match["before"] or match["key"]) + "***", text)

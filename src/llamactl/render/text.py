@@ -73,7 +73,7 @@ def _unlooked(page: Page, report: PreflightReport) -> Iterator[str]:
 def _verdict(page: Page, report: PreflightReport) -> Iterator[str]:
     tally = Counter(finding.severity for finding in report.findings)
     found = ", ".join(plural(tally[severity], severity) for severity in (Severity.ERROR, Severity.WARNING))
-    verdict = "nothing stands in the way" if report.ok else "the migration is not possible yet"
+    verdict = "nothing blocks the migration" if report.ok else "the migration is not possible yet"
     return page.hanging([], (f"{found}, {tally[Severity.INFO]} info: {verdict}.", "bold"))
 
 
@@ -103,9 +103,13 @@ def _counts(page: Page, counts: Counts | None) -> Iterator[str]:
         ("rows", counts.total, ""),
         ("filled", counts.filled, _breakdown(asdict(counts.filled_by))),
         ("orphans", counts.orphans, _breakdown(asdict(counts.orphans_by))),
-        ("dangling", counts.dangling, "below a parent that the log does not hold" if counts.dangling else ""),
+        ("dangling", counts.dangling, "below a parent that is not logged" if counts.dangling else ""),
         ("already set", counts.already_set, ""),
-        ("conflicts", counts.conflicts, "hold another than the computed root" if counts.conflicts else ""),
+        (
+            "conflicts",
+            counts.conflicts,
+            "store a root that differs from the computed one" if counts.conflicts else "",
+        ),
         ("depth", counts.max_depth, _depths(counts.depths)),
     ]
     rows: list[list[Part]] = []
@@ -147,7 +151,7 @@ def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
 
 def _headline(report: MigrationReport, ran: bool) -> Part:
     if report.unmet:
-        return ("An expectation is not met: nothing was changed.", "bold red")
+        return ("An expectation was not met: nothing was changed.", "bold red")
     if report.dry_run:
         return ("Dry run: nothing was changed.", "bold")
     if report.failed:
@@ -159,10 +163,10 @@ def repaired(report: RepairReport, screen: Screen) -> Iterator[str]:
     """What was found and written; then the counts."""
     page = Page(screen)
     found = [
-        (report.missing, "lacked their root"),
-        (report.wrong, "held another root than the computed one"),
-        (report.disregarded, "had a parent that the root flag disregards"),
-        (report.waiting, "are young and left alone"),
+        (report.missing, "had no root"),
+        (report.wrong, "had a root that differed from the computed one"),
+        (report.disregarded, "with the root flag had a parent"),
+        (report.waiting, "too young to be written (--grace)"),
     ]
     if report.dry_run:
         found = found[3:]
@@ -178,8 +182,8 @@ def _repair_headline(report: RepairReport) -> Part:
     if report.written or report.cleared:
         return (f"Repaired: {_repaired(report)}.", "bold green")
     if report.conflicts_left:
-        conflicts = plural(report.conflicts_left, "row")
-        return (f"Nothing written: {conflicts} with another root than the computed one.", "bold yellow")
+        conflicts = plural(report.conflicts_left, "row has", "rows have")
+        return (f"Nothing written: {conflicts} a root that differs from the computed one.", "bold yellow")
     return ("Nothing to repair.", "bold green")
 
 
@@ -188,7 +192,7 @@ def _would_repair(report: RepairReport) -> str:
     planned = (
         (report.missing, "filled"),
         (report.wrong, "corrected"),
-        (report.disregarded, "cleared of a parent that the root flag disregards"),
+        (report.disregarded, "cleared of the parent because of the root flag"),
     )
     parts = [f"{plural(rows, 'row')} would be {what}" for rows, what in planned if rows]
     return f"{', '.join(parts)}." if parts else "No row would be written."
@@ -204,8 +208,8 @@ def _repaired(report: RepairReport) -> str:
 def _undone(report: MigrationReport | RepairReport) -> str:
     """What the rows lack at the end."""
     parts = (
-        (report.unfilled, "without their root"),
-        (report.uncleared, "with the parent that was to be cleared"),
+        (report.unfilled, "without a root"),
+        (report.uncleared, "with a parent that should have been cleared"),
     )
     return ", ".join(f"{plural(rows, 'row')} {what}" for rows, what in parts if rows)
 
@@ -222,7 +226,7 @@ def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:
 
 def _proved(page: Page, report: VerifyReport) -> Iterator[str]:
     if report.waiting:
-        waiting = "younger than --grace still lack a root; not a failure"
+        waiting = "younger than --grace without a root; not a failure"
         yield from page.hanging([], f"{plural(report.waiting, 'row')} {waiting}.")
     if unlogged := not_logged(report.root_not_logged):
         yield from page.hanging([], f"{unlogged}; not a failure.")

@@ -9,7 +9,7 @@ from llamactl.model.words import plural
 
 
 def sampled(sample: Sequence[str], count: int) -> str:
-    """The sample, and how many it leaves out."""
+    """Returns the sample, and how many it leaves out."""
     left_out = count - len(sample)
     if not sample:
         return ""
@@ -19,7 +19,7 @@ def sampled(sample: Sequence[str], count: int) -> str:
 
 
 def not_logged(rows: int | None) -> str:
-    """How many rows hold a root that is no job of the log; empty where there are none, or it is not known."""
+    """Returns how many rows store a root that is not logged as a job; empty if none, or if unknown."""
     return f"{plural(rows, 'row')} with a root that is not logged as a job" if rows else ""
 
 
@@ -38,5 +38,5 @@ def step_words(name: str) -> str:
 
 
 def joined(*parts: str) -> str:
-    """The parts that say something, as one line."""
+    """Returns the non-empty parts as one line."""
     return " | ".join(part for part in parts if part)

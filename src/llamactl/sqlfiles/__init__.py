@@ -1,1 +1,1 @@
-"""SQL files: found, loaded, and retargeted to the names of the user's table."""
+"""Finds and loads SQL files, and retargets them to the names of the user's table."""

@@ -1,4 +1,4 @@
-"""Prints a SQL file as psql runs it: `python -m llamactl.sqlfiles preflight/rights | psql`."""
+"""Prints an SQL file for psql: `python -m llamactl.sqlfiles preflight/rights | psql`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from llamactl.sqlfiles.names import Names
 
 
 def main(arguments: list[str]) -> int:
-    """Returns 0, or 1 where a file does not exist."""
+    """Returns 0, or 1 if a file does not exist."""
     try:
         for path in arguments:
             print(load_query(path.removeprefix("sql/").removesuffix(".sql"), Names()).script, end="")

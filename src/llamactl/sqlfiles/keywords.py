@@ -1,4 +1,4 @@
-"""Words that are no plain names: those that quote_ident() quotes, of all versions of Postgres together."""
+"""The words that quote_ident() quotes, in any version of Postgres."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ _WORDS = """
     xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable
 """
 KEYWORDS = frozenset(_WORDS.split())
-"""As pg_get_keywords() lists them, but for the unreserved ones (catcode U)."""
+"""The words listed by pg_get_keywords(), except the unreserved ones (catcode U)."""

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from sqlglot import Token
 
 TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
-"""The variables that are no values but the names of types, by their fields in Names."""
+"""The variables that stand for the names of types instead of values, by their fields in Names."""
 
 INLINED = {"entry": "lineage/entry", "target": "online/target", "broken": "verify/broken"}
-"""The variables that stand for a SELECT, in parentheses, by its file."""
+"""The variables that stand for a SELECT in parentheses, by its file."""
 
 _DEFAULT = re.compile(r"^-- Default (\w+): (.*)$", re.MULTILINE)
 _HEADER = re.compile(r"(?:--[^\n]*\n)+")
 _OWN_CODE = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "LOCK", "DO")
-"""First words of statements that run no code of the user's, unless they name what is the user's."""
+"""First words of statements that run none of the user's code, unless they name the user's objects."""
 _DEFAULT_NAME = re.compile(r"""'("[^"']+"(?:\."[^"']+")?)'""")
 
 
@@ -40,15 +40,15 @@ class Statement:
     """One statement of a file, retargeted."""
 
     sql: str
-    """For the driver: values as $1 .., comments kept, no semicolon at the end."""
+    """The text for the driver: values as $1 .., with comments, without the final semicolon."""
     parameters: tuple[str, ...]
     """The psql variables that $1, $2 .. stand for."""
     around: tuple[str, ...]
-    """What stands around its values: one text more than `values` has names."""
+    """The texts between its values: one more than `values` has names."""
     values: tuple[str, ...]
 
     def written(self, given: Mapping[str, object]) -> str:
-        """Returns the statement with its values written out, to be read; those not given stay :'name'."""
+        """Returns the statement for display, with its values written out; those not given stay :'name'."""
         literals = [quote_literal(given[name]) if name in given else f":'{name}'" for name in self.values]
         parts = [part for pair in zip(self.around, [*literals, ";"], strict=True) for part in pair]
         return "".join(parts).strip()
@@ -56,17 +56,17 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A SQL file, retargeted."""
+    """An SQL file, retargeted."""
 
     path: str
     statements: tuple[Statement, ...]
     script: str
     """The whole file for psql, which sets the variables that were not given to their defaults."""
     runs_users_code: bool
-    """Its statements may run triggers and the like: the user's search path is in place for them."""
+    """Whether its statements may run triggers and the like, and therefore need the user's search path."""
 
     def literal(self, **flags: bool) -> Query:
-        """Returns it with the flags written into its statements: for those that take no parameters."""
+        """Returns the query with flags written into its statements, for those that accept no parameters."""
         statements = []
         for one in self.statements:
             text = one.written(flags).removesuffix(";")
@@ -76,7 +76,7 @@ class Query:
 
 @cache
 def sql_directory() -> Path:
-    """Returns the directory of the SQL files: inside the wheel, else the checkout's."""
+    """Returns the directory of the SQL files: that in the wheel, else that of the checkout."""
     here = Path(__file__).resolve().parents[1]
     for folder in (here / "sql", here.parents[1] / "sql"):
         if folder.is_dir():
@@ -85,7 +85,7 @@ def sql_directory() -> Path:
 
 
 def all_query_paths() -> list[str]:
-    """Returns what `load` takes, sorted."""
+    """Returns all paths that load_query() accepts, sorted."""
     return sorted(
         file.relative_to(sql_directory()).with_suffix("").as_posix()
         for file in sql_directory().rglob("*.sql")
@@ -94,7 +94,7 @@ def all_query_paths() -> list[str]:
 
 @cache
 def query_text(path: str) -> str:
-    """Returns a file as it stands, against the default names."""
+    """Returns the unchanged text of a file, with the default names."""
     file = sql_directory() / f"{path}.sql"
     try:
         return file.read_text(encoding="utf-8")
@@ -104,17 +104,17 @@ def query_text(path: str) -> str:
 
 @lru_cache(maxsize=512)
 def load_query(path: str, names: Names) -> Query:
-    """Returns the file sql/<path>.sql for these names."""
+    """Returns the file sql/<path>.sql, retargeted to these names."""
     return parse_query(path, query_text(path), names)
 
 
 def as_written(path: str, sql: str) -> Query:
-    """Returns the query that the file `path` made: SQL as the server wrote it under the pinned path."""
+    """Returns a query that the file `path` generated: SQL written by the server with the pinned path."""
     return Query(path, (Statement(sql, (), (sql,), ()),), script=sql, runs_users_code=False)
 
 
 def inlined(variable: str, names: Names) -> str:
-    """Returns what a variable of INLINED becomes: the one SELECT of its file, without its header.
+    """Returns the replacement of a variable of INLINED: the only SELECT of its file, without the header.
 
     Raises LlamactlError (internal) where the file has values, which would need numbers in each statement.
     """
@@ -126,7 +126,7 @@ def inlined(variable: str, names: Names) -> str:
 
 
 def parse_query(path: str, source: str, names: Names) -> Query:
-    """Returns the query that a file of this text is. Raises LlamactlError (internal) with file and line."""
+    """Parses the text of a file to a query. Raises LlamactlError (internal) with file and line."""
     where = f"sql/{path}.sql"
     tokens = tokenize(source, where)
     for token in tokens:
@@ -155,7 +155,7 @@ def parse_query(path: str, source: str, names: Names) -> Query:
 def _variables(
     source: str, tokens: Sequence[Token], names: Names, where: str
 ) -> Iterator[tuple[Edit, str | None]]:
-    """Yields each psql variable: with its name where it is a value, with None where it is a type or a SELECT.
+    """Yields each psql variable: with its name if it is a value, with None if it is a type or a SELECT.
 
     psql leaves strings, comments and dollar-quoted bodies alone, and so does this.
     """
@@ -176,7 +176,7 @@ def _variables(
 
 
 def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[int, int]]:
-    """Yields where each statement starts and where its semicolon stands."""
+    """Yields the start of each statement and the position of its semicolon."""
     from sqlglot import TokenType
 
     start, opened = 0, False
@@ -193,7 +193,7 @@ def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[i
 
 
 def _runs_users_code(tokens: Sequence[Token]) -> bool:
-    """Whether a statement may run the user's triggers, event triggers, CHECKs, index or column expressions.
+    """Returns whether a statement may run the user's triggers, event triggers, CHECKs or expressions.
 
     DDL may, that on temporary relations included, and so may ANALYZE, and what writes to relations that are
     not temporary.
@@ -232,7 +232,7 @@ def _statement(
 
 
 def quote_literal(value: object) -> str:
-    """Returns the value as a literal of SQL, for a text that is read and not run."""
+    """Returns the value as an SQL literal, for display only."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if isinstance(value, list):  # of numbers
         text = "{" + ",".join(map(str, value)) + "}"
@@ -240,7 +240,7 @@ def quote_literal(value: object) -> str:
 
 
 def header_defaults(source: str) -> dict[str, str]:
-    """Returns the defaults that a file's header declares, by variable, as psql's \\set takes them."""
+    """Returns the defaults declared in a file's header, by variable, in the notation of psql's \\set."""
     return {line[1]: line[2] for line in _declared(source)}
 
 
@@ -250,7 +250,7 @@ def _declared(source: str) -> list[re.Match[str]]:
 
 
 def _psql_defaults(source: str, names: Names, where: str) -> Iterator[Edit]:
-    """Yields what the header's defaults become: the commands that set a variable which is not set yet."""
+    """Yields psql commands for the header's defaults, which set a variable if it is not set yet."""
     for line in _declared(source):
         name, begin, end = line[1], line.start(2), line.end(2)
         value = apply(source, _default_edits(source, begin, end, names, where), begin, end)
@@ -259,7 +259,7 @@ def _psql_defaults(source: str, names: Names, where: str) -> Iterator[Edit]:
 
 
 def _default_edits(source: str, begin: int, end: int, names: Names, where: str) -> Iterator[Edit]:
-    """Yields what retargets a default that is a quoted name, as in `'"public"."LlamaLog"'`."""
+    """Yields the edits that retarget a default with quoted names, as in `'"public"."LlamaLog"'`."""
     for default in _DEFAULT_NAME.finditer(source, begin, end):
         # Lines before it, so that an error names the file's line.
         lead = "\n" * source.count("\n", 0, begin)

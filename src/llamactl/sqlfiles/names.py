@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlglot import Token, Tokenizer
 
 NAME_BYTES = 63
-"""NAMEDATALEN - 1: the server cuts longer names silently, so they are refused."""
+"""NAMEDATALEN - 1. The server silently truncates longer names, so they are rejected."""
 
 DEFAULT_COLUMNS = (
     *("id", "entity_type", "entity_id", "artist_id", "album_id", "track_id", "operation", "category"),
@@ -29,13 +29,13 @@ DEFAULT_COLUMNS = (
     *("error_message", "error_code", "retry_count", "duration_ms", "api_call_count", "metadata"),
     *("job_id", "parent_job_id", "root_job_id", "is_root_job", "triggered_by", "user_id", "created_at"),
 )
-"""The columns of the original table; the SQL files name no others."""
+"""The columns of the original table; the SQL files use no others."""
 
 SERVER_NAMES = ("C", "char")
-"""Quoted names of the server's own, which nobody's table changes: a collation, and a type."""
+"""Quoted names of the server that are never retargeted: a collation and a type."""
 
 _GAP = re.compile(r"(?:\s|--[^\n]*|/\*(?:/\*.*?\*/|.)*?\*/)*", re.DOTALL)
-"""What may stand between two tokens; comments nest once."""
+"""What may be between two tokens; comments nest once."""
 _TAG = re.compile(r"\$(?:[^\W\d]\w*)?\$")
 
 
@@ -46,7 +46,7 @@ def quote(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the user's table, its columns and its enum type are called; the defaults are the SQL files' own.
+    """The names of the user's table, its columns and its enum type; the defaults are those in the SQL files.
 
     Raises LlamactlError (config) where a name cannot be, a key of `columns` is not ours, or two of our
     columns other than id share one of theirs. Columns that are not given keep their default names.
@@ -55,28 +55,28 @@ class Names:
     schema: str = "public"
     table: str = "LlamaLog"
     columns: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Our default column name -> theirs; complete after construction."""
+    """llamactl's column name -> the user's; complete after construction."""
     enum_schema: str = "public"
     enum: str = "LlamaLogCategory"
     root_type: str = "pg_catalog.text"
-    """What :root_type becomes, verbatim; only ever what format_type() gave, with its COLLATE."""
+    """The verbatim replacement of :root_type; always a result of format_type(), with its COLLATE."""
     root_cast: str = "pg_catalog.text"
-    """What :root_cast becomes: what computed roots are cast to. For strings it is text, since the
-    assignment to a length raises where a cast would cut silently."""
+    """The replacement of :root_cast, the type that computed roots are cast to. It is text for strings: an
+    assignment to a column of limited length raises an error, where a cast would truncate silently."""
     parent_cast: str = "pg_catalog.text"
-    """What :parent_cast becomes: the same, for parents that are put back."""
+    """The replacement of :parent_cast: the same for parents that are restored."""
     id_cast: str = "text"
-    """What :id_cast becomes: the type in which keys are compared; text where not every text can be cast."""
+    """The replacement of :id_cast, the type in which keys are compared; text if some texts cannot be cast."""
     made: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What llamactl made, by the names below, where it is called otherwise than they say: the table was
-    renamed since."""
+    """The actual names of objects that llamactl created, where they differ from the properties below because
+    the table was renamed since."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.columns) - set(DEFAULT_COLUMNS))
         if unknown:
             raise LlamactlError(
                 ErrorCode.CONFIG,
-                f"There is no column {unknown[0]!r} to map",
+                f"{unknown[0]!r} is not a column that can be mapped",
                 f"Columns that can be mapped: {', '.join(DEFAULT_COLUMNS)}",
             )
         columns = {ours: self.columns.get(ours, ours) for ours in DEFAULT_COLUMNS}
@@ -90,37 +90,37 @@ class Names:
                 raise LlamactlError(
                     ErrorCode.CONFIG,
                     f"Columns {taken[theirs]} and {ours} are both mapped to {theirs!r}",
-                    "Map each of our columns to a column of its own",
+                    "Map each of these columns to a different column",
                 )
-            if ours != "id":  # the key may be one of the others: job_id, where a job has one row
+            if ours != "id":  # the key may be another one of these columns: job_id, if each job has one row
                 taken[theirs] = ours
 
     @property
     def index(self) -> str:
-        """The index on the root column, named as Prisma would."""
+        """The index on the root column, named as Prisma would name it."""
         return self.made.get("index") or _derived(self.table, self.columns["root_job_id"], "_idx")
 
     @property
     def check(self) -> str:
-        """The CHECK that no row's job is its own parent."""
+        """The CHECK constraint that no row's job is its own parent."""
         return self.made.get("check") or _derived(self.table, self.columns["job_id"], "_not_parent_check")
 
     @property
     def job_index(self) -> str:
-        """The index that the guard looks parents up with, named as Prisma would."""
+        """The index for the guard's lookups, named as Prisma would name it."""
         columns = f"{self.columns['job_id']}_{self.columns['parent_job_id']}"
         name = _derived(self.table, columns, "_idx")
-        # Of the longest table names both indexes' are cut to the same.
+        # With the longest table names, the names of both indexes are truncated to the same text.
         apart = name if name != self.index else _derived(self.table, columns, "_job_idx")
         return self.made.get("job_index") or apart
 
     @property
     def guard(self) -> str:
-        """The guard's function, in the schema llamactl, where the tables of all schemas have theirs."""
+        """The guard's function, in the schema llamactl, which contains those of tables in all schemas."""
         return self.made.get("guard") or _guard(self.schema, self.table)
 
     def quoted_table(self) -> str:
-        """Returns the qualified table, quoted: to be shown, or to be passed for a ::regclass."""
+        """Returns the qualified, quoted table, for display or as a value for ::regclass."""
         return f"{quote(self.schema)}.{quote(self.table)}"
 
 
@@ -128,20 +128,20 @@ def _check_name(what: str, name: str) -> None:
     if not name:
         problem = "is empty"
     elif "\0" in name:
-        problem = "contains a NUL character, which no name in Postgres can"
+        problem = "contains a NUL character, which Postgres does not allow"
     elif any("\ud800" <= character <= "\udfff" for character in name):
         problem = "is not valid UTF-8"
     elif len(name.encode()) > NAME_BYTES:
-        problem = f"is {len(name.encode())} bytes long; Postgres keeps {NAME_BYTES}"
+        problem = f"is {len(name.encode())} bytes long; Postgres allows {NAME_BYTES}"
     else:
         return
     raise LlamactlError(
-        ErrorCode.CONFIG, f"The {what} {problem}: {name!r}", "Give the name as the database has it"
+        ErrorCode.CONFIG, f"The {what} {problem}: {name!r}", "Give the name as it is in the database"
     )
 
 
 def _derived(table: str, column: str, suffix: str) -> str:
-    """Returns <table>_<column><suffix> in at most 63 bytes, the suffix whole.
+    """Returns <table>_<column><suffix> in at most 63 bytes, without truncating the suffix.
 
     Prisma's rule: `<table>_<columns>` is cut to 63 bytes less the suffix, never inside a character, then
     the suffix follows (prisma-engines, psl-core datamodel_connector/constraint_names.rs,
@@ -152,7 +152,7 @@ def _derived(table: str, column: str, suffix: str) -> str:
 
 
 def _guard(schema: str, table: str) -> str:
-    """Returns <table>_guard; elsewhere than in public, or where it would be cut, with what tells it apart."""
+    """Returns <table>_guard; with a distinguishing part outside of public, or if it would be truncated."""
     suffix = "_guard"
     if schema != "public" or len((table + suffix).encode()) > NAME_BYTES:
         told_apart = md5(f"{quote(schema)}.{quote(table)}".encode(), usedforsecurity=False).hexdigest()[:8]
@@ -170,7 +170,7 @@ class Edit:
 
 
 def apply(text: str, edits: Iterable[Edit], start: int = 0, end: int | None = None) -> str:
-    """Returns text[start:end] with those of the edits made that lie in it. Edits do not overlap."""
+    """Returns text[start:end] with the edits that lie in it applied. Edits do not overlap."""
     stop = len(text) if end is None else end
     parts: list[str] = []
     for edit in sorted(edits, key=lambda edit: edit.start):
@@ -185,7 +185,7 @@ def _tokenizer() -> Tokenizer:
     from sqlglot.dialects.postgres import Postgres
 
     class Plain(Postgres.Tokenizer):
-        # Else DO, CALL, SHOW and the like swallow the rest of their statement into one opaque string.
+        # Otherwise DO, CALL, SHOW and the like turn the rest of their statement into one opaque string.
         COMMANDS: ClassVar = set()
 
     return Plain()
@@ -199,7 +199,8 @@ def tokenize(text: str, where: str) -> list[Token]:
         tokens = _tokenizer().tokenize(text)
     except TokenError as exc:
         raise LlamactlError(ErrorCode.INTERNAL, f"{where}: not SQL that can be retargeted: {exc}") from exc
-    # Everything hangs on the offsets, and releases differ: a token that is lost or shifted shows as a gap.
+    # Everything depends on the offsets, and sqlglot's releases differ: a lost or shifted token shows as a
+    # gap.
     end = 0
     for start, next_end in [*((token.start, token.end + 1) for token in tokens), (len(text), len(text))]:
         if not _GAP.fullmatch(text, end, start):
@@ -209,7 +210,7 @@ def tokenize(text: str, where: str) -> list[Token]:
 
 
 def fault(text: str, offset: int, where: str, what: str) -> LlamactlError:
-    """Returns the error for a fault in one of our own SQL files, with its line."""
+    """Returns the error for a mistake in one of llamactl's SQL files, with its line."""
     return LlamactlError(ErrorCode.INTERNAL, f"{where}, line {text.count(chr(10), 0, offset) + 1}: {what}")
 
 
@@ -219,7 +220,7 @@ def retarget(text: str, names: Names, where: str = "text") -> str:
 
 
 def edits(text: str, tokens: Sequence[Token], names: Names, where: str) -> list[Edit]:
-    """Returns what retargets the text, dollar-quoted bodies included.
+    """Returns the edits that retarget the text, including dollar-quoted bodies.
 
     Raises LlamactlError (internal) at a quoted identifier that is none of the default names.
     """
@@ -234,7 +235,7 @@ def edits(text: str, tokens: Sequence[Token], names: Names, where: str) -> list[
         if token.token_type is TokenType.HEREDOC_STRING:
             made += _body_edits(text, token, names, where)
         if text[token.start] == "$" and token.token_type is TokenType.PARAMETER:
-            # After a $1, sqlglot may take what follows for a dollar quote's tag.
+            # After a $1, sqlglot may mistake what follows for the tag of a dollar quote.
             raise fault(text, token.start, where, "a parameter needs a name")
         if token.token_type is not TokenType.IDENTIFIER:
             continue
@@ -252,7 +253,7 @@ def edits(text: str, tokens: Sequence[Token], names: Names, where: str) -> list[
 
 
 def _maps(names: Names) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, str]]]:
-    """Returns what stands alone, and what stands with its schema."""
+    """Returns the replacements of names that stand alone, and of names with their schema."""
     default = _DEFAULT
     singles = {**names.columns, default.index: names.index, default.check: names.check}
     singles |= {default.job_index: names.job_index, default.guard: names.guard}
@@ -267,7 +268,7 @@ def _maps(names: Names) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str
 
 
 def _body_edits(text: str, token: Token, names: Names, where: str) -> list[Edit]:
-    """Returns the edit of a dollar-quoted body, under a tag that the new body does not close."""
+    """Returns the edit of a dollar-quoted body, with a tag that does not occur in the new body."""
     tag = text[token.start : text.index("$", token.start + 1) + 1]
     begin, end = token.start + len(tag), token.end + 1 - len(tag)
     if not _TAG.fullmatch(tag) or text[end : token.end + 1] != tag:

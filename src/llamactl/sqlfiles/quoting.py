@@ -1,4 +1,4 @@
-"""Names as quote_ident() writes them."""
+"""Quotes names like quote_ident()."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from llamactl.sqlfiles.names import quote
 
 
 def qualified(schema: str, name: str) -> str:
-    """Returns schema.name, quoted where need be."""
+    """Returns schema.name, quoted where necessary."""
     return f"{ident(schema)}.{ident(name)}"
 
 
 def ident(name: str) -> str:
-    """Returns the name as SQL takes it, quoted as quote_ident() does."""
+    """Returns the name for use in SQL, quoted like quote_ident()."""
     plain = re.fullmatch(r"[a-z_][a-z0-9_]*", name) and name not in KEYWORDS
     return name if plain else quote(name)

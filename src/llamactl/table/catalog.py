@@ -1,7 +1,7 @@
-"""Reads from the catalogs what the user's table is.
+"""Reads the properties of the user's table from the catalogs.
 
-In three steps: the relation (lookup.py), its columns under our names (columns.py), its enum type. What is not
-there is a configuration error with near names.
+In three steps: the relation (lookup.py), its columns by llamactl's names (columns.py), its enum type. If one
+of them does not exist, the error lists similar names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class _RelationRow:
-    """What relation.sql returns."""
+    """The row of relation.sql."""
 
     oid: int
     schema_name: str
@@ -44,7 +44,7 @@ class _RelationRow:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A line of enum.sql."""
+    """A row of enum.sql."""
 
     schema: str
     name: str
@@ -53,13 +53,13 @@ class _Label:
 
 
 def locate(session: Session, settings: Settings) -> Relation:
-    """Returns the table, its columns under our names.
+    """Returns the table, with its columns by llamactl's names.
 
-    Raises LlamactlError: config, with near names, where the table or a required column is not there;
-    permission, with the GRANT, where it cannot be read or row security hides rows; lock, naming who is in
-    the way, where somebody holds it exclusively.
+    Raises LlamactlError: config, with similar names, if the table or a required column does not exist;
+    permission, with the GRANT, if it cannot be read or row security hides rows; lock, with the blocking
+    session, if it is locked exclusively.
     """
-    wanted = Names(columns=settings.columns)  # refuses a column that is not ours
+    wanted = Names(columns=settings.columns)  # rejects names that are not llamactl's
     found = find_table(session, settings)
     try:
         rows = session.rows(load_query("catalog/relation", _NO_NAMES), _RelationRow, relation=found.oid)
@@ -69,7 +69,7 @@ def locate(session: Session, settings: Settings) -> Relation:
         raise locked(session, found.oid, found.shown) from exc
     columns = session.rows(load_query("catalog/columns", _NO_NAMES), ColumnRow, relation=found.oid)
     if not (rows and columns):
-        again = "Restore it, then run the same command again"
+        again = "Restore it, then rerun the same command"
         raise LlamactlError(ErrorCode.BUSY, f"{found.shown} was dropped by another session just now", again)
     mapped = map_columns(
         columns,
@@ -83,7 +83,7 @@ def locate(session: Session, settings: Settings) -> Relation:
 
 
 def names_for(relation: Relation, settings: Settings) -> Names:
-    """Returns the names under which the SQL files reach the table."""
+    """Returns the names with which the SQL files refer to the table."""
     columns = {**settings.columns, **{ours: column.name for ours, column in relation.columns.items()}}
     enum, job, parent = relation.enum, relation.columns["job_id"], relation.columns["parent_job_id"]
     key = relation.columns.get("id")
@@ -101,7 +101,7 @@ def names_for(relation: Relation, settings: Settings) -> Names:
 
 
 def identity(relation: Relation) -> dict[str, object]:
-    """The values under which a row's parent is saved: the table, and the column that tells its rows apart."""
+    """Returns the values under which a parent is saved: the table and the key column."""
     key = relation.columns["id"]
     return {
         "relation": f"{quote(relation.schema)}.{quote(relation.name)}",
@@ -113,7 +113,7 @@ def identity(relation: Relation) -> dict[str, object]:
 
 
 def unsupported(relation: Relation) -> str | None:
-    """Returns what the relation is, where it is nothing that llamactl migrates; else None."""
+    """Returns what the relation is, if llamactl cannot migrate such a relation; else None."""
     kinds = {"v": "a view", "m": "a materialized view", "f": "a foreign table", "p": "a partitioned table"}
     inheritance = {
         "partition": "a partition of another table",
@@ -133,7 +133,9 @@ def refuse_unsupported(relation: Relation) -> None:
     if what:
         shown = qualified(relation.schema, relation.name)
         raise LlamactlError(
-            ErrorCode.CONFIG, f"{shown} is {what}", "llamactl works on ordinary tables: name one with --table"
+            ErrorCode.CONFIG,
+            f"{shown} is {what}",
+            "llamactl works on ordinary tables: select one with --table",
         )
 
 
@@ -145,7 +147,7 @@ def _require_readable(
     if not found.usable:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"{session.user} may not look into schema {ident(found.schema_name)}",
+            f"{session.user} may not use schema {ident(found.schema_name)}",
             f"GRANT USAGE ON SCHEMA {ident(found.schema_name)} TO {user}; {select}",
         )
     unread = [mapped[ours].name for ours in READ_FOR_LINEAGE if ours in mapped and not mapped[ours].readable]
@@ -154,14 +156,14 @@ def _require_readable(
     if relation.hidden:
         raise LlamactlError(
             ErrorCode.PERMISSION,
-            f"Row security on {found.shown} hides rows from {session.user}: every count would be wrong",
+            f"Row security on {found.shown} hides rows from {session.user}, so every count would be wrong",
             f"Connect as the owner, {ident(relation.owner)} (where row security is not forced), or as a role "
             "with BYPASSRLS",
         )
 
 
 def require_whole_rows(session: Session, relation: Relation) -> None:
-    """Raises LlamactlError (permission), with the GRANT, where the role may not read every column."""
+    """Raises LlamactlError (permission), with the GRANT, if the role may not read every column."""
     if not relation.readable:
         shown = qualified(relation.schema, relation.name)
         raise LlamactlError(
@@ -196,7 +198,7 @@ def _relation(
 
 
 def enum_of(session: Session, oid: int, column: str) -> EnumType | None:
-    """Returns the enum type of the relation's column; None where it has another type."""
+    """Returns the enum type of the relation's column; None if the column is not an enum."""
     labels = session.rows(load_query("catalog/enum", _NO_NAMES), _Label, relation=oid, column=column)
     if not labels:
         return None

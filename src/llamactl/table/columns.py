@@ -1,4 +1,4 @@
-"""The columns of the table under our names: which are required, and the key that tells its rows apart."""
+"""Maps the table's columns to llamactl's names, and finds the key that identifies its rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REQUIRED = ("job_id", "parent_job_id")
 
 @dataclass(frozen=True, slots=True)
 class ColumnRow:
-    """A line of columns.sql."""
+    """A row of columns.sql."""
 
     name: str
     type_name: str
@@ -56,9 +56,9 @@ class ColumnRow:
 def map_columns(
     columns: Sequence[ColumnRow], wanted: Names, settings: Settings, *, shown: str, kind: str
 ) -> dict[str, ColumnRow]:
-    """Returns the columns that exist, under our names. `shown`, `kind`: the relation's, for a refusal.
+    """Returns the columns that exist, by llamactl's names. `shown`, `kind`: the relation's, for errors.
 
-    Raises LlamactlError (config) where a required or requested one is missing, or no column is a key.
+    Raises LlamactlError (config) if a required or requested column is missing, or no column is a key.
     """
     by_name = {column.name: column for column in columns}
     # The root column may be named before it exists.
@@ -75,7 +75,7 @@ def _refuse_missing(
     shown: str, missing: Sequence[str], wanted: Names, by_name: dict[str, ColumnRow]
 ) -> NoReturn:
     absent = ", ".join(ident(wanted.columns[ours]) for ours in missing)
-    # The optional columns that are spelled alike go with them: a flag column missed would pass unseen.
+    # Suggest optional columns with similar names too: a missing flag column would otherwise go unnoticed.
     alike = {folded(name): name for name in by_name}
     if alike.get(folded("job_id")) == "jobId":
         alike.setdefault(folded("root_job_id"), "rootJobId")
@@ -87,15 +87,15 @@ def _refuse_missing(
         theirs = alike.get(folded(ours)) or (close[0] if close else None)
         if theirs:
             flags.append(f"--column {shell(f'{ours}={theirs}')}")
-    hint = f"Near names: {' '.join(flags)}" if flags else f"Its columns: {listed(list(by_name), 40)}"
+    hint = f"Similar names: {' '.join(flags)}" if flags else f"Its columns: {listed(list(by_name), 40)}"
     plural = "no columns" if len(missing) > 1 else "no column"
     raise LlamactlError(ErrorCode.CONFIG, f"{shown} has {plural} {absent}", hint)
 
 
 def _key(columns: Sequence[ColumnRow], shown: str, kind: str, asked: ColumnRow | None) -> ColumnRow | None:
-    """Returns the column that tells rows apart: the primary key's only one, or the one that was asked for.
+    """Returns the column that identifies rows: the only one of the primary key, or the requested one.
 
-    None where the relation is no table, and so has no key: its kind is what is refused then.
+    None if the relation is not a table and so has no key: then its kind is reported instead.
     """
     primary = [column for column in columns if column.key_position is not None]
     alone = [column for column in columns if column.alone_unique and column.not_null]
@@ -104,13 +104,13 @@ def _key(columns: Sequence[ColumnRow], shown: str, kind: str, asked: ColumnRow |
         return key
     hint = "; ".join(f"--column {shell(f'id={column.name}')}" for column in alone[:LISTED])
     if asked:
-        message = f"Column {ident(asked.name)} of {shown} does not tell its rows apart"
+        message = f"Column {ident(asked.name)} of {shown} does not identify its rows: it is not a key"
     elif primary:
-        message = f"The primary key of {shown} has {len(primary)} columns, and llamactl needs one"
+        message = f"The primary key of {shown} has {len(primary)} columns, but llamactl needs a single one"
     else:
         message = f"{shown} has no primary key"
     raise LlamactlError(
         ErrorCode.CONFIG,
         message,
-        f"A NOT NULL column that is unique by itself will do: {hint}" if hint else "Give it a primary key",
+        f"Use a NOT NULL column that is unique: {hint}" if hint else "Add a primary key to the table",
     )

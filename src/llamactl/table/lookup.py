@@ -1,4 +1,4 @@
-"""Finds the relation of the name that was asked for, or of one of the two default names."""
+"""Finds the relation with the requested name, or with one of the two default names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_NAMES = Names()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The relation of the name that was asked for."""
+    """The relation with the requested name."""
 
     oid: int
     schema_name: str
@@ -38,9 +38,9 @@ class _Candidate:
 
 
 def find_table(session: Session, settings: Settings) -> Found:
-    """Returns the table of the name that was asked for, or of one of the two default names; takes no lock.
+    """Returns the table with the requested name, or with one of the two default names. Takes no lock.
 
-    Raises LlamactlError (config), with near names, where there is none, or both.
+    Raises LlamactlError (config), with similar names, if there is none, or both default names exist.
     """
     schema, table = settings.schema or "", settings.table or ""
     found = session.rows(
@@ -60,20 +60,20 @@ def find_table(session: Session, settings: Settings) -> Found:
     where = f"schema {ident(schema)}" if schema else "the search path"
     if found:
         both = " and ".join(one.shown for one in found)
-        raise LlamactlError(ErrorCode.CONFIG, f"Both {both} are there: name one with --table", like_logs)
+        raise LlamactlError(ErrorCode.CONFIG, f"Both {both} exist: select one with --table", like_logs)
     if not table:
-        message = f'Neither "LlamaLog" nor llama_logs is in {where} of {session.target}'
-        raise LlamactlError(ErrorCode.CONFIG, message, f"{like_logs}; name one with --schema and --table")
-    hint = _near_tables(schema, table, candidates) or f"{like_logs}; name one with --schema and --table"
+        message = f'Neither "LlamaLog" nor llama_logs exists in {where} of {session.target}'
+        raise LlamactlError(ErrorCode.CONFIG, message, f"{like_logs}; select one with --schema and --table")
+    hint = _near_tables(schema, table, candidates) or f"{like_logs}; select one with --schema and --table"
     message = f"There is no table {ident(table)} in {where} of {session.target}"
     raise LlamactlError(ErrorCode.CONFIG, message, hint)
 
 
 def _near_tables(schema: str, table: str, candidates: Sequence[_Candidate]) -> str:
-    """Returns the near names as flags, one's own schema first; a `schema.table` in one flag is understood."""
+    """Returns similar names as flags, those in the same schema first. Also accepts a `schema.table`."""
     bare = table.rpartition(".")[2].strip('"')
     close = near(bare, {c.table_name for c in candidates})
     hits = [c for name in close for c in candidates if c.table_name == name]
     hits.sort(key=lambda c: (close.index(c.table_name), c.schema_name != schema))
     flags = [f"--schema {shell(c.schema_name)} --table {shell(c.table_name)}" for c in hits[:3]]
-    return f"Near names: {' or '.join(flags)}" if flags else ""
+    return f"Similar names: {' or '.join(flags)}" if flags else ""

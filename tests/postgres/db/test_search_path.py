@@ -264,7 +264,7 @@ def test_the_table_is_found_in_a_schema_of_an_odd_name(
             if usable:
                 assert catalog.locate(opened, settings_for(database)).schema == (schema or role.name)
             else:
-                with refused(ErrorCode.PERMISSION, "may not look into"):
+                with refused(ErrorCode.PERMISSION, "may not use schema"):
                     catalog.locate(opened, settings_for(database))
 
 

@@ -404,9 +404,9 @@ def test_met_expectations(database: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--guard"], "--online only"),
-        (["--no-guard"], "--online only"),
-        (["--grace", "1m"], "--online only"),
+        (["--guard"], "require --online"),
+        (["--no-guard"], "require --online"),
+        (["--grace", "1m"], "require --online"),
         (["--online", "--grace", "soon"], "--grace"),
     ],
     ids=" ".join,

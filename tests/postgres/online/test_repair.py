@@ -154,7 +154,7 @@ def test_what_a_person_reads(database: str, connection: Connection) -> None:
     dry = run_here(*said, "--dry-run").out
     assert dry.startswith(
         f"Dry run: nothing was changed. {FILLED} rows would be filled, "
-        "1 row would be cleared of a parent that the root flag disregards.\n"
+        "1 row would be cleared of the parent because of the root flag.\n"
     )
     assert run_here(*said).out.startswith(f"Repaired: {FILLED} rows written, 1 parent cleared.\n")
     assert run_here(*said).out.startswith("Nothing to repair.\n")
@@ -163,7 +163,7 @@ def test_what_a_person_reads(database: str, connection: Connection) -> None:
     )
     connection.execute("""UPDATE "LlamaLog" SET "root_job_id" = 'wrong' WHERE "job_id" = 'b'""")
     done = run_here(*said)
-    assert done.out.startswith("Nothing written: 1 row with another root than the computed one.\n")
+    assert done.out.startswith("Nothing written: 1 row has a root that differs from the computed one.\n")
     assert "--overwrite corrects them" in done.err
     dry = run_here(*said, "--dry-run", "--overwrite").out
     assert dry.startswith("Dry run: nothing was changed. 1 row would be corrected.\n")

@@ -59,7 +59,7 @@ def test_the_snake_case_table(database: str, connection: Connection) -> None:
 def test_both_tables(database: str, connection: Connection) -> None:
     connection.execute(f"CREATE TABLE llama_logs ({PLAIN})")
     error = no_table(database)
-    assert error.message == 'Both public."LlamaLog" and public.llama_logs are there: name one with --table'
+    assert error.message == 'Both public."LlamaLog" and public.llama_logs exist: select one with --table'
     assert "look like job logs: public" in error.hint
     assert locate(database, table="llama_logs").name == "llama_logs"
 
@@ -68,7 +68,7 @@ def test_neither_table(database: str, connection: Connection) -> None:
     make(connection, 'id int PRIMARY KEY, "jobId" text, "parentJobId" text', '"Work"')
     connection.execute("CREATE TABLE other (job_id text)")
     error = no_table(database)
-    assert error.message.startswith('Neither "LlamaLog" nor llama_logs is in the search path of ')
+    assert error.message.startswith('Neither "LlamaLog" nor llama_logs exists in the search path of ')
     assert error.hint.startswith('Tables that look like job logs: public."Work"; ')
 
 
@@ -81,7 +81,8 @@ def test_another_schema(database: str, connection: Connection) -> None:
     assert 'look like job logs: app."LlamaLog"' in no_table(database).hint
     assert locate(database, schema="app").schema == "app"
     assert (
-        'Neither "LlamaLog" nor llama_logs is in schema public' in no_table(database, schema="public").message
+        'Neither "LlamaLog" nor llama_logs exists in schema public'
+        in no_table(database, schema="public").message
     )
 
 
@@ -89,7 +90,7 @@ def test_near_names_of_tables(database: str) -> None:
     for table in ("llamalog", "LlamaLogs", "Llama_Log", "public.LlamaLog", 'public."LlamaLog"'):
         error = no_table(database, table=table)
         assert error.message.startswith(f"There is no table {catalog.ident(table)} in the search path")
-        assert error.hint == "Near names: --schema public --table LlamaLog"
+        assert error.hint == "Similar names: --schema public --table LlamaLog"
 
 
 def test_near_names_are_safe_for_a_shell(database: str, connection: Connection) -> None:
@@ -103,7 +104,7 @@ def test_camel_case_columns_are_not_guessed(database: str, connection: Connectio
     error = no_table(database)
     assert error.message == "public.llama_logs has no columns job_id, parent_job_id"
     flags = ("job_id=jobId", "parent_job_id=parentJobId", "root_job_id=rootJobId", "is_root_job=isRootJob")
-    assert error.hint == "Near names: " + " ".join(
+    assert error.hint == "Similar names: " + " ".join(
         f"--column {flag}" for flag in (*flags, "created_at=createdAt")
     )
     given = {"job_id": "jobId", "parent_job_id": "parentJobId", "root_job_id": "rootJobId"}
@@ -121,23 +122,27 @@ def test_a_required_column_that_is_missing(database: str, connection: Connection
     error = no_table(database)
     assert error.message == "public.llama_logs has no column parent_job_id"
     connection.execute("ALTER TABLE llama_logs RENAME parents TO parent_id")
-    assert no_table(database).hint == "Near names: --column parent_job_id=parent_id"
+    assert no_table(database).hint == "Similar names: --column parent_job_id=parent_id"
 
 
 def test_a_mapped_column_that_is_missing(database: str) -> None:
     error = no_table(database, columns={"created_at": "create_at"})
     assert error.message == 'public."LlamaLog" has no column create_at'
-    assert error.hint == "Near names: --column created_at=created_at"
-    assert no_table(database, columns={"id": "ID"}).hint == "Near names: --column id=id"
+    assert error.hint == "Similar names: --column created_at=created_at"
+    assert no_table(database, columns={"id": "ID"}).hint == "Similar names: --column id=id"
     assert no_table(database, columns={"job": "id"}).message.startswith("There is no column 'job'")
 
 
 @pytest.mark.parametrize(
     ("columns", "message", "hint"),
     [
-        ("a int, b int, PRIMARY KEY (a, b)", "The primary key of {} has 2 columns", "Give it a primary key"),
+        (
+            "a int, b int, PRIMARY KEY (a, b)",
+            "The primary key of {} has 2 columns",
+            "Add a primary key to the table",
+        ),
         ("a int, b int NOT NULL UNIQUE, PRIMARY KEY (a, b)", "The primary key of {} has 2", "--column id=b"),
-        ("a int UNIQUE", "{} has no primary key", "Give it a primary key"),
+        ("a int UNIQUE", "{} has no primary key", "Add a primary key to the table"),
         ("id int NOT NULL UNIQUE", "{} has no primary key", "--column id=id"),
     ],
 )
@@ -160,7 +165,7 @@ def test_the_key_is_the_primary_keys_column(database: str, connection: Connectio
     assert catalog.names_for(relation, settings_for(database)).columns["id"] == "number"
     assert locate(database, columns={"id": "code"}).columns["id"].name == "code"
     error = no_table(database, columns={"id": "id"})
-    assert error.message == "Column id of public.llama_logs does not tell its rows apart"
+    assert error.message == "Column id of public.llama_logs does not identify its rows: it is not a key"
     assert "--column id=number; --column id=code" in error.hint
 
 
@@ -318,7 +323,7 @@ def test_a_schema_that_may_not_be_looked_into(database: str, connection: Connect
     connection.execute('CREATE SCHEMA app; ALTER TABLE "LlamaLog" SET SCHEMA app')
     with new_role(database) as role:
         role.granted('GRANT SELECT ON app."LlamaLog" TO {}', database)
-        with refused(ErrorCode.PERMISSION, "may not look into schema app") as error:
+        with refused(ErrorCode.PERMISSION, "may not use schema app") as error:
             locate(role.conninfo, schema="app")
         assert error.hint.startswith(f"GRANT USAGE ON SCHEMA app TO {role.name};")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -61,7 +60,7 @@ def test_during_an_online_run(case: str, number: int, insert: Insert, database: 
     assert "bug in llamactl" not in outcome.err
     if outcome.code == 3:
         assert "another session" in outcome.err.lower(), outcome.err
-        assert re.search("rerun the same|run the same command again", outcome.err, re.IGNORECASE), outcome.err
+        assert "rerun the same command" in outcome.err.lower(), outcome.err
 
 
 def test_a_replaced_table_is_left_alone(insert: Insert, database: str, connection: Connection) -> None:
@@ -117,7 +116,7 @@ def test_during_another_command(
     assert "bug in llamactl" not in outcome.err
     if outcome.code == 3:
         assert "another session" in outcome.err.lower(), outcome.err
-        assert re.search("rerun the same|run the same command again", outcome.err, re.IGNORECASE), outcome.err
+        assert "rerun the same command" in outcome.err.lower(), outcome.err
     if rows:
         assert connection.execute(ROWS).fetchall() == rows
         triggers = """SELECT FROM pg_trigger WHERE tgrelid = '"LlamaLog"'::regclass"""

@@ -16,7 +16,7 @@ JOB, OMISSION = 0, 1
 """Kinds of line."""
 LONGEST = 300
 """Characters of one cell; the details have more."""
-ASKED = "asked for"
+ASKED = "requested"
 _TICKS = 4
 """Parts of the waterfall's axis."""
 
