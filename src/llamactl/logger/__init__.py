@@ -1,6 +1,6 @@
-"""Writes the job log from Python: one row for each thing done to an entity, with its root, after the commit.
+"""Writes the job log from Python: one row for each operation on an entity, with its root, after the commit.
 
-docs/logger.md says how, and what is lost when.
+docs/logger.md describes how to use it, and when rows can be lost.
 """
 
 from llamactl.logger._aio import AsyncLlamaLogger

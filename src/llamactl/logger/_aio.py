@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 class AsyncLlamaLogger(LoggerCore):
-    """As LlamaLogger, from the tasks of an event loop, or of several.
+    """Like LlamaLogger, for the tasks of one or several event loops.
 
-    The writer is a thread here, too, with a connection of its own: neither a loop that is busy nor one that
-    ends stops it. Recording a row needs no await.
+    The writer is also a thread with its own connection: neither a busy loop nor the end of a loop stops it.
+    Recording a row needs no await.
     """
 
     def __init__(
@@ -55,10 +55,10 @@ class AsyncLlamaLogger(LoggerCore):
         savepoint_name: str | None = None,
         force_rollback: bool = False,
     ) -> AsyncIterator[psycopg.AsyncTransaction]:
-        """As connection.transaction(): rows recorded inside are released where it commits, and dropped where
-        it rolls back. Inside another one it is a savepoint.
+        """Like connection.transaction(): rows recorded inside are released if it commits, and dropped if it
+        rolls back. Inside another one it is a savepoint.
 
-        Raises LoggerError (usage) where the connection is in a transaction that was begun otherwise.
+        Raises LoggerError (usage) if the connection is in a transaction that was begun in another way.
         """
         await _sync(connection)
         begin(self, connection)
@@ -80,9 +80,9 @@ class AsyncLlamaLogger(LoggerCore):
                 raise
 
     async def for_entity(self, operation: str, entity: EntityLike, **defaults: Unpack[JobValues]) -> Job:
-        """Returns a job that starts later for an entity: below the job of the entity's first CREATED row.
+        """Returns a job that starts later for an entity, below the job of the entity's first CREATED row.
 
-        Where the log has none, or does not answer within 5 seconds, it is a root, with a warning.
+        If the log has no such row, or does not answer within 5 seconds, the job is a root, with a warning.
         """
         found: Ids | Exception | None
         try:
@@ -92,9 +92,9 @@ class AsyncLlamaLogger(LoggerCore):
         return self._below_creator(operation, entity, found, defaults)
 
     async def flush(self, timeout: float = 10.0) -> bool:
-        """Writes what is released, now; returns whether all of it was written.
+        """Writes the released rows now; returns whether all of them were written before the timeout.
 
-        What is not by then goes on being written.
+        The writer continues with the remaining rows.
         """
         try:
             return await _result(self._outlet.flush(), timeout)
@@ -102,9 +102,9 @@ class AsyncLlamaLogger(LoggerCore):
             return False
 
     async def close(self, timeout: float = 5.0) -> None:
-        """Writes what is released, tries again until the timeout, and closes the writer's connection.
+        """Writes the released rows, retries until the timeout, and closes the writer's connection.
 
-        What is left then is lost, with a warning. A row that is recorded later starts a new writer.
+        The remaining rows are then lost, with a warning. A row recorded later starts a new writer.
         """
         closed: Future[None] = Future()
 

@@ -1,4 +1,4 @@
-"""The bounded buffer between jobs and the writer, and what became of every row."""
+"""The bounded buffer between jobs and the writer, and counters for the fate of every row."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ _LOG = logging.getLogger("llamactl.logger")
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What became of the rows that this process recorded.
+    """Counters for the fate of the rows that this process recorded.
 
     recorded = written + existing + rolled_back + overflowed + refused + abandoned + unknown + pending
     """
 
     recorded: int = 0
     written: int = 0
-    """In the table, put there by this process."""
+    """Written to the table by this process."""
     existing: int = 0
-    """Not written, since the table has a row with the same id: an opening row that another process wrote, or
-    an id that was given twice."""
+    """Not written, because the table has a row with the same id: an opening row of another process, or an id
+    that was used twice."""
     rolled_back: int = 0
     """Dropped with the application's transaction."""
     overflowed: int = 0
-    """Dropped since the buffer was full: the server was away for too long, or is too slow."""
+    """Dropped because the buffer was full: the server was unreachable for too long, or is too slow."""
     refused: int = 0
-    """The table takes them in no shape, or they could not be made."""
+    """Rejected by the table in any form, or could not be created."""
     abandoned: int = 0
     """Not written when the logger was closed."""
     unknown: int = 0
-    """Dropped since the outcome of the application's transaction is unknown; or sent when the logger was
-    closed, and the server has not confirmed the COMMIT."""
+    """Dropped because the outcome of the application's transaction is unknown; or sent when the logger was
+    closed, without a confirmation of the COMMIT."""
     pending: int = 0
     """Held until a commit, or waiting for the writer."""
     mended: int = 0
-    """Changed so that they fit; they count above as well."""
+    """Changed to fit the table; also counted above."""
     failed_flushes: int = 0
-    """Attempts to write that are made again."""
+    """Failed attempts to write, which are retried."""
 
     @property
     def lost(self) -> int:
-        """Rows that should be in the table and never will be."""
+        """The number of rows that should be in the table but never will be."""
         return self.overflowed + self.refused + self.abandoned
 
 

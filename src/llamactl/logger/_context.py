@@ -1,4 +1,4 @@
-"""A job: its place in the chain, what it writes, and what travels of it in a queue's payload."""
+"""A job: its place in the chain, the rows that it writes, and its context in a queue's payload."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _current: ContextVar[_Current | None] = ContextVar("llamactl_job", default=None)
 
 
 def current_job() -> Job | None:
-    """Returns the job whose `with` block this thread or task is in."""
+    """Returns the job whose `with` block the current thread or task is in."""
     inside = _current.get()
     return inside.job if inside else None
 
@@ -85,11 +85,11 @@ def inherited(values: JobValues) -> JobValues:
 
 
 class Job:
-    """A unit of work, with rows of its own; LlamaLogger and Job.child() make them.
+    """A unit of work with its own rows. Create it with LlamaLogger or Job.child().
 
-    As `with` or `async with` block it is the current job inside, and an exception that leaves the block is
-    logged: one FAILED row, of the innermost job that it leaves, at once and whatever the transaction does.
-    The exception goes on. What is no Exception (Ctrl-C, a cancelled task) is not logged.
+    In a `with` or `async with` block it is the current job, and an exception that leaves the block is logged:
+    one FAILED row of the innermost job that it leaves, immediately and whatever happens to the transaction.
+    The exception is raised again. Other BaseExceptions (Ctrl-C, a cancelled task) are not logged.
     """
 
     def __init__(
@@ -131,17 +131,17 @@ class Job:
 
     @property
     def root_job_id(self) -> str | None:
-        """None as long as it is not known."""
+        """None as long as the root is not known."""
         return self._ids.root_job_id or self._origin._ids.root_job_id or self._origin._found_root
 
     @property
     def elapsed_ms(self) -> int:
-        """Milliseconds since this object was made: for duration_ms."""
+        """Milliseconds since this object was created, for duration_ms."""
         return round((time.monotonic() - self._begun) * 1000)
 
     @property
     def context(self) -> JobContext:
-        """What resume() takes on the other side of a queue; JSON-able."""
+        """The context for resume() on the other side of a queue; can be converted to JSON."""
         context = self._described()
         unlogged = takewhile(lambda job: not job._recorded, islice(self._upward(), 1, None))
         if above := [job._described() for job in unlogged]:
@@ -173,10 +173,10 @@ class Job:
         job_id: Id | None = None,
         **defaults: Unpack[JobValues],
     ) -> Job:
-        """Returns a job below this one. `defaults` are values of all its rows; the user is inherited, and
-        what triggered it.
+        """Returns a job below this one. `defaults` are values for all its rows; the user and the trigger are
+        inherited.
 
-        Raises LoggerError (usage) where the job id is this job's own, or that of one above it.
+        Raises LoggerError (usage) if the job id is that of this job or of one of its ancestors.
         """
         if job_id is None:
             ids = Ids(new_id(), self.job_id, self.root_job_id)
@@ -202,36 +202,36 @@ class Job:
     # --- rows -----------------------------------------------------------------------------------------------
 
     def log(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
-        """Writes a row: of the job's entity where none is named, SUCCESS where no status is, and of the
-        category that operation and status say where none is given. No method that writes a row raises.
+        """Writes a row. The defaults are the job's entity, the status SUCCESS, and the category that follows
+        from operation and status. No method that writes a row raises an error.
         """
         self._log._record(self, entity or self.entity, values, at_once=False)
 
     def created(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
-        """The entity is new."""
+        """Logs that the entity was created."""
         values["category"] = Category.CREATED
         self.log(entity, **values)
 
     def linked(
         self, entity: EntityLike | None = None, *, to: EntityLike, **values: Unpack[RowValues]
     ) -> None:
-        """The entity was there, and is associated with another one, `to`. It has no enriched fields."""
+        """Logs that an existing entity was associated with another one, `to`. It has no enriched fields."""
         values["metadata"] = linked_metadata(to, values.get("metadata"))
         values["category"], values["fields_enriched"] = Category.LINKED, ()
         self.log(entity, **values)
 
     def enriched(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
-        """Fields of the entity were filled: `fields_enriched`."""
+        """Logs that fields of the entity were filled: `fields_enriched`."""
         values["category"] = Category.ENRICHED
         self.log(entity, **values)
 
     def corrected(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
-        """Fields of the entity were put right."""
+        """Logs that fields of the entity were corrected."""
         values["category"] = Category.CORRECTED
         self.log(entity, **values)
 
     def cached(self, entity: EntityLike | None = None, **values: Unpack[RowValues]) -> None:
-        """Something of the entity was stored nearer."""
+        """Logs that data of the entity was cached."""
         values["category"] = Category.CACHED
         self.log(entity, **values)
 
@@ -243,14 +243,14 @@ class Job:
         attempted: Mapping[str, Any] | None = None,
         **values: Unpack[RowValues],
     ) -> None:
-        """It could not be done: with message, code, and the data that was attempted.
+        """Logs a failure, with message, code, and the attempted data.
 
-        The error is not logged again where it leaves a job's block.
+        The error is not logged again if it leaves a job's block.
         """
         self._fail(error, entity, failure(error, attempted, values), at_once=False)
 
     def missing(self, entity: EntityLike | None, message: str, **values: Unpack[RowValues]) -> None:
-        """The sources have nothing for an entity that should be there: mostly one without an id."""
+        """Logs that the sources have no data for an expected entity, usually one without an id."""
         row: RowValues = {"category": Category.FAILED, "status": Status.NO_DATA_AVAILABLE, **values}
         row["error_message"] = message
         self.log(entity, **row)

@@ -1,4 +1,4 @@
-"""What both loggers are: the rules applied to jobs, transactions and the buffer."""
+"""The common part of both loggers: applies the rules to jobs, transactions and the buffer."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class LoggerCore:
     def root(
         self, operation: str, entity: EntityLike, *, job_id: Id | None = None, **defaults: Unpack[JobValues]
     ) -> Job:
-        """Returns a job that nothing caused. `defaults` are the values of all its rows."""
+        """Returns a job without a parent. `defaults` are values for all its rows."""
         return self.job(operation, entity, job_id=new_id() if job_id is None else job_id, **defaults)
 
     def child(
         self, operation: str, entity: EntityLike, *, job_id: Id | None = None, **defaults: Unpack[JobValues]
     ) -> Job:
-        """Returns a job below the current one: that whose `with` block this thread or task is in.
+        """Returns a job below the current one, whose `with` block this thread or task is in.
 
-        Where there is none it is a root, with a warning.
+        Without a current job it is a root, with a warning.
         """
         if current := current_job():
             return current.child(operation, entity, job_id=job_id, **defaults)
@@ -78,9 +78,9 @@ class LoggerCore:
         root_job_id: Id | None = None,
         **defaults: Unpack[JobValues],
     ) -> Job:
-        """Returns a job whose ids are known, as from another queue.
+        """Returns a job whose ids are known, for example from another queue.
 
-        A root that is not given is its parent's, looked up in the log when its rows are written. Raises
+        If no root is given, the parent's is looked up in the log when the rows are written. Raises
         LoggerError (usage) for a blank job id, and for a job that would be its own parent.
         """
         return Job(self, place(job_id, parent_job_id, root_job_id), operation, entity, defaults=defaults)
@@ -111,9 +111,9 @@ class LoggerCore:
     # --- rows -----------------------------------------------------------------------------------------------
 
     def _record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
-        """Takes a row: holds it until the commit of the block that this thread or task is in, if any.
+        """Accepts a row, and holds it until the commit of the block that this thread or task is in, if any.
 
-        Never raises: what goes wrong is a warning, and counted.
+        Never raises: errors are logged as warnings and counted.
         """
         try:
             row = self._row(job, entity, {**job._defaults, **values} if job._defaults else values)
@@ -151,15 +151,15 @@ class LoggerCore:
             self._outlet.start()
 
     def hold(self) -> AbstractContextManager[Held]:
-        """A block whose rows are released where it ends, and dropped where an exception leaves it.
+        """A block whose rows are released at its end, and dropped if an exception leaves it.
 
-        For transactions that something else than transaction() ends: let the block enclose the commit.
+        For transactions that are not ended by transaction(): enclose the commit in this block.
         """
         return hold(self)
 
     @property
     def counters(self) -> Counters:
-        """What became of the rows up to now."""
+        """Returns the counters of the rows so far."""
         return self._buffer.counters()
 
     def _row(self, job: Job, entity: EntityLike, values: Mapping[str, Any]) -> Row:
@@ -221,7 +221,7 @@ class LoggerCore:
         )
 
     def _forked(self) -> None:
-        """Starts anew in a forked child. What the parent had recorded is the parent's to write."""
+        """Starts over in a forked child. The parent writes what it has recorded."""
         self._process = os.getpid()
         self._buffer.clear()
         self._outlet.forked()

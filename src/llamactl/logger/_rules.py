@@ -1,4 +1,4 @@
-"""The rules of the log: which row is written for what was done, with which root. No I/O."""
+"""The rules of the log: which row is written for an operation, and with which root. No I/O."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ Id: TypeAlias = str | UUID | int
 
 
 class LoggerError(LlamactlError):
-    """What a logger refuses before anything is recorded: a job that cannot be (code usage), a name or a
-    connection string that cannot be (config). The methods that write rows raise nothing."""
+    """Raised before anything is recorded: for an invalid job (code usage), or an invalid name or connection
+    string (config). The methods that write rows never raise."""
 
 
 class Category(StrEnum):
-    """What was done with the entity."""
+    """What was done to the entity."""
 
     CREATED = "CREATED"
-    """It is new."""
+    """It was created."""
     LINKED = "LINKED"
-    """It was there, and was associated with another."""
+    """It existed, and was associated with another entity."""
     ENRICHED = "ENRICHED"
     """Fields of it were filled."""
     CORRECTED = "CORRECTED"
-    """Fields of it were put right."""
+    """Fields of it were corrected."""
     CACHED = "CACHED"
-    """Something of it was stored nearer."""
+    """Data of it was cached."""
     FAILED = "FAILED"
-    """It could not be done."""
+    """The operation failed."""
 
 
 class Status(StrEnum):
-    """How it ended."""
+    """How the operation ended."""
 
     SUCCESS = "SUCCESS"
-    """All of it was done."""
+    """It succeeded completely."""
     PARTIAL_SUCCESS = "PARTIAL_SUCCESS"
-    """Some of it was done."""
+    """It succeeded partly."""
     FAILED = "FAILED"
-    """None of it was done."""
+    """It failed."""
     NO_DATA_AVAILABLE = "NO_DATA_AVAILABLE"
-    """The sources have nothing."""
+    """The sources have no data."""
     SKIPPED = "SKIPPED"
     """There was nothing to do."""
 
 
 class Entity(NamedTuple):
-    """What a row is about; the id is None where there is none yet, or never will be."""
+    """The subject of a row; the id is None if the entity has none, or none yet."""
 
     type: str
     id: Id | None = None

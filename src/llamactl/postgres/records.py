@@ -1,4 +1,4 @@
-"""What a private server's directory has on record: which directory, whose, and the process in it."""
+"""The record in a private server's directory: the directory, its owner, and the process in it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Self
 
 _FORMAT = "llamactl private server 1"
 _LENGTH = 1024
-"""Bytes of a record, whatever is in it: a later one takes the place of all of an earlier one."""
+"""The fixed size of a record in bytes, so that a later one overwrites all of an earlier one."""
 _SMALL = 64 * 1024
-"""No file that is read here is larger, unless it is somebody else's."""
+"""The maximum size of the files read here; a larger one belongs to somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, told from a later one of the same pid."""
+    """A process, distinguishable from a later one with the same pid."""
 
     pid: int
     started: str
-    """When, in the terms of the system; empty where there is no such process."""
+    """The start time as the system reports it; empty if there is no such process."""
 
     @classmethod
     def look(cls, pid: int) -> Self:
@@ -39,15 +39,15 @@ class Record:
     """The content of the file `owner`."""
 
     directory: str
-    """Its real path."""
+    """The real path of the directory."""
     inode: int
     boot: str
-    """Of the system; empty where it has no such id."""
+    """The boot id of the system; empty if it has none."""
     namespace: str
-    """In which the pids count; empty where there are none."""
+    """The namespace of the pids; empty if there are none."""
     owner: Process
     process: Process
-    """The server, or an initdb; pid 0 where none was started yet."""
+    """The server or an initdb; pid 0 if none was started yet."""
 
     @classmethod
     def make(cls, path: Path, pid: int) -> Self:
@@ -57,7 +57,7 @@ class Record:
 
     @classmethod
     def read(cls, file: int) -> Self:
-        """Returns the record in an open file. Raises ValueError where there is none."""
+        """Returns the record in an open file. Raises ValueError if there is none."""
         lines = os.pread(file, _LENGTH + 1, 0).decode().rstrip(" ").split("\n")
         if len(lines) != 10 or lines[0] != _FORMAT or lines[-1]:
             raise ValueError("not a record")
@@ -67,30 +67,30 @@ class Record:
         )
 
     def write(self, file: int) -> None:
-        """Writes it in one piece, so that no reader and no interruption finds half a record."""
+        """Writes the record at once, so that readers and interruptions never see half a record."""
         fields = (self.directory, self.inode, self.boot, self.namespace, self.owner.pid, self.owner.started)
         lines = [_FORMAT, *map(str, fields), str(self.process.pid), self.process.started, ""]
         os.pwrite(file, "\n".join(lines).encode().ljust(_LENGTH), 0)
 
     def is_of(self, path: Path) -> bool:
-        """Whether it is the record of this directory, and not of one that was copied from or moved here."""
+        """Returns whether it is the record of this directory, and was not copied or moved here."""
         return self.directory == os.path.realpath(path) and self.inode == path.stat().st_ino
 
     @property
     def before_this_boot(self) -> bool:
-        """No process of then can be alive."""
+        """Whether no process from the time of the record can be alive."""
         return self.boot != _boot()
 
     @property
     def countable(self) -> bool:
-        """Its pids mean here what they meant to its owner: not so in another container."""
+        """Whether its pids have the same meaning here as for its owner, unlike in another container."""
         return self.namespace == _namespace()
 
 
 def open_small(path: Path) -> int:
-    """Opens a file for reading, in case it is a regular one of reasonable size. Raises OSError, ValueError.
+    """Opens a regular file of reasonable size for reading. Raises OSError, ValueError.
 
-    It waits for nothing: a FIFO has no writer.
+    It does not block, not even on a FIFO without a writer.
     """
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     status = os.fstat(file)
@@ -123,7 +123,7 @@ def _started(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
         return ""
-    return "" if fields[0] in ("Z", "X") else fields[19]  # dead, though its parent has not looked yet
+    return "" if fields[0] in ("Z", "X") else fields[19]  # dead, but not yet reaped by its parent
 
 
 def _boot() -> str:

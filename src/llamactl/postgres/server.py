@@ -1,9 +1,9 @@
-"""A Postgres server of one's own, for the demo, the tests and the benchmark.
+"""A private Postgres server for the demo, the tests and the benchmark.
 
-It listens on a Unix socket only, in a directory of its own that goes when its owner goes:
+It listens only on a Unix socket, in a directory that is deleted with its owner:
 
-    owner   the record of whose it is (private_records.py); locked for as long as the owner lives
-    log     what initdb and the server say
+    owner   the record of the owner (records.py); locked for as long as the owner lives
+    log     the output of initdb and the server
     data/   the cluster            (these two belong to
     s/      the socket              the user that the server runs as)
     copy/   the binaries, where that user cannot reach them
@@ -35,7 +35,7 @@ from llamactl.postgres.directory import PrivateDirectory, remove_leftovers
 from llamactl.postgres.owner import OWNER
 
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
-"""Settings for data that nobody will miss: a crash of the machine may lose it, one of the server does not."""
+"""Settings for disposable data: a crash of the machine may lose it, a crash of the server does not."""
 
 StopMode = Literal["smart", "fast", "immediate", "kill"]
 
@@ -50,12 +50,12 @@ _LITTLE_PATIENCE = 10.0  # where no data are to be kept
 
 
 class PrivatePostgres:
-    """A server for as long as the `with` block, or the process, lasts.
+    """A server that runs as long as the `with` block, or the process.
 
-    Meanwhile the process has no PG* variables, and SIGTERM and SIGHUP act as Ctrl-C (private_process.py).
-    `settings` are the server's own (`work_mem` ...). The superuser is `postgres`, without a password;
-    only the server's user and its owner reach the socket. Raises LlamactlError: config where there are no
-    binaries or no directory to use, internal where initdb or the server fails.
+    Meanwhile the process has no PG* variables, and SIGTERM and SIGHUP act like Ctrl-C (owner.py). `settings`:
+    the server's settings (`work_mem` ...). The superuser is `postgres`, without a password; only the server's
+    user and the owner can reach the socket. Raises LlamactlError: config if there are no binaries or no
+    usable directory, internal if initdb or the server fails.
     """
 
     def __init__(self, binaries: Path | None = None, settings: Mapping[str, str] = NOT_DURABLE) -> None:
@@ -102,17 +102,17 @@ class PrivatePostgres:
 
     @property
     def postmaster_pid(self) -> int:
-        """0 where the server is stopped, or died."""
+        """The server's pid; 0 if the server is stopped or has died."""
         return self._server.pid if self._server and self._server.poll() is None else 0
 
     def conninfo(self, database: str = "postgres") -> str:
-        """A libpq connection string for the superuser."""
+        """Returns a libpq connection string for the superuser."""
         name = database.replace("\\", "\\\\").replace("'", "\\'")
         port = self.settings.get("port", "5432")
         return f"host='{self.socket_directory}' port={port} user=postgres dbname='{name}'"
 
     def start(self) -> None:
-        """Start the server and wait until it takes connections; nothing to do where it runs."""
+        """Starts the server and waits until it accepts connections; does nothing if it is running."""
         if self.postmaster_pid:
             return
         ours = {"listen_addresses": "", "unix_socket_directories": str(self.socket_directory)}
@@ -123,14 +123,14 @@ class PrivatePostgres:
         command += [part for option in options for part in ("-c", option)]
         deadline = time.monotonic() + _PATIENCE
         while not self._started(command, deadline):
-            # What is left of a killed server holds its shared memory for a moment.
+            # The remaining processes of a killed server keep its shared memory for a moment.
             if "still in use" not in self._last_words() or time.monotonic() > deadline:
                 message = f"The private Postgres did not start: {self._last_words()}"
                 raise LlamactlError(ErrorCode.INTERNAL, message)
             time.sleep(0.1)
 
     def _started(self, command: Sequence[str], deadline: float) -> bool:
-        """Whether the server takes connections; where not, it is gone again."""
+        """Returns whether the server accepts connections; if not, it has ended."""
         assert self._home
         with OWNER.held():
             self._server = server = self._home.start(command, self.log)
@@ -144,12 +144,12 @@ class PrivatePostgres:
         return False
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server in one of pg_ctl's modes, or kill it; nothing to do where it is stopped."""
+        """Stops the server in one of pg_ctl's modes, or kills it; does nothing if it is stopped."""
         server = self._server
         if server is None:
             return
         if server.poll() is None:
-            # With the servers that an initdb runs; those that a postmaster runs are of groups of their own.
+            # Includes the servers that initdb runs; a postmaster's child processes have their own groups.
             os.killpg(server.pid, _STOP_SIGNALS[mode])
         try:
             server.wait(_LITTLE_PATIENCE if mode in ("immediate", "kill") else _PATIENCE)
@@ -159,9 +159,9 @@ class PrivatePostgres:
         self._server = None
 
     def close(self) -> None:
-        """Stop the server and delete its directory, whatever signals come. Called at exit, too."""
+        """Stops the server and deletes its directory, regardless of signals. Also called at exit."""
         if self._owner_pid != os.getpid():
-            return  # closed already, or a forked child: the server is its parent's
+            return  # already closed, or this is a forked child and the server belongs to its parent
         with OWNER.held():
             self._owner_pid = 0
             atexit.unregister(self._close_at_exit)
@@ -172,8 +172,8 @@ class PrivatePostgres:
             OWNER.leave()
 
     def _reach_binaries(self) -> None:
-        """See that the server's user can run the binaries; give it a copy where it cannot."""
-        # With --show it only looks whether it finds postgres and its own files.
+        """Makes sure that the server's user can run the binaries; copies them if it cannot."""
+        # With --show it only checks that it finds postgres and its own files.
         complaint = run_command(self._initdb("--show"), self._user)
         if complaint and self._user:
             self.binaries = copy_binaries(self.binaries.resolve(), self.directory / "copy")
@@ -209,7 +209,7 @@ def _is_ready(data: Path, pid: int) -> bool:
 
 
 def _is_shared_memory_small() -> bool:
-    """As in containers, which have 64 MB of it: queries with parallel workers fail there."""
+    """Returns whether /dev/shm is small, as in containers with 64 MB, where parallel queries fail."""
     try:
         free = os.statvfs("/dev/shm")
     except OSError:
