@@ -46,7 +46,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _option_meant(word: str, context: Any) -> str:
     if context.parent is None and any(word in _options(one) for one in context.command.commands.values()):
-        return f"Options stand after the command: llamactl COMMAND {word}"
+        return f"Options follow the command: llamactl COMMAND {word}"
     return _closest_option(word, context.command)
 
 

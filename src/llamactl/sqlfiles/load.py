@@ -172,7 +172,9 @@ def _variables(
         elif written in INLINED:
             yield Edit(colon.start, token.end + 1, inlined(written, names)), None
         elif token.token_type is not TokenType.NUMBER:  # a slice, [1:2]
-            raise fault(source, colon.start, where, f":{written} is no value, :'name', no type and no SELECT")
+            raise fault(
+                source, colon.start, where, f":{written} is neither a value (:'name') nor a type nor a SELECT"
+            )
 
 
 def _spans(source: str, tokens: Sequence[Token], where: str) -> Iterator[tuple[int, int]]:

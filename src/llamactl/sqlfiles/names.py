@@ -272,7 +272,7 @@ def _body_edits(text: str, token: Token, names: Names, where: str) -> list[Edit]
     tag = text[token.start : text.index("$", token.start + 1) + 1]
     begin, end = token.start + len(tag), token.end + 1 - len(tag)
     if not _TAG.fullmatch(tag) or text[end : token.end + 1] != tag:
-        raise fault(text, token.start, where, f"{tag} is no tag of a dollar-quoted body")
+        raise fault(text, token.start, where, f"{tag} is not the tag of a dollar-quoted body")
     body = text[begin:end]
     # Lines before it, so that an error inside names the file's line.
     lead = "\n" * text.count("\n", 0, begin)

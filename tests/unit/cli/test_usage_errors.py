@@ -30,7 +30,7 @@ MISTYPED = [
     ("migrate --expect-fill 3", "No such option: --expect-fill", "Did you mean --expect-filled?"),
     ("migrate dry-run", "Unexpected argument: dry-run", "Did you mean --dry-run?"),
     ("verify -x", "No such option: -x", "See llamactl verify --help"),
-    ("--dsn x verify", "No such option: --dsn", "Options stand after the command: llamactl COMMAND --dsn"),
+    ("--dsn x verify", "No such option: --dsn", "Options follow the command: llamactl COMMAND --dsn"),
     ("--versoin", "No such option: --versoin", "Did you mean --version?"),
     ("verify --format jsn", "--format must be text, json, github or junit, not jsn", "Did you mean json?"),
     ("tree a --format junit", "--format must be text, json or html, not junit", "See llamactl tree --help"),
