@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from llamactl.online.run import OnlineOptions
 
 
+Online = Annotated[bool, typer.Option("--online", help="Work in batches; the application keeps running.")]
+KeepGuard = Annotated[
+    bool | None, typer.Option("--guard/--no-guard", help="With --online: keep the guard (default: yes).")
+]
+
+
 @verb(
     app,
     table_options,
@@ -50,13 +56,8 @@ def migrate(
     check: CheckOption = CheckPolicy.AUTO,
     expect_filled: ExpectFilled = None,
     expect_orphans: ExpectOrphans = None,
-    online: Annotated[
-        bool, typer.Option("--online", help="Work in batches; the application keeps running.")
-    ] = False,
-    guard: Annotated[
-        bool | None,
-        typer.Option("--guard/--no-guard", help="With --online: keep the guard (default: yes)."),
-    ] = None,
+    online: Online = False,
+    guard: KeepGuard = None,
     grace: GraceOfRepair = None,
 ) -> ExitCode:
     """Add the root column and fill it.
