@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-import llamactl
 from llamactl.model import Changed
+from source_strings import SOURCE, strings
 
-SOURCE = Path(llamactl.__file__).parent
 BY_HAND = re.compile(
     r"(?:nothing (?:was|is|has been) changed|rolled back, .*"
     r"|what (?:was|had been|the command) .*(?:stays?|stands?)|whether the commit .*)$",
     re.IGNORECASE,
 )
 THE_SENTENCES = SOURCE / "model" / "outcome.py"
-
-
-def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Each string with its line: of an f-string the whole, with nothing for its values. No docstrings."""
-    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
-            yield node.lineno, "".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.lineno, node.value
 
 
 def by_hand(text: str) -> list[int]:
