@@ -12,11 +12,11 @@ from rich import cells
 from llamactl.render.console import Screen
 
 Piece = tuple[str, str]
-"""A text that stays whole, and its style."""
+"""A text that is never broken, and its style."""
 
 
 def columns(text: str) -> int:
-    """Columns that the text takes."""
+    """Returns the number of columns that the text occupies."""
     return len(text) if text.isascii() else cells.cell_len(text)
 
 
@@ -68,16 +68,16 @@ def shortened(text: str, room: int, sign: str) -> tuple[str, bool]:
 
 
 class Lines:
-    """Writes lines for a screen: on a terminal they fit it, elsewhere none is broken."""
+    """Writes lines for a screen: fitted to a terminal, elsewhere never broken."""
 
     def __init__(self, screen: Screen, cut: str) -> None:
         self._screen = screen
         self._cut = cut
-        """The sign for what a text was shortened by."""
+        """Returns the sign for shortened text."""
         self._texts_cut = False
 
     def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
-        """Lines of pieces; off a terminal it is one."""
+        """Yields lines of pieces; a single line if the output is not a terminal."""
         if self._screen.terminal:
             for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
                 yield line + "\n"
@@ -85,11 +85,11 @@ class Lines:
             yield lead + gap.join([text for text, _ in pieces]) + "\n"
 
     def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
-        """Lines of words."""
+        """Yields lines of words."""
         return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
 
     def _fitted(self, text: str, room: int) -> str:
-        """The text; on a terminal what there is room for, and how much more there is."""
+        """Returns the text; on a terminal, as much as fits, and how much is not shown."""
         if not self._screen.terminal:
             return text
         shown, cut = shortened(text, room, self._cut)
@@ -97,11 +97,11 @@ class Lines:
         return shown
 
     def _cut_explained(self) -> list[tuple[str, str]]:
-        """What the sign of shortened texts means, where there are any."""
+        """Yields the legend entry of shortened texts, if there are any."""
         return [(f"{self._cut} +N", "N more characters: --format json")] if self._texts_cut else []
 
     def _explained(self, entries: Sequence[tuple[str, str]]) -> Iterator[str]:
-        """Signs, each with what it means."""
+        """Yields the legend: signs with their meanings."""
         if entries:
             yield "\n"
         width = max((columns(sign) for sign, _ in entries), default=0) + 2

@@ -57,7 +57,7 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
 
 
 def error(problem: LlamactlError, command: str | None) -> str:
-    """The annotation of a failure."""
+    """Returns the annotation of a failure."""
     title = " ".join(["llamactl", *([command] if command else [])])
     return str(Annotation(Severity.ERROR, title, joined(problem.message, problem.hint)))
 
@@ -90,7 +90,7 @@ def _cut(annotations: Sequence[Annotation]) -> Iterator[str]:
 
 
 def _data(text: str) -> str:
-    """What stands after the last `::`, as actions/toolkit writes it; visible() leaves no line breaks."""
+    """Returns the text after the last `::`, escaped like actions/toolkit; visible() removes line breaks."""
     return safe.visible(text).replace("%", "%25")
 
 

@@ -1,4 +1,4 @@
-"""The strokes that lead from a tree's nodes to their parents: iterative, and bounded however deep it is."""
+"""The lines that connect a tree's nodes with their parents: iterative, with a bounded width at any depth."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Guides:
-    """The strokes; `bar`, `branch`, `last` and `blank` are of one width."""
+    """The line segments; `bar`, `branch`, `last` and `blank` have the same width."""
 
     branch: str
     last: str
     bar: str
     deeper: str
-    """Before the number of a depth that is not indented any more."""
+    """Precedes the number of a depth beyond the maximum indentation."""
     blank: str = "    "
 
     def width(self, depth: int, cap: int) -> int:
-        """Columns before a node of this depth."""
+        """Returns the number of columns before a node of this depth."""
         if depth <= cap:
             return len(self.blank) * depth
         return len(self.blank) * cap + len(self._number(depth))
@@ -32,7 +32,7 @@ class Guides:
 
         Below `cap` levels the depth is written as a number in place of the strokes.
         """
-        stems = [""]  # for each level that is open, what stands before its strokes
+        stems = [""]  # for each open level, the prefix of its lines
         for depth, followed, item in items:
             if depth == 0:
                 yield item, "", ""

@@ -1,4 +1,4 @@
-"""JSON: one document, valid whatever the database holds and whatever stdout can encode."""
+"""JSON output: one document, valid for any content of the database and any encoding of stdout."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def render(report: object, command: str, screen: Screen) -> Iterator[str]:
 
 
 def error(problem: LlamactlError, command: str | None, screen: Screen) -> str:
-    """The document of a failure; `command` is None where the command line names none."""
+    """Returns the document of a failure; `command` is None if the command line has none."""
     body = {
         "code": problem.code,
         "message": problem.message,
@@ -100,7 +100,7 @@ def _change(report: MigrationReport | UndoReport | RepairReport) -> dict[str, An
 
 
 def _long(head: Mapping[str, Any], report: Tree | Timeline, last: str, screen: Screen) -> Iterator[str]:
-    """The field that is named comes last, one item a line, while it is read."""
+    """Yields the named field last, with one item per line, while it is read."""
     body = {name: value for name, value in _fields(report).items() if name != last}
     yield _dumps({**head, **body}, screen, indent=2).removesuffix("\n}") + f',\n  "{last}": ['
     comma = end = ""

@@ -19,15 +19,15 @@ from llamactl.render.words import sampled
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A `testcase`, with a `failure`, an `error` or `skipped` where it did not pass."""
+    """A `testcase`, with a `failure`, an `error` or `skipped` unless it passed."""
 
     name: str
     outcome: str | None = None
-    """The element's name; None: passed."""
+    """The name of the element; None if it passed."""
     kind: str = ""
     message: str = ""
     details: tuple[str, ...] = ()
-    """Lines of the failure; of a passed case its system-out."""
+    """The lines of the failure; for a passed case, its system-out."""
 
 
 def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
@@ -47,7 +47,7 @@ def render(report: PreflightReport | VerifyReport) -> Iterator[str]:
 
 
 def error(problem: LlamactlError, command: str | None) -> str:
-    """The document of a failure to run at all."""
+    """Returns the document for a command that could not run."""
     case = Case("runs", "error", problem.code, problem.message, _lines(problem.message, problem.hint))
     return _document(command or "llamactl", [case])
 
@@ -109,7 +109,7 @@ def _document(command: str, cases: Iterable[Case], properties: Mapping[str, str]
         element.attrib.update({name: str(total) for name, total in totals.items()})
     suites.append(suite)
     ET.indent(suites)
-    # ASCII with character references is right in every encoding that stdout may have.
+    # ASCII with character references is valid in every encoding that stdout may have.
     body = ET.tostring(suites, encoding="us-ascii", xml_declaration=False).decode("ascii")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
 

@@ -139,8 +139,7 @@ def counts(tree: Tree) -> str:
 
 
 def items(nodes: Iterable[Node]) -> Iterator[tuple[int, bool, Node | Omission]]:
-    """Yields the nodes, and after the nodes below each one its omissions: depth, whether more follows,
-    item."""
+    """Yields depth, whether more follows, and item: the nodes, and below each subtree its omissions."""
     pending: list[tuple[int, bool, Omission]] = []
     for node in nodes:
         while pending and pending[-1][0] > node.depth:

@@ -18,21 +18,21 @@ Part = str | tuple[str, str]
 SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "bold cyan"}
 
 DETAIL = " " * 9
-"""Below a finding's id."""
+"""The indentation below a finding's id."""
 
 WIDEST = 120
-"""Prose is not wrapped wider than this."""
+"""The maximum width of wrapped prose."""
 
 
 def text_of(*parts: Part) -> Text:
-    """The parts, made safe. Nothing in them is read as markup."""
+    """Returns the parts as safe text. Nothing in them is interpreted as markup."""
     return Text.assemble(
         *(safe.visible(part) if isinstance(part, str) else (safe.visible(part[0]), part[1]) for part in parts)
     )
 
 
 def apart(*sections: Iterable[str]) -> Iterator[str]:
-    """The sections that have lines, with an empty line between them."""
+    """Yields the non-empty sections, separated by empty lines."""
     between = ""
     for section in sections:
         for line in section:
@@ -42,7 +42,7 @@ def apart(*sections: Iterable[str]) -> Iterator[str]:
 
 
 class Page:
-    """Makes the lines of one report."""
+    """Creates the lines of a report."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -58,15 +58,15 @@ class Page:
         )
 
     def line(self, *parts: Part) -> str:
-        """One line, never wrapped."""
+        """Returns one line, never wrapped."""
         return self._shown(text_of(*parts))
 
     def hanging(self, prefix: Sequence[Part], *parts: Part) -> Iterator[str]:
-        """The prefix and the parts; on a terminal wrapped, with the prefix's width as indent."""
+        """Yields the prefix and the parts, on a terminal wrapped with the prefix's width as indentation."""
         return self._hung(text_of(*prefix), text_of(*parts))
 
     def entry(self, prefix: Sequence[Part], head: Sequence[Part], details: Sequence[str]) -> Iterator[str]:
-        """A head with its details below it; off a terminal all on one line, so that grep finds the whole."""
+        """Yields a head with its details below; without a terminal all on one line, for grep."""
         if not self._screen.terminal:
             yield self.line(*prefix, *head, *(f" | {detail}" for detail in details if detail))
             return
@@ -75,7 +75,7 @@ class Page:
             yield from self.hanging([DETAIL], detail)
 
     def table(self, rows: Sequence[Sequence[Part]], numeric: Container[int] = ()) -> Iterator[str]:
-        """Aligned columns, those in `numeric` to the right; the last one wraps."""
+        """Yields aligned columns, those in `numeric` to the right; the last column wraps."""
         cells = [[text_of(part) for part in row] for row in rows]
         widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
         for row in cells:

@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a bar on a terminal, else a line every ten seconds."""
+"""Shows the progress of a run on stderr: a bar on a terminal, otherwise a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from llamactl.render.console import Streams
 
 LINE_EVERY_SECONDS = 10
 BAR_AFTER_SECONDS = 2
-"""What is done sooner needs none."""
+"""Shorter runs show no progress."""
 
 
 @contextmanager
 def shown(streams: Streams) -> Iterator[Callable[[Progress], None]]:
-    """Yields what takes each progress. The bar gives way to notes, and is gone at the end."""
+    """Yields a function that shows the progress. The bar makes room for notes, and is removed at the end."""
     if not streams.live:
         yield _lines(streams)
         return

@@ -90,8 +90,7 @@ class _Writer(Lines):
         yield from self._legend()
 
     def _widths(self, cells: Sequence[Sequence[str]]) -> Sequence[int]:
-        """The width of each column: for all cells, or for nine in ten if that is too wide; 0 if even that
-        is."""
+        """The width of each column: for all cells, or if too wide for nine in ten, or 0 (not shown)."""
         found = [sorted(map(columns, column)) for column in zip(*cells, strict=True)]
         for place in (-1, 9 * (len(cells) - 1) // 10):
             widths = [min(column[place], most) for column, most in zip(found, WIDEST, strict=False)]

@@ -1,4 +1,4 @@
-"""A report that is shown again and again: in place on a terminal, elsewhere a line for each change."""
+"""Shows a report repeatedly: in place on a terminal, otherwise one line per change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from llamactl.render.console import Screen, Streams
 
 
 def watch(reports: Iterator[StatusReport], streams: Streams) -> StatusReport | None:
-    """Shows each report as it comes. Returns the last one; None where there was none."""
+    """Shows each report as it arrives. Returns the last one; None if there was none."""
     screen = streams.screen()
     return _in_place(reports, screen) if screen.terminal else _line_by_line(reports, streams)
 

@@ -27,7 +27,7 @@ from llamactl.wording import size
 
 T = TypeVar("T")
 LINES_IN_BLOCK = 10_000
-"""A text in a browser has a greatest length: the lines of a million jobs would not fit into one block."""
+"""Browsers limit the length of a text: the lines of a million jobs would not fit in one block."""
 _HERE = Path(__file__).parent
 _POLICY = "default-src 'none'; script-src {}; style-src {}; base-uri 'none'; form-action 'none'"
 
@@ -45,17 +45,17 @@ class File:
         self._size = 0
 
     def pieces(self) -> Iterator[str]:
-        """The file."""
+        """Yields the file in pieces."""
         for piece in self._pieces():
             self._size += len(piece)
             yield piece
 
     def told(self) -> str:
-        """How much was written: `612 jobs, 640 rows, 1.2 MB`."""
+        """Returns what was written: `612 jobs, 640 rows, 1.2 MB`."""
         return f"{self._report.counts}, {size(self._size)}"
 
     def notes(self) -> list[str]:
-        """What was left out, with its counts."""
+        """Yields what was left out, with counts."""
         return [*self._rows.notes()]
 
     def _pieces(self) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _report(report: Tree | Timeline) -> Report:
 
 
 def _hash(text: str) -> str:
-    """The source expression that allows an inline script or style of this text."""
+    """Returns the CSP source expression that allows an inline script or style with this text."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 

@@ -8,7 +8,7 @@ _ESCAPES = str.maketrans({"<": r"\u003c", ">": r"\u003e", "&": r"\u0026", "\x7f"
 
 
 def encoded(value: object) -> str:
-    """The value as JSON, in ASCII, that means nothing to a parser of HTML.
+    """Returns the value as JSON in ASCII, without characters that are special in HTML.
 
     The characters that are escaped occur inside JSON's strings only.
     """
@@ -17,5 +17,5 @@ def encoded(value: object) -> str:
 
 
 def block(attributes: str, value: object) -> str:
-    """A block of data."""
+    """Returns a block of data."""
     return f'<script type="application/json" {attributes}>{encoded(value)}</script>\n'

@@ -1,4 +1,4 @@
-"""The lines of a report, as report.js reads them: arrays, whose places are named there."""
+"""The lines of a report for report.js: arrays, whose positions are named there."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Line = list[Any]
 JOB, OMISSION = 0, 1
 """Kinds of line."""
 LONGEST = 300
-"""Characters of one cell; the details have more."""
+"""The maximum number of characters of a cell; the details have more."""
 ASKED = "requested"
 _TICKS = 4
-"""Parts of the waterfall's axis."""
+"""The number of parts of the waterfall's axis."""
 
 
 class Report(Protocol):
-    """A report, as the page takes it."""
+    """A report for the page."""
 
     head: dict[str, Any]
     counts: str
@@ -30,32 +30,32 @@ class Report(Protocol):
     notes: tuple[str, ...]
 
     def lines(self) -> Iterator[Line]:
-        """The lines, in the order of the report."""
+        """Yields the lines in the order of the report."""
 
     def rows(self) -> Iterator[LogRow]:
-        """The rows of all lines, in their order."""
+        """Yields the rows of all lines, in order."""
 
     def tail(self) -> dict[str, Any]:
-        """What is known once the lines are made."""
+        """Returns the data that is known once the lines are created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The time that the waterfall shows; None where no row tells when it ran."""
+    """The time range of the waterfall; None if no row has a time."""
 
     began: datetime | None = None
     ended: datetime | None = None
 
     @classmethod
     def between(cls, began_at: str | None, ended_at: str | None) -> Span:
-        """From one moment to another, ISO 8601."""
+        """Creates the range between two ISO 8601 times."""
         if began_at is None or ended_at is None:
             return cls()
         return cls(datetime.fromisoformat(began_at), datetime.fromisoformat(ended_at))
 
     @classmethod
     def of(cls, rows: Iterable[LogRow]) -> Span:
-        """From the first row's beginning to the last end."""
+        """Creates the range from the first row's beginning to the last row's end."""
         span = cls()
         for row in rows:
             began, ended = row.began, row.ended
@@ -64,7 +64,7 @@ class Span:
         return span
 
     def head(self) -> dict[str, Any]:
-        """What the page needs to draw its axis."""
+        """Returns the data that the page needs to draw the axis."""
         if self.began is None or self.ended is None:
             return {"span_ms": None, "ticks": []}
         length = self.since(self.ended)
@@ -74,13 +74,13 @@ class Span:
         return {"span_ms": length, "ticks": ticks}
 
     def since(self, moment: datetime) -> int:
-        """Milliseconds from the beginning."""
+        """Returns the milliseconds since the beginning."""
         assert self.began is not None
         return round((moment - self.began).total_seconds() * 1000)
 
 
 def head() -> dict[str, Any]:
-    """What every report says alike: signs and words, the text view's own."""
+    """Returns the part that all reports have in common: the signs and words of the text output."""
     statuses = {status: (sign, ASCII.statuses[status]) for status, sign in UNICODE.statuses.items()}
     signs = [(sign, sign, meaning) for sign, meaning in UNICODE.words.items()]
     marks = [(kind, MARKS[kind].format("id"), meaning) for kind, meaning in LEGEND.items()]
@@ -96,7 +96,7 @@ def head() -> dict[str, Any]:
 
 
 def shown(text: str) -> str:
-    """The text on one line; of a long one the beginning, and how much more there is."""
+    """Returns the text on one line; a long one truncated, with the number of further characters."""
     visible = safe.visible(text)
     if len(visible) <= LONGEST:
         return visible
@@ -112,7 +112,7 @@ def line(
     entity: str,
     marks: Sequence[tuple[str, str]] = (),
 ) -> Line:
-    """The line of a job, or of a row, but for its last place: when the row was written."""
+    """Returns the line of a job or a row, without its last position, the time of the row."""
     statuses, categories = [row.status for row in rows], [row.category for row in rows]
     begins = [began for row in rows if (began := row.began) is not None]
     ends = [ended for row in rows if (ended := row.ended) is not None]
@@ -135,5 +135,5 @@ def line(
 
 
 def omission(depth: int, text: str) -> Line:
-    """The line that says what is not in the file."""
+    """Returns the line on what is not in the file."""
     return [depth, OMISSION, None, shown(text)]

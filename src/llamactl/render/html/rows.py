@@ -1,4 +1,4 @@
-"""The whole rows of a report, in blocks that a browser reads one by one; what does not fit is counted."""
+"""The whole rows of a report, in blocks that the browser parses one by one, and a count of the others."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from llamactl.render.html.blocks import block, encoded
 from llamactl.wording import size
 
 Read = Callable[[Sequence[str]], Iterable[WholeRow]]
-"""Gives the whole rows that have these ids, in any order."""
+"""Returns the whole rows with these ids, in any order."""
 
 IN_BLOCK = 200
-"""Rows, in the report's order, of which a block holds those that there was room for."""
+"""The number of rows, in the report's order, per block; a block contains those that fit."""
 ROOM = 50 * 1024**2
-"""Characters of all blocks."""
+"""The maximum number of characters of all blocks."""
 FOR_FAILURES = 10 * 1024**2
-"""Of these, what is kept for failed rows."""
+"""The part of these that is reserved for failed rows."""
 
 
 class WholeRows:
@@ -38,7 +38,7 @@ class WholeRows:
         """Yields them: the columns, and by its number in the report what each row holds in them."""
         number = 0
         while batch := [*islice(self._rows, IN_BLOCK)]:
-            # What there is no room for is not even read.
+            # Rows that do not fit are not even read.
             wanted = {
                 row.id: (at, row.failed) for at, row in enumerate(batch, number) if self._room[row.failed]
             }
@@ -47,7 +47,7 @@ class WholeRows:
             number += len(batch)
 
     def notes(self) -> Iterator[str]:
-        """What is not in the file, with its counts."""
+        """Yields what is not in the file, with counts."""
         if self._left_out:
             yield (
                 f"The details of {plural(self._left_out, 'row')} are not in the file: it takes {size(ROOM)}, "
@@ -84,7 +84,7 @@ class WholeRows:
 
     @staticmethod
     def _value(row: WholeRow, at: int) -> Any:
-        """None for NULL, a text, or an object where it is JSON or was cut."""
+        """Returns None for NULL, a text, or an object if the value is JSON or was truncated."""
         text, length = row.texts[at], row.sizes[at]
         if text is None or length is None:
             return None

@@ -1,4 +1,4 @@
-"""A timeline as a report: a row a line."""
+"""A timeline as a report, one line per row."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIGNS = [(_CLASSES[mark], mark, meaning) for mark, meaning in timeline_text.LEG
 
 
 class TimelineReport:
-    """Its lines are made while the rows are read."""
+    """A timeline's report; its lines are created while the rows are read."""
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline

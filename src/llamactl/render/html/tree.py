@@ -1,4 +1,4 @@
-"""A tree as a report: a job a line."""
+"""A tree as a report, one line per job."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLUMNS = (
 
 
 class TreeReport:
-    """Its lines are made while the tree is read."""
+    """A tree's report; its lines are created while the tree is read."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree

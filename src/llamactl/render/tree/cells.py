@@ -1,4 +1,4 @@
-"""What a node's line says, cell by cell."""
+"""The cells of a node's line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from llamactl.render.console import Screen
 from llamactl.render.signs import ASCII, UNICODE
 
 BAR = 10
-"""Parts of the time that the whole tree took."""
+"""The number of parts of the bar for the time of the whole tree."""
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 class Cells(NamedTuple):
-    """What stands on a node's line, but for marks and id."""
+    """The cells of a node's line, without marks and id."""
 
     label: str
     category: str
@@ -29,26 +29,26 @@ class Cells(NamedTuple):
 
 
 class Reader:
-    """Makes cells, and remembers which signs it used."""
+    """Creates cells, and records which signs were used."""
 
     def __init__(self, tree: Tree, screen: Screen) -> None:
         self._screen = screen
         self.signs = UNICODE if screen.unicode else ASCII
         self.used: set[str] = set()
-        """Signs that may need a word."""
+        """The signs that were used, for the legend."""
         self.cut_ids = False
-        """A uuid was cut."""
-        # Few operations, categories and statuses make many rows.
+        """Whether a uuid was shortened."""
+        # Many rows share few combinations of operation, category and status.
         self._told = lru_cache(maxsize=1000)(self._tell)
         self._span = _span(tree) if screen.terminal else None
 
     def safe(self, text: str) -> str:
-        """The text as it can be shown."""
+        """Returns the text in a form that can be shown."""
         visible = safe.visible(text)
         return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
 
     def cells(self, node: Node) -> Cells:
-        """The cells of the node's line."""
+        """Returns the cells of the node's line."""
         rows = node.logs
         label, category = self._told(tuple([(row.status, row.operation, row.category) for row in rows]))
         if node.marks and node.depth and is_asked(node):
@@ -58,7 +58,7 @@ class Reader:
         )
 
     def _tell(self, rows: Sequence[tuple[str | None, str | None, str | None]]) -> tuple[str, str]:
-        """Label and category, from the status, operation and category of each row."""
+        """Returns label and category, from the status, operation and category of each row."""
         if not rows:
             return f"{self.signs.no_rows} {labels.NO_ROWS}", ""
         statuses, operations, categories = zip(*rows, strict=True)
@@ -79,7 +79,7 @@ class Reader:
         return f"{self.safe(type_)} {self.safe(id_)}"
 
     def _when(self, rows: Sequence[LogRow]) -> str:
-        """A bar: when the job ran, within the time that the whole tree took."""
+        """Returns a bar that shows when the job ran within the time of the whole tree."""
         assert self._span is not None
         began, ended = self._span
         begins = [at for at in (row.began for row in rows) if at is not None]
@@ -94,12 +94,12 @@ class Reader:
 
 
 def is_asked(node: Node) -> bool:
-    """Whether the node is the job that was asked for."""
+    """Returns whether the node is the requested job."""
     return any(mark.kind == MarkKind.ASKED for mark in node.marks)
 
 
 def _span(tree: Tree) -> tuple[datetime, datetime] | None:
-    """When the tree began and ended; None where that is not known, or is one moment."""
+    """Returns when the tree began and ended; None if that is unknown, or the same time."""
     if tree.began_at is None or tree.ended_at is None or tree.began_at == tree.ended_at:
         return None
     return datetime.fromisoformat(tree.began_at), datetime.fromisoformat(tree.ended_at)

@@ -21,11 +21,11 @@ from llamactl.render.signs import LEGEND, MARKS
 from llamactl.render.tree.cells import Cells, Reader, is_asked
 
 INDENTED = 40
-"""Levels that are indented off a terminal."""
+"""The number of levels that are indented if the output is not a terminal."""
 LABEL = 60
-"""Columns that guides and operation are padded to, at most, off a terminal; a longer one shifts its line."""
+"""Without a terminal, the maximum width of guides and operation; a longer one shifts its line."""
 SAMPLE = 1000
-"""Lines whose widths are looked at: the first must not wait for the last."""
+"""The number of lines used to determine widths: the first line must not wait for the last."""
 CATEGORY, ENTITY, DURATION, WHEN = 1, 2, 3, 4
 LEFT_OUT_FIRST = (WHEN, ENTITY, CATEGORY, DURATION)
 NAMES = {CATEGORY: "category", ENTITY: "entity", DURATION: "duration", WHEN: "when it ran"}
@@ -35,7 +35,7 @@ RED, YELLOW, BOLD, DIM = "31", "33", "1", "2"
 
 
 def render(tree: Tree, screen: Screen) -> Iterator[str]:
-    """Yields the lines: the tree, its figures below the first one, and what its signs mean."""
+    """Yields the lines: the tree, with its figures below the first line, and the legend."""
     return _Writer(tree, screen).lines()
 
 
@@ -48,11 +48,11 @@ class _Writer(Lines):
         self._kinds: set[MarkKind] = set()
         self._asked_below = False
         self._label = 0
-        """Columns of guides and label."""
+        """The width of guides and label."""
         self._columns: dict[int, int] = {}
-        """The columns that are shown -> their widths."""
+        """The columns that are shown, with their widths."""
         self._absent: tuple[int, ...] = ()
-        """The columns that there is no room for."""
+        """The columns that do not fit."""
 
     def lines(self) -> Iterator[str]:
         items = labels.items(self._tree.nodes)
@@ -146,7 +146,7 @@ class _Writer(Lines):
         return self._reader.safe(f"[{MARKS[mark.kind].format(mark.job_id)}]")
 
     def _errors(self, rows: Sequence[LogRow], below: str) -> Iterator[str]:
-        """Each error message of a job's rows, and how many of them have it."""
+        """Yields each error message of a job's rows, and how many of them have it."""
         for message, count, failed in labels.errors(rows):
             times = f"x{count:,}" if count > 1 else ""
             room = self._screen.width - len(below) - len(times) - bool(times)
@@ -158,7 +158,7 @@ class _Writer(Lines):
         yield from self._flow(pieces, lead, below + "  ", gap=" ")
 
     def _figures(self) -> Iterator[str]:
-        """The counts of the whole tree, and the first failure."""
+        """Yields the counts of the whole tree, and the first failure."""
         figures, first = self._reader.safe(labels.counts(self._tree)), self._tree.first_failure
         if first and first.error_message:
             error = self._reader.safe(first.error_message)
@@ -168,7 +168,7 @@ class _Writer(Lines):
             yield from self._words(filtered, "  ", "  ", DIM)
 
     def _legend(self) -> Iterator[str]:
-        """What the signs that were used mean, and what there was no room for."""
+        """Yields the legend of the signs that were used, and the columns that did not fit."""
         signs = self._signs
         entries = [(signs.asked, labels.ASKED)] if self._asked_below else []
         entries += [(sign, word) for sign, word in signs.words.items() if sign in self._reader.used]
@@ -185,5 +185,5 @@ class _Writer(Lines):
 
 
 def _most(widths: Sequence[int]) -> int:
-    """What three in four are not wider than: a few that are must not cost all others their room."""
+    """Returns the width that suffices for three in four, so that a few wide ones do not take the space."""
     return sorted(widths)[3 * (len(widths) - 1) // 4]
