@@ -27,6 +27,7 @@ from llamactl.render import safe
 from llamactl.render.console import Streams, is_terminal
 
 if TYPE_CHECKING:
+    from llamactl.cli.next_steps import Around
     from llamactl.config.settings import Settings
     from llamactl.db.blocking import Blocking
     from llamactl.db.session import Session
@@ -73,6 +74,7 @@ class Call:
     no_color: bool
     verbose: bool
     streams: Streams
+    context: typer.Context
 
     def note(self, line: str) -> None:
         """One line on stderr."""
@@ -85,10 +87,12 @@ class Call:
         `one_snapshot`: what is read later belongs to what was read first.
         """
         from llamactl.config.settings import Flags, load_settings
-        from llamactl.db.session import open_session
+        from llamactl.db.session import connection_place, open_session
 
         loaded = load_settings(Flags(**self.given), os.environ, _working_directory())
         self.streams.scrub = loaded.dsn.scrub
+        place = safe.without_passwords(connection_place(loaded))
+        self.note(f"Connection: {loaded.dsn.source}, {place}")
         for line in (*loaded.notes, *(loaded.details if self.verbose else ())):
             self.note(line)
         self.streams.changed = Changed.NOTHING
@@ -125,14 +129,29 @@ class Call:
         with progress.shown(self.streams) as show:
             yield show
 
-    def show(self, report: render.Report, *, found: bool = False, ascii_only: bool = False) -> ExitCode:
-        """Writes the report to stdout and its notes to stderr; returns 1 where a problem was found."""
+    def show(
+        self,
+        report: render.Report,
+        *,
+        found: bool = False,
+        ascii_only: bool = False,
+        around: Around | None = None,
+    ) -> ExitCode:
+        """Writes the report to stdout, its notes and what to do next to stderr.
+
+        Returns 1 where a problem was found. `around`: what was found before a migration.
+        """
+        from llamactl.cli.next_steps import given_options, next_steps
+
         screen = self.streams.screen(ascii_only)
         document = self.format is not OutputFormat.TEXT
         with INTERRUPTS.shield() if document else nullcontext():
-            self.streams.data(render.lines(report, self.command, self.format, screen))
+            self.streams.data(render.lines(report, self.command, self.format, screen, self.verbose))
         for line in getattr(report, "notes", ()):
             self.note(line)
+        for step in next_steps(report, given_options(self.context), around):
+            self.streams.note(step.sentence)
+            self.streams.command_line(step.line)
         return ExitCode.FOUND if found else ExitCode.OK
 
     @contextmanager
@@ -233,12 +252,13 @@ def verb(
     """
 
     def register(run: Verb) -> Verb:
-        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-        format_ = context.replace(name="format", annotation=formats, default=OutputFormat.TEXT.value)
+        first = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+        format_ = first.replace(name="format", annotation=formats, default=OutputFormat.TEXT.value)
         own, shared, output = _parameters(run)[1:], _parameters(options), _parameters(output_options)
 
         def command(**given: Any) -> ExitCode:
             taken = partial(_taken, given)
+            context = given.pop("context")
             no_color, verbose = output_options(**taken(output))
             call = Call(
                 command=run.__name__,
@@ -246,11 +266,12 @@ def verb(
                 format=OutputFormat(given.pop("format")),
                 no_color=no_color,
                 verbose=verbose,
-                streams=given.pop("context").find_object(Streams),
+                streams=context.find_object(Streams),
+                context=context,
             )
             return run(call, **given)
 
-        command.__dict__["__signature__"] = inspect.Signature([context, *own, *shared, format_, *output])
+        command.__dict__["__signature__"] = inspect.Signature([first, *own, *shared, format_, *output])
         listed = app.command(
             name=run.__name__,
             cls=CommandHelp,

@@ -75,22 +75,26 @@ def migrate(
         return _migrate_online(call, wanted, yes)
     if guard is not None or grace is not None:
         raise LlamactlError(ErrorCode.USAGE, "--guard and --grace require --online")
+    from llamactl.cli.next_steps import look_around
     from llamactl.migrate.dry_run import MigrateOptions
     from llamactl.migrate.run import migrate_table
 
     options = MigrateOptions(check, retries, expect_filled, expect_orphans)
     confirm = call.confirmation(needed=not (yes or dry_run))
     with call.session() as (session, settings):
+        around = None if dry_run else look_around(session, settings, online=False)
         report = migrate_table(session, settings, options, dry_run=dry_run, confirm=confirm, note=call.note)
-    return call.show(report, found=report.failed)
+    return call.show(report, found=report.failed, around=around)
 
 
 def _migrate_online(call: Call, options: OnlineOptions, yes: bool) -> ExitCode:
+    from llamactl.cli.next_steps import look_around
     from llamactl.online import run as online
 
     confirm = call.confirmation(needed=not (yes or options.dry_run))
     with call.session() as (session, settings), call.progress() as progress:
+        around = None if options.dry_run else look_around(session, settings, online=True)
         report = online.migrate_online(
             session, settings, options, confirm=confirm, note=call.note, progress=progress
         )
-    return call.show(report, found=report.failed)
+    return call.show(report, found=report.failed, around=around)

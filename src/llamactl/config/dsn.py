@@ -43,6 +43,11 @@ class Dsn:
     hidden: tuple[str, ...] = field(default=(), repr=False)
     """Secrets that libpq gets from elsewhere (PGPASSWORD)."""
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether the text that it was read from contains a secret."""
+        return any(self.params.get(name) for name in _SECRETS)
+
     def scrub(self, text: str) -> str:
         """Returns the text without any secret, whether plain or percent-encoded."""
         public = {self.params.get(key) for key in ("user", "host", "dbname")}

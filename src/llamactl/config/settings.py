@@ -66,7 +66,7 @@ class Settings:
     sample: int = 10
     """How many samples and cycles are shown."""
     notes: tuple[str, ...] = ()
-    """Lines to print on stderr: the source of the connection, and unusual interpretations of parameters."""
+    """Lines to print on stderr: unusual interpretations of parameters."""
     details: tuple[str, ...] = ()
     """Lines to print on stderr with -v."""
 
@@ -106,7 +106,7 @@ def load_settings(flags: Flags, env: Mapping[str, str], cwd: Path | None) -> Set
         timeline_ms_alert=_number(given.get("thresholds.timeline_ms"), 100, 1),
         unrooted_rows_alert=_number(given.get("thresholds.unrooted_rows"), 0, 0),
         sample=_number(given.get("sample"), 10, 0),
-        notes=(f"Connection: {dsn.source}", *file.notes, *dsn.notes),
+        notes=(*file.notes, *dsn.notes),
         details=(*([f"Settings: {file.path}"] if file.path else []), *dsn.details),
     )
 

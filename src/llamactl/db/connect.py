@@ -134,7 +134,7 @@ def planned_target(dsn: Dsn) -> Target:
     hosts = [found[name] for found in (dsn.params, given) for name in ("host", "hostaddr") if found.get(name)]
     user = params.get("user", "")
     port, database = params.get("port", ""), params.get("dbname") or user
-    return Target(hosts[0] if hosts else "the local socket", port, database, user)
+    return Target(hosts[0] if hosts else "", port, database, user)
 
 
 def reached_target(connection: Connection) -> Target:

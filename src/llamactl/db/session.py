@@ -13,6 +13,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from llamactl.config.settings import Settings
+from llamactl.db.connect import planned_target
 from llamactl.db.errors import out_of_memory
 from llamactl.db.rows import into
 from llamactl.db.signals import INTERRUPTS
@@ -31,6 +32,11 @@ _SMALL_PAGE = 64
 
 No timeout ends a session that waits for its client to read rows, while it may hold a lock.
 """
+
+
+def connection_place(settings: Settings) -> str:
+    """Returns where a session would go: host and database, without the user."""
+    return planned_target(settings.dsn).place
 
 
 @contextmanager

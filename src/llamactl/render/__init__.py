@@ -35,8 +35,10 @@ Report: TypeAlias = (
 """The reports of the commands; a string is the script of `sql`."""
 
 
-def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -> Iterator[str]:
-    """Yields what stands on stdout, in pieces."""
+def lines(
+    report: Report, command: str, format_: OutputFormat, screen: Screen, verbose: bool = False
+) -> Iterator[str]:
+    """Yields what stands on stdout, in pieces. `verbose`: text with the SQL of planned steps."""
     match format_, report:
         case OutputFormat.JSON, _:
             from llamactl.render import json
@@ -51,12 +53,12 @@ def lines(report: Report, command: str, format_: OutputFormat, screen: Screen) -
 
             return junit.render(report)
         case OutputFormat.TEXT, _:
-            return _text_lines(report, screen)
+            return _text_lines(report, screen, verbose)
         case _:
             raise TypeError(f"no {format_} for {type(report).__name__}")
 
 
-def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
+def _text_lines(report: Report, screen: Screen, verbose: bool) -> Iterator[str]:
     match report:
         case DemoReport():
             return iter([])  # its commands have printed their own output
@@ -73,7 +75,7 @@ def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
         case UndoReport():
             from llamactl.render import undo_text
 
-            return undo_text.render(report, screen)
+            return undo_text.render(report, screen, verbose)
         case GuardReport():
             from llamactl.render import guard_text
 
@@ -89,7 +91,7 @@ def _text_lines(report: Report, screen: Screen) -> Iterator[str]:
         case _:
             from llamactl.render import text
 
-            return text.render(report, screen)
+            return text.render(report, screen, verbose)
 
 
 def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, screen: Screen) -> str:

@@ -128,6 +128,11 @@ class Streams:
         """Writes a line to stderr."""
         self._say("", line, DIM)
 
+    def command_line(self, line: str) -> None:
+        """Writes a command line to stderr, never wrapped: it can be pasted. Nothing where it is empty."""
+        if line:
+            self.diagnose(f"  {safe.visible(line)}\n")
+
     def fail(self, problem: LlamactlError) -> None:
         """Writes a failure to stderr, in one line, and its hint in another."""
         self._say("error: ", problem.message, RED)

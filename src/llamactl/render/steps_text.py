@@ -13,6 +13,17 @@ from llamactl.wording import about, span
 
 READ_ONLY = frozenset({StepName.RESOLVE, StepName.PROVE})
 """Steps that only read the user's table, at length."""
+_CHECKS = frozenset({StepName.ADD_CHECK, StepName.ADD_CHECK_NOT_VALID, StepName.VALIDATE_CHECK})
+"""One of them stands for all."""
+ADDING = frozenset(
+    {
+        *(StepName.ADD_COLUMN, StepName.FILL, StepName.CREATE_INDEX, StepName.ADD_CHECK, StepName.ADD_LABEL),
+        *(StepName.CREATE_JOB_INDEX, StepName.CREATE_GUARD),
+    }
+)
+"""What a migration adds to a table that has nothing of it."""
+REMOVING = frozenset({StepName.DROP_COLUMN, StepName.DROP_INDEX, StepName.DROP_CHECK})
+"""What undo removes from a table that has all of it."""
 
 
 def table(page: Page, steps: tuple[Step, ...], dry_run: bool) -> Iterator[str]:
@@ -36,9 +47,18 @@ def blocked(page: Page, seconds: float | None, estimate: Estimate | None = None)
     )
 
 
-def skipped(page: Page, names: tuple[str, ...]) -> Iterable[str]:
-    """The steps that were not needed, in one line; nothing where there are none."""
-    return page.hanging([("skipped  ", "bold")], ", ".join(map(step_words, names))) if names else []
+def skipped(
+    page: Page, steps: tuple[Step, ...], names: tuple[str, ...], expected: frozenset[StepName]
+) -> Iterable[str]:
+    """In one line, the steps that were not needed and that a reader expects; nothing where there are none."""
+    checked = {step.name for step in steps} & _CHECKS
+    missed = [name for name in names if name in expected and not (checked and name in _CHECKS)]
+    return page.hanging([("skipped  ", "bold")], ", ".join(map(step_words, missed))) if missed else []
+
+
+def hint(page: Page) -> Iterator[str]:
+    """Where the statements are."""
+    yield page.line(("Add -v to see the SQL of each step.", "dim"))
 
 
 def statements(page: Page, steps: tuple[Step, ...]) -> Iterator[Iterable[str]]:

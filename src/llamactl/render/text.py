@@ -28,15 +28,15 @@ from llamactl.render.words import not_logged, sampled, unlooked
 from llamactl.wording import size
 
 
-def render(report: object, screen: Screen) -> Iterator[str]:
-    """Yields the lines of a report."""
+def render(report: object, screen: Screen, verbose: bool = False) -> Iterator[str]:
+    """Yields the lines of a report. `verbose`: with the SQL of planned steps."""
     match report:
         case PreflightReport():
             return preflight(report, screen)
         case RepairReport():
             return repaired(report, screen)
         case MigrationReport():
-            return migration(report, screen)
+            return migration(report, screen, verbose)
         case VerifyReport():
             return verification(report, screen)
         case FindingKind():
@@ -58,7 +58,7 @@ def preflight(report: PreflightReport, screen: Screen) -> Iterator[str]:
             f"{rows}, {size(table.bytes)} ({parts}), Postgres {table.server_version}",
         ),
         chain.from_iterable(_finding(page, finding) for finding in report.findings),
-        _counts(page, report.counts),
+        _counts(page, report.counts, depths=True),
         _cycles(page, report.cycles, report.cycles_total or 0),
         _unlooked(page, report),
         _verdict(page, report),
@@ -95,8 +95,8 @@ def _cycles(page: Page, cycles: tuple[Cycle, ...], total: int) -> Iterator[str]:
         yield page.line(f"  ... {total - len(cycles):,} more  --sample {total}")
 
 
-def _counts(page: Page, counts: Counts | None) -> Iterator[str]:
-    """The figures of lineage, in rows; parts that are 0 are left out."""
+def _counts(page: Page, counts: Counts | None, *, depths: bool) -> Iterator[str]:
+    """The figures of lineage, in rows; parts that are 0 are left out. `depths`: with the jobs of each."""
     if counts is None:
         return
     lines: list[tuple[str, int, str]] = [
@@ -110,7 +110,7 @@ def _counts(page: Page, counts: Counts | None) -> Iterator[str]:
             counts.conflicts,
             "store a root that differs from the computed one" if counts.conflicts else "",
         ),
-        ("depth", counts.max_depth, _depths(counts.depths)),
+        ("depth", counts.max_depth, _depths(counts.depths) if depths else ""),
     ]
     rows: list[list[Part]] = []
     for name, value, note in lines:
@@ -128,24 +128,23 @@ def _depths(depths: Mapping[str, int]) -> str:
     return f"jobs by depth  {by_depth}" if by_depth else ""
 
 
-def migration(report: MigrationReport, screen: Screen) -> Iterator[str]:
-    """The counts and the steps; of a dry run with their statements."""
+def migration(report: MigrationReport, screen: Screen, verbose: bool = False) -> Iterator[str]:
+    """The counts and the steps; `verbose`: of a dry run before them their statements, which may be long."""
     page = Page(screen)
     ran = any(step.seconds is not None for step in report.steps)
     unmet = (page.hanging([("FAIL", "bold red"), "  "], line) for line in report.unmet)
-    sections: list[Iterable[str]] = [
-        chain([page.line(_headline(report, ran))], *unmet),
-        _counts(page, report.counts),
-    ]
+    sections: list[Iterable[str]] = [chain([page.line(_headline(report, ran))], *unmet)]
+    if report.dry_run and verbose:
+        sections += steps_text.statements(page, report.steps)
+    sections.append(_counts(page, report.counts, depths=report.dry_run))
     if ran or report.dry_run:
         sections += [
             steps_text.table(page, report.steps, report.dry_run),
-            steps_text.skipped(page, report.skipped),
+            steps_text.skipped(page, report.steps, report.skipped, steps_text.ADDING),
         ]
     sections.append(steps_text.blocked(page, report.blocked_seconds, report.blocked_estimate_seconds))
-    if report.dry_run:
-        script = ("-- `llamactl sql` prints the whole, resolving the chains included", "dim")
-        sections += [*steps_text.statements(page, report.steps), [page.line(script)]]
+    if report.dry_run and not verbose:
+        sections.append(steps_text.hint(page))
     return apart(*sections)
 
 
@@ -171,7 +170,8 @@ def repaired(report: RepairReport, screen: Screen) -> Iterator[str]:
     if report.dry_run:
         found = found[3:]
     lines = [page.line(f"  {plural(rows, 'row')} {what}") for rows, what in found if rows]
-    return apart(chain([page.line(_repair_headline(report))], lines), _counts(page, report.counts))
+    counts = _counts(page, report.counts, depths=report.dry_run)
+    return apart(chain([page.line(_repair_headline(report))], lines), counts)
 
 
 def _repair_headline(report: RepairReport) -> Part:
@@ -219,7 +219,7 @@ def verification(report: VerifyReport, screen: Screen) -> Iterator[str]:
     page, widest = Page(screen), max((len(check.slug) for check in report.checks), default=0)
     return apart(
         chain.from_iterable(_check(page, check, widest) for check in report.checks),
-        _counts(page, report.counts),
+        _counts(page, report.counts, depths=False),
         _proved(page, report),
     )
 

@@ -10,18 +10,21 @@ from llamactl.render.console import Screen
 from llamactl.render.page import Page, Part, apart
 
 
-def render(report: UndoReport, screen: Screen) -> Iterator[str]:
-    """The steps; of a dry run with their statements."""
+def render(report: UndoReport, screen: Screen, verbose: bool = False) -> Iterator[str]:
+    """The steps; `verbose`: of a dry run before them their statements."""
     page = Page(screen)
-    sections: list[Iterable[str]] = [[page.line(_headline(report))], _parents(page, report.parents)]
+    sections: list[Iterable[str]] = [[page.line(_headline(report))]]
+    if report.dry_run and verbose:
+        sections += steps_text.statements(page, report.steps)
+    sections.append(_parents(page, report.parents))
     if report.steps:
         sections += [
             steps_text.table(page, report.steps, report.dry_run),
-            steps_text.skipped(page, report.skipped),
+            steps_text.skipped(page, report.steps, report.skipped, steps_text.REMOVING),
             steps_text.blocked(page, report.blocked_seconds, report.blocked_estimate_seconds),
         ]
-    if report.dry_run:
-        sections += steps_text.statements(page, report.steps)
+    if report.dry_run and report.steps and not verbose:
+        sections.append(steps_text.hint(page))
     return apart(*sections)
 
 
