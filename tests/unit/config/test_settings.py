@@ -26,7 +26,6 @@ def refusal(flags: Flags, cwd: Path) -> LlamactlError:
 
 def source_of(flags: Flags, env: dict[str, str], cwd: Path) -> tuple[str | None, str]:
     settings = load_settings(flags, env, cwd)
-    assert settings.notes[0] == f"Connection: {settings.dsn.source}"
     return settings.dsn.params.get("host"), settings.dsn.source
 
 
@@ -171,7 +170,7 @@ def test_both_files_in_one_folder(tmp_path: Path):
     (tmp_path / "pyproject.toml").write_text('[tool.llamactl]\ntable = "two"\nschema = "log"\n')
     settings = load_settings(Flags(), {}, tmp_path)
     assert (settings.table, settings.schema) == ("one", None)
-    assert "[tool.llamactl] in the pyproject.toml beside it is ignored" in settings.notes[1]
+    assert "[tool.llamactl] in the pyproject.toml beside it is ignored" in settings.notes[0]
 
 
 @pytest.mark.parametrize(
