@@ -45,8 +45,8 @@ _LIVE = re.compile(r"\r\x1b\[K(?:[^\r\n]*(?=\r\x1b\[K))?")
 """A line that is drawn over until it is cleared."""
 _BUILD = re.compile(r"(?<=Postgres )([\d.]+)\s+\([^)]*\)")
 """Whose package it is: enough to break a line elsewhere."""
-_SOCKET = re.compile(r"socket\s+/\S+,(\s+port\s+\d+,)?")
-"""Where a private server listens."""
+_SOCKET = re.compile(r"socket\s+/\S+,(?:\s+port\s+\d+,)?\s+database\s+(\S+)")
+"""Where a private server listens: so long that the line may be broken anywhere."""
 _END = "\x1e"
 _VARIABLE = [
     (re.compile(r"%2F\S*%2Fs:\d+"), "HOST"),
@@ -144,7 +144,7 @@ class Stage:
         """The lines that each command prints on a terminal; the names of database and host are put right."""
         marked = "".join(f"{command}\nstatus=$?; printf '{_END}'; (exit $status)\n" for command in commands)
         text = on_terminal(["sh", "-c", marked], self._environment(scene), self.home)
-        text = _SOCKET.sub("host localhost,", text)
+        text = _SOCKET.sub(r"host localhost, database \1", text)
         if scene in self.scenes:
             where = conninfo_to_dict(self.scenes[scene])
             text = text.replace(str(where["dbname"]), "music").replace(str(where.get("host")), "localhost")

@@ -272,15 +272,8 @@ def verb(
             return run(call, **given)
 
         command.__dict__["__signature__"] = inspect.Signature([first, *own, *shared, format_, *output])
-        listed = app.command(
-            name=run.__name__,
-            cls=CommandHelp,
-            options_metavar="[OPTIONS]",
-            help=run.__doc__,
-            epilog="\n".join(examples),
-            rich_help_panel=panel,
-        )
-        listed(command)
+        shown: dict[str, Any] = {"help": run.__doc__, "epilog": "\n".join(examples), "rich_help_panel": panel}
+        app.command(run.__name__, cls=CommandHelp, options_metavar="[OPTIONS]", **shown)(command)
         return run
 
     return register

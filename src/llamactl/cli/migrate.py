@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
@@ -15,6 +13,8 @@ from llamactl.cli.options import (
     ExpectFilled,
     ExpectOrphans,
     GraceOfRepair,
+    KeepGuard,
+    Online,
     Plain,
     Retries,
     Yes,
