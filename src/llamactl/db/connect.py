@@ -17,9 +17,10 @@ from llamactl.config.dsn import Dsn
 from llamactl.config.file import meant
 from llamactl.config.settings import Settings
 from llamactl.db.encoding import ENCODING, read_any_bytes
-from llamactl.db.errors import Target, not_connected
+from llamactl.db.errors import not_connected
 from llamactl.db.liveness import CLIENT, SERVER
 from llamactl.db.search_path import SearchPath
+from llamactl.db.target import Target
 from llamactl.model import ErrorCode, LlamactlError
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
