@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, milliseconds, verb
@@ -13,8 +15,6 @@ from llamactl.cli.options import (
     ExpectFilled,
     ExpectOrphans,
     GraceOfRepair,
-    KeepGuard,
-    Online,
     Plain,
     Retries,
     Yes,

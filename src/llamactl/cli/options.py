@@ -147,11 +147,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Change nothing; print t
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Retries = Annotated[int, typer.Option(min=0, metavar="N", help="How often to retry a lock timeout.")]
 CheckOption = Annotated[CheckPolicy, typer.Option("--check", help="Add the self-parent CHECK.")]
-Online = Annotated[bool, typer.Option("--online", help="Work in batches; the application keeps running.")]
-KeepGuard = Annotated[
-    bool | None,
-    typer.Option("--guard/--no-guard", help="With --online: keep the guard (default: yes)."),
-]
 ExpectFilled = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help="Do nothing and fail unless N rows have a root."),
