@@ -1,12 +1,12 @@
--- What is to be said of all rows of a timeline, shown or not: which these are, rows.sql says. One pass over them.
--- Parameters: as of rows.sql: places, roots, apart, ties, jobs, parents, tops, no_orphans, categories, since, until,
---   after_created, after_root, after_id; and of_root (the timeline is of a root); types and entity (the words for the kind
---   in entity_type, and the id, as their columns hold them), album, artist, track (the id; NULL: not looked for); known (the
---   statuses that are known, in capitals).
+-- The figures on all rows of a timeline, shown or not, in one pass; rows.sql defines which rows these are.
+-- Parameters: those of rows.sql (places, roots, apart, ties, jobs, parents, tops, no_orphans, categories, since, until,
+--   after_created, after_root, after_id); and of_root (the timeline is of a root); types and entity (the words for the kind
+--   in entity_type, and the id, as stored in these columns), album, artist, track (the id; NULL: not searched); known (the
+--   known statuses, in capitals).
 -- Returns one row: total, orphans, failed, unknown_statuses and unknown_rows (arrays: the statuses that are not among
---   `known`, NULL too, and how many rows have each; NULL where there are none), left_out_no_orphans ... left_out_after (how
---   many each filter left out, by the first that did), first_created, first_linked (ISO 8601), and for rows.sql lowest and
---   highest (of created_at, ISO 8601; NULL where no row has one) and undated (some row has none).
+--   `known`, including NULL, and how many rows have each; NULL if there are none), left_out_no_orphans ... left_out_after
+--   (how many each filter left out; the first that applies counts), first_created, first_linked (ISO 8601), and for rows.sql
+--   lowest and highest (of created_at, ISO 8601; NULL if no row has one) and undated (some row has none).
 -- Lock: ACCESS SHARE.
 -- Default of_root: false
 -- Default types: '{ALBUM}'
@@ -30,7 +30,7 @@
 -- Default after_id: ''
 -- Default known: '{SUCCESS,PARTIAL_SUCCESS,FAILED,NO_DATA_AVAILABLE,SKIPPED}'
 WITH typed AS (
-  -- Never run: it gives the arrays their columns' types, so that these can use their indexes.
+  -- Never executed: it gives the arrays their columns' types, so that these can use their indexes.
   SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')
   FROM "public"."LlamaLog" AS log
 ),
@@ -106,7 +106,7 @@ by_status AS (
             AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
                          log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
             AND ("root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])) IS NOT TRUE
-            -- Without ids this branch must not cost a scan.
+            -- Without ids this branch must not cause a scan.
             AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
         ) AS log
       ) AS held) AS mapped

@@ -1,16 +1,16 @@
--- A page of a timeline: of the rows of one root; or of one album, artist or track, those of the roots of all rows that
---   carry its id, and those of the latter that have no root. By index, where these are there: on the root column, and on
---   job_id and parent_job_id. Of an index on the root column and created_at only what the page needs is read. counts.sql,
---   which comes first, says what there is to be said of all of them.
+-- A page of a timeline: of the rows of one root; or of one album, artist or track: the rows of the roots of all rows that
+--   have its id, and those with its id that have no root. Uses indexes if they exist: on the root column, and on job_id and
+--   parent_job_id. With an index on the root column and created_at it reads only what the page needs. Run counts.sql
+--   before it, for the figures on all rows.
 -- Parameters: places (ctids: the rows without a root); roots (in root_job_id's type: the rows that store one of these have
---   it), but for the rows of the jobs in apart (as text); ties (the jobs, as text, whose further rows have one of the
---   roots), jobs and parents (the same, in job_id's and in parent_job_id's type); tops (the roots, as text);
---   trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: no bound; since is inside, until is not),
---   after_created, after_root and after_id (of the last row of the page before; NULL: from the start), lowest and highest
---   (of created_at, of all rows; NULL where no row has one), undated (some row has none), most (rows; NULL: all).
--- Returns one row for each row that is shown, in their order: id, operation, category, status, entity_type, entity_id,
---   duration_ms, error_message, created_at (ISO 8601), job, parent (NULL where missing; the parent also where the root flag
---   disregards it), root (as it is stored), album_id, artist_id, track_id, all text.
+--   it), except for the rows of the jobs in apart (as text); ties (the jobs, as text, whose other rows have one of the
+--   roots), jobs and parents (the same, in the types of job_id and parent_job_id); tops (the roots, as text);
+--   trust_root_flag; no_orphans, categories (NULL: all), since, until (NULL: unbounded; since is inclusive, until
+--   exclusive), after_created, after_root and after_id (of the last row of the previous page; NULL: from the start), lowest
+--   and highest (of created_at, of all rows; NULL if no row has one), undated (some row has none), most (rows; NULL: all).
+-- Returns one row for each row that is shown, in order: id, operation, category, status, entity_type, entity_id,
+--   duration_ms, error_message, created_at (ISO 8601), job, parent (NULL if missing; parent also if ignored because of the
+--   root flag), root (as stored), album_id, artist_id, track_id, all text.
 -- Lock: ACCESS SHARE.
 -- Default places: '{}'
 -- Default roots: '{}'
@@ -32,12 +32,12 @@
 -- Default undated: true
 -- Default most: 50
 WITH typed AS (
-  -- Never run: it gives the arrays their columns' types, so that these can use their indexes.
+  -- Never executed: it gives the arrays their columns' types, so that these can use their indexes.
   SELECT coalesce(array_agg(log."job_id"), :'jobs'), coalesce(array_agg(log."parent_job_id"), :'parents')
   FROM "public"."LlamaLog" AS log
 ),
 bound AS MATERIALIZED (
-  -- Between which times the page is. No row is read here either: the column lends its type.
+  -- The times between which the page lies. No row is read here either: the column only provides its type.
   SELECT bounds.low, bounds.high
   FROM (SELECT NULL::timestamptz AS "created_at") AS absent
   CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ bound AS MATERIALIZED (
     FROM (SELECT "created_at" AS created FROM "public"."LlamaLog" AS log WHERE false) AS none
   ) AS bounds
 ),
--- The rows that store one of the roots and have a time, root by root: an index on both gives them in their order.
+-- The rows that store one of the roots and have a time, root by root: an index on both returns them in order.
 dated AS (
   SELECT found.place, found.created, found.is_root, found.id
   FROM (
@@ -64,7 +64,7 @@ dated AS (
              CASE WHEN btrim(log."parent_job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> ''
                   THEN log."parent_job_id"::text COLLATE "C" END AS parent
       FROM "public"."LlamaLog" AS log
-      -- A column's type can take other ids for equal.
+      -- A column's type can compare different ids as equal.
       WHERE "root_job_id" = wanted.root AND "root_job_id"::text COLLATE "C" = wanted.root::text COLLATE "C"
         AND "created_at" >= (SELECT bound.low FROM bound) AND "created_at" <= (SELECT bound.high FROM bound)
     ) AS held
@@ -74,13 +74,13 @@ dated AS (
       AND (held.created = :'after_created'
            AND (NOT coalesce(held.job = ANY (:'tops'::text[]), false), held.id)
                <= (NOT :'after_root'::boolean, :'after_id'::text COLLATE "C")) IS NOT TRUE
-      -- Behind a row without a time there is none that has one.
+      -- After a row without a time there are none with one.
       AND (:'after_created'::text IS NOT NULL OR :'after_id'::text IS NULL)
     ORDER BY held.created, coalesce(held.job = ANY (:'tops'::text[]), false) DESC, held.id
     LIMIT :'most'::bigint
   ) AS found
 ),
--- The rows that store one of them and have no time, the further rows of their jobs, and those without a root.
+-- The rows that store one of them and have no time, the other rows of their jobs, and those without a root.
 other AS (
   SELECT entry.place, entry.created, entry.is_root, entry.id
   FROM (
@@ -89,7 +89,7 @@ other AS (
     SELECT belonging.place, true
     FROM (SELECT NULL::timestamptz AS "created_at", NULL::text AS "root_job_id") AS absent
     CROSS JOIN LATERAL (
-      -- Arrays, not joins: a join could read the whole table, and hash it. A stored root can be wrong.
+      -- Arrays, not joins: a join could read and hash the whole table. A stored root can be wrong.
       SELECT log.ctid AS place
       FROM "public"."LlamaLog" AS log
       WHERE "root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])
@@ -102,7 +102,7 @@ other AS (
         AND coalesce(CASE WHEN btrim(log."job_id"::text COLLATE "C", E' \t\n\r\f\x0b') <> '' THEN log."job_id"::text END,
                      log."parent_job_id"::text) COLLATE "C" = ANY (:'ties'::text[])
         AND ("root_job_id" = ANY (:'roots') AND "root_job_id"::text COLLATE "C" = ANY (:'tops'::text[])) IS NOT TRUE
-        -- Without ids this branch must not cost a scan.
+        -- Without ids this branch must not cause a scan.
         AND cardinality(:'jobs'::text[]) + cardinality(:'parents'::text[]) > 0
     ) AS belonging
   ) AS chosen
