@@ -30,6 +30,7 @@ from llamactl.model import (
     StatusReport,
     TableStatus,
 )
+from llamactl.model.steps import StepName
 from llamactl.monitor import status
 from llamactl.render import lines
 from llamactl.render.console import Screen
@@ -173,7 +174,7 @@ def test_a_run_at_work(database: str, begin: Callable[..., Run]) -> None:
     assert document["notes"] == []
     lines = text(database).out.splitlines()
     assert re.match(rf"run {run.id}  migrate  running  began \d{{4}}-\S+, \d+ s ago$", lines[2])
-    assert re.match(r"  step +fill for \d+ s$", lines[3])
+    assert re.match(r"  step +Filling the root column for \d+ s$", lines[3])
     assert re.match(r"  rows +1,500 of 10,000 \(15.0%\), 250 a second, about 34 s left$", lines[4])
 
 
@@ -185,7 +186,7 @@ def test_a_run_that_waits(database: str, begin: Callable[..., Run]) -> None:
     assert (found["state"], found["waits_for"]) == ("waiting", "sessions that are waiting for the table")
     assert moment(found["waits_since"]) >= moment(found["step_since"])
     assert re.search(
-        r"^  waits +for \d+ s: sessions that are waiting for the table$", text(database).out, re.MULTILINE
+        r"^  waiting +for \d+ s: sessions that are waiting for the table$", text(database).out, re.MULTILINE
     )
     run.do("online/wait", run=run.id, reason=None)
     assert seen(database)["run"]["state"] == "running"
@@ -224,8 +225,8 @@ def test_a_run_that_was_cut(database: str, connection: Connection, begin: Callab
     # What it recorded of the moment says nothing any more.
     assert (found["waits_for"], found["rows_per_second"], found["eta_seconds"]) == (None, None, None)
     done = text(database)
-    assert "migrate  cut" in done.out
-    assert f"Run {run.id} (migrate) was cut" in done.err
+    assert "migrate  interrupted" in done.out
+    assert f"Run {run.id} (migrate) was interrupted" in done.err
     assert "rerun the same command to continue" in done.err
 
 
@@ -260,7 +261,7 @@ def test_a_cut_run_of_another_command_is_not_forgotten(database: str, begin: Cal
     document = seen(database)
     assert (document["run"]["id"], document["run"]["state"]) == (second.id, "done")
     assert len(document["notes"]) == 1
-    assert document["notes"][0].startswith(f"Run {first.id} (repair) was cut")
+    assert document["notes"][0].startswith(f"Run {first.id} (repair) was interrupted")
 
 
 def test_runs_of_another_table(database: str, connection: Connection, begin: Callable[..., Run]) -> None:
@@ -455,7 +456,7 @@ def test_the_step_of_a_migration_in_one_transaction(database: str, insert: Inser
         assert re.search(
             r"^migrate  running  pid \d+ postgres, in a transaction for \d+ s$", shown, re.MULTILINE
         )
-        assert re.search(rf"^  step +{step.replace('_', ' ')}$", shown, re.MULTILINE)
+        assert re.search(rf"^  step +{StepName(step).label}$", shown, re.MULTILINE)
         assert "no run" not in shown
     assert seen(database)["at_work"] is None
 
@@ -578,10 +579,11 @@ def test_watching_off_a_terminal(
     for stamp, _, _ in lines:
         moment(stamp)
     assert [line for *_, line in lines] == [
-        "migrate running; fill",
-        "migrate running; fill; 50 of 100 (50.0%), 10 a second, about 5 s left",
-        "migrate waiting; fill; 50 of 100 (50.0%), 10 a second, about 5 s left; waits for others",
-        "migrate waiting; verify; 50 of 100 (50.0%), 10 a second, about 5 s left; waits for others",
+        "migrate running; Filling the root column",
+        "migrate running; Filling the root column; 50 of 100 (50.0%), 10 a second, about 5 s left",
+        "migrate waiting; Filling the root column; 50 of 100 (50.0%), 10 a second, about 5 s left; "
+        "waiting for others",
+        "migrate waiting; verify; 50 of 100 (50.0%), 10 a second, about 5 s left; waiting for others",
         "migrate done; 50 of 100 (50.0%)",
     ]
 
@@ -607,7 +609,7 @@ def test_watching_from_before_the_run_is_recorded(
         0,
         [
             "migrate running",
-            "migrate cut",
+            "migrate interrupted",
         ],
     )
 
@@ -624,7 +626,7 @@ def test_watching_until_it_is_cut(
     monkeypatch.setattr(status, "time", SimpleNamespace(sleep=cut))
     done = run_here("status", "--dsn", database, "--watch")
     assert done.code == 0
-    assert done.out.splitlines()[-1].endswith("  migrate cut")
+    assert done.out.splitlines()[-1].endswith("  migrate interrupted")
     assert "rerun the same command to continue" in done.err
 
 
