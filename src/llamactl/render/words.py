@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from llamactl.model import PreflightReport
+from llamactl.model.steps import StepName
 from llamactl.model.words import plural
+
+_PLAINER: dict[str, str] = {StepName.PROVE: "check rows", StepName.ADD_LABEL: "add enum value"}
 
 
 def sampled(sample: Sequence[str], count: int) -> str:
@@ -33,8 +36,8 @@ def unlooked(report: PreflightReport) -> Iterator[str]:
 
 
 def step_words(name: str) -> str:
-    """A step's name for people: `create index`."""
-    return name.replace("_", " ")
+    """Returns a step's name for people: `create index`. Most names only lose their underscores."""
+    return _PLAINER.get(name, name.replace("_", " "))
 
 
 def joined(*parts: str) -> str:

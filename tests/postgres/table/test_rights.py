@@ -154,7 +154,7 @@ def test_the_prisma_migration(connection: Connection, database: str, insert: Cal
     skipped = next(line for line in done.out.splitlines() if line.startswith("skipped"))
     assert "add column" in skipped
     assert "add check," in skipped
-    assert "add label" in skipped
+    assert "add enum value" in skipped
     indexes = connection.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%root_job_id%'")
     assert indexes.fetchall() == [("LlamaLog_root_job_id_idx",)]
     assert run_here("verify", "--dsn", database).code == 0
