@@ -182,7 +182,7 @@ def _after_dry_run(report: MigrationReport, given: Given) -> Iterator[NextStep]:
         yield NextStep("Next: check every row", given.line("verify"))
         return
     expected = ("--expect-filled", str(report.counts.filled), "--expect-orphans", str(report.counts.orphans))
-    sentence = "Next: migrate, if it still comes to these counts"
+    sentence = "Next: migrate, provided that the counts are still the same"
     yield NextStep(sentence, given.line("migrate", *expected, own=True))
 
 
