@@ -418,4 +418,4 @@ def test_a_role_that_does_not_inherit(plain: World) -> None:
         assert "LL119" not in plain.done("preflight").out
     else:
         assert plain.admin.info.server_version < 160000
-        assert "Connect as a role that inherits the rights of pg_read_all_stats." in found
+        assert "Connect as a role that inherits the privileges of pg_read_all_stats." in found
