@@ -273,7 +273,7 @@ def test_a_parent_that_is_there_by_now_is_kept(log: Log) -> None:
     log.run(f"""UPDATE "LlamaLog" SET "parent_job_id" = 'b' WHERE "id" = '{FLAGGED}'""")
     document = log.undone()
     assert parents(document) == {"kept": 1}
-    assert any("keep it" in note for note in document["notes"])
+    assert any("keeps it" in note for note in document["notes"])
     with log.connect() as connection:
         assert connection.execute(PARENT.encode(), [FLAGGED]).fetchone() == ("b",)
         assert not connection.execute("SELECT FROM pg_namespace WHERE nspname = 'llamactl'").fetchall()
@@ -361,7 +361,7 @@ def test_a_trigger_that_keeps_a_parent_from_coming_back(body: str, log: Log) -> 
         'CREATE TRIGGER "meddle" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION meddle()',
     )
     before = dump(log.pg_dump, log.dsn)
-    assert "fires trigger meddle" in run_here("undo", "--dry-run", "--dsn", log.dsn).err
+    assert "fires the trigger meddle" in run_here("undo", "--dry-run", "--dsn", log.dsn).err
     done = undo_here(log.dsn)
     assert done.code == 2
     assert "rolled back; nothing was changed" in done.errors[0]

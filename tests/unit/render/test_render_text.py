@@ -82,6 +82,14 @@ def test_what_the_database_holds_is_shown_and_not_obeyed() -> None:
         assert NASTY_SHOWN in "".join(text.render(report, PIPE))
 
 
+def test_statements_come_with_verbose_and_before_the_counts() -> None:
+    assert "ALTER TABLE" not in "".join(text.render(DRY_RUN, PIPE))
+    shown = "".join(text.render(DRY_RUN, PIPE, verbose=True))
+    assert shown.index("ALTER TABLE") < shown.index("\n  rows ") < shown.index("\n  step ")
+    assert "Add -v" not in shown
+    assert "".join(text.render(MIGRATED, PIPE, verbose=True)) == "".join(text.render(MIGRATED, PIPE))
+
+
 def test_colours_only_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     coloured = "".join(text.render(BROKEN, COLOURS))
