@@ -207,7 +207,7 @@ def test_a_standby(own_server: Server, own_database: str, insert_into: Callable[
     assert {finding.id for finding in report.findings} == {"LL005", "LL201"}
     assert report.findings[0].hint.startswith("It is a standby: connect to the primary.")
     assert (report.counts, report.table.rows) == (None, None)
-    with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The connection is read-only"):
+    with session(own_database) as opened, refused(ErrorCode.PERMISSION, "The server is read-only"):
         refuse_blockers(Table.open(opened, settings_for(own_database)), writing=False)
 
 
@@ -678,10 +678,8 @@ def test_locks(database: str, connection: Connection) -> None:
             run(database, lock_timeout_ms=50)
         assert f"pid {connection.info.backend_pid} " in error.message
         assert "AccessShareLock" in error.message
-        assert (
-            f"pid {other.info.backend_pid} {other.info.user} (app): active, in a transaction for 1 s, waits"
-            in (error.message)
-        )
+        waiting = f"pid {other.info.backend_pid} {other.info.user} (app): active, in a transaction for 1 s"
+        assert f"{waiting}, has been waiting for AccessExclusiveLock" in error.message
         other.close()
 
 
