@@ -78,7 +78,7 @@ def lost(done: Done | None) -> None:
     assert done
     assert (done.code, done.out, len(done.errors)) == (3, "", 1), done
     assert (GO_ON in done.errors[0]) == (
-        "what was done" in done.errors[0] or "COMMIT succeeded" in done.errors[0]
+        "changes committed so far" in done.errors[0] or "COMMIT succeeded" in done.errors[0]
     )
 
 

@@ -179,7 +179,7 @@ def test_the_call_that_ends_another_run(
         sleeping(connection)
         done = run_here("migrate", "--yes", "--dsn", database)
         (hint,) = [line for line in done.err.splitlines() if line.startswith("hint: ")]
-        connection.execute(hint.partition("or end it: ")[2].encode())
+        connection.execute(hint.partition("or terminate it: ")[2].encode())
         assert process.wait(timeout=60) == 3
     connection.execute('DROP TRIGGER slow ON "LlamaLog"')
     assert run_here("migrate", "--yes", "--dsn", database).code == 0

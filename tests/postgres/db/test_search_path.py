@@ -287,6 +287,6 @@ def test_the_first_relation_of_the_name_is_taken(database: str, connection: Conn
     connection.execute('DROP TABLE first."LlamaLog"; CREATE SEQUENCE first."LlamaLog"')
     with (
         session(with_options(database, search_path="first,public")) as opened,
-        refused(ErrorCode.CONFIG, "is in the search path"),
+        refused(ErrorCode.CONFIG, "exists in the search path"),
     ):
         catalog.locate(opened, settings_for(database))

@@ -246,7 +246,7 @@ def test_before_the_migration(call: Call, database: str) -> None:
     ("columns", "said"),
     [
         ("job_id text, parent_job_id char(9), root_job_id text", "no index"),
-        ('job_id text, parent_job_id text COLLATE "C", root_job_id text', "another collation"),
+        ('job_id text, parent_job_id text COLLATE "C", root_job_id text', "collations differ"),
         ("job_id text, parent_job_id text GENERATED ALWAYS AS ('a') STORED, root_job_id text", "generated"),
         (
             "job_id text, parent_job_id text, root_job_id text,"
@@ -254,7 +254,7 @@ def test_before_the_migration(call: Call, database: str) -> None:
             "generated",
         ),
         ("job_id int GENERATED ALWAYS AS (id) STORED, parent_job_id int, root_job_id int", "generated"),
-        ("job_id text, parent_job_id text, root_job_id varchar(9)", "another type"),
+        ("job_id text, parent_job_id text, root_job_id varchar(9)", "type of the root column differs"),
         ("job_id text, parent_job_id integer, root_job_id text", "cannot be compared"),
     ],
 )

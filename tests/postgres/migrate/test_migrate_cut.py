@@ -237,7 +237,11 @@ CUTS = {
     "SIGTERM": (lambda sleeper: sleeper.signal(signal.SIGTERM), 130, "Interrupted"),
     "SIGKILL": (lambda sleeper: sleeper.signal(signal.SIGKILL), -9, ""),
     "terminated": (lambda sleeper: sleeper.call("pg_terminate_backend"), 3, "was lost"),
-    "cancelled": (lambda sleeper: sleeper.call("pg_cancel_backend"), 3, "cancelled our statement"),
+    "cancelled": (
+        lambda sleeper: sleeper.call("pg_cancel_backend"),
+        3,
+        "was cancelled on the server by another session",
+    ),
 }
 STATEMENTS = {
     "clear parents": 'SET "parent_job_id" = NULL',

@@ -336,7 +336,7 @@ def test_a_table_without_times(database: str, connection: Connection, insert: In
     connection.execute('ALTER TABLE "LlamaLog" DROP COLUMN "created_at"')
     code, found = stats(database)
     assert (code, found["unrooted"]["ok"]) == (0, None)
-    assert found["unrooted"]["detail"] == {"reason": "the table has no created_at"}
+    assert found["unrooted"]["detail"] == {"reason": "the table has no created_at column"}
     detail = found["size"]["detail"]
     assert (detail["days"], detail["rows_per_day"], detail["roots_per_day"]) == (None, None, None)
     assert (detail["bytes_per_day"], detail["days_until_threshold"]) == (None, None)
@@ -521,7 +521,7 @@ REPORT = StatsReport(
             None,
             0,
             "rows",
-            {"reason": "the table has no created_at"},
+            {"reason": "the table has no created_at column"},
         ),
     ),
     TABLE,
