@@ -234,7 +234,7 @@ def test_a_table_and_a_column_that_were_renamed(log: Log) -> None:
         "drop_column",
     } <= set(names_of(document))
     # By the name alone the saved parents are not known to be this table's.
-    assert any('public."LlamaLog"' in note and "does not exist" in note for note in document["notes"])
+    assert any('public."LlamaLog"' in note and "no longer exists" in note for note in document["notes"])
     log.run("UPDATE llamactl.cleared_parent SET table_name = 'events'")
     assert log.undone("--table", "events")["parents"]["restored"] == 1
     log.run('ALTER TABLE "events" RENAME TO "LlamaLog"')
