@@ -42,7 +42,7 @@ def warned(done: Any) -> str:
     assert done.code in (0, 1), done.err
     lines = [line for line in done.err.splitlines() if "Published by" in line]
     assert len(lines) == 1, done.err
-    return lines[0].partition("first: " if "first: " in lines[0] else "run there: ")[2]
+    return lines[0].partition("first: " if "first: " in lines[0] else "run on each of them: ")[2]
 
 
 # The text ----------------------------------------------------------------------------------------------
