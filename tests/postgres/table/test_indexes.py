@@ -91,9 +91,11 @@ def somebody_builds(dsn: str, statement: str) -> Iterator[int]:
         run.start()
         with psycopg.connect(dsn, autocommit=True) as watch:
             wait_until(watch, BUILDING)
-        yield builder.info.backend_pid
-        writer.rollback()
-        run.join()
+        try:
+            yield builder.info.backend_pid
+        finally:
+            writer.rollback()
+            run.join()
 
 
 def test_built_on_each_version(each_database: str) -> None:
@@ -164,14 +166,14 @@ def test_somebody_else_builds_it(log: Log, database: str, role: str) -> None:
     """Also where the role may not see what the other one does."""
     with somebody_builds(database, WANTED.replace("INDEX", "INDEX CONCURRENTLY", 1)) as pid:
         if role == "superuser":
-            with refused(ErrorCode.BUSY, f"pid {pid} builds"):
+            with refused(ErrorCode.BUSY, f"pid {pid} is building"):
                 log.build()
         else:
             with new_role(database) as reader:
                 reader.granted('GRANT SELECT ON "LlamaLog" TO {}', database)
                 with opened_on(reader.conninfo) as other, refused(ErrorCode.BUSY, f"pid {pid}"):
                     other.build()
-        with refused(ErrorCode.BUSY, f"pid {pid} builds"):
+        with refused(ErrorCode.BUSY, f"pid {pid} is building"):
             indexes.drop_index(log.table, "guard/drop_job_index", log.noted.append)
     assert log.look().valid
     assert not log.build()
