@@ -260,10 +260,8 @@ def test_it_is_told(crashed: Callable[..., str]) -> None:
     found = json.loads(run_here("preflight", "--format", "json", "--dsn", dsn).out)["findings"]
     (finding,) = [one for one in found if one["id"] == "LL127"]
     assert len(finding["sample"]) == 2
-    assert (
-        len(re.findall(r"View pg_temp_\d+\.(?:entry|target) was left", run_here("status", "--dsn", dsn).err))
-        == 2
-    )
+    told = re.findall(r"The view pg_temp_\d+\.(?:entry|target) remains", run_here("status", "--dsn", dsn).err)
+    assert len(told) == 2
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in finding["hint"].partition(": ")[2].split("; "):
             connection.execute(statement.encode())
@@ -291,7 +289,7 @@ def test_a_live_session_of_version_0_1_is_named(database: str, connection: Conne
                 in done.errors[0]
             )
         assert "LL127" not in run_here("preflight", "--dsn", database).out
-        assert "was left" not in run_here("status", "--dsn", database).err
+        assert "remains from version 0.1" not in run_here("status", "--dsn", database).err
         assert left(database) == ["target"]
     assert run_here("undo", "--yes", "--dsn", database).code == 0
 
