@@ -24,7 +24,7 @@ from llamactl.table.table import Table
 from llamactl.wording import shell
 
 TO_UPDATE = ("LL008", "LL015", "LL016", "LL026")
-"""With these llamactl cannot update a row."""
+"""Findings that prevent llamactl from updating a row."""
 
 _TO_ALTER = ("LL001", "LL002", "LL017", "LL027")
 

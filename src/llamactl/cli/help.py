@@ -17,7 +17,7 @@ from llamactl.cli.usage import argument_name, unknown_command
 MIGRATE, SEE, KEEP, MORE = "Migrate", "See", "Keep", "More"
 """The panels of commands."""
 TABLE, OUTPUT = "Connection and table", "Output"
-"""The groups of the options that several commands share; a command's own stand before them."""
+"""The groups of options that several commands share; a command's own options come before them."""
 OWN = "Options"
 WIDEST = 100
 """Lines are not longer than this, however wide the terminal is."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from llamactl.db.session import Session
 
 _ONCE = ("dry_run", "expect_filled", "expect_orphans")
-"""Options of a dry run that the run after it does not take over."""
+"""Options of a dry run that are not repeated in the run after it."""
 _CHANGES_NOTHING = frozenset(
     {StepName.LOCK, StepName.CLAIM, StepName.RESOLVE, StepName.CREATE_STATE, StepName.LAST_PASS}
 )
@@ -55,9 +55,9 @@ class Given:
     """The options of a command line, as words for a shell."""
 
     shared: tuple[str, ...]
-    """Of connection and table: every command takes them."""
+    """The options of connection and table, which every command takes."""
     own: tuple[str, ...]
-    """The command's own, but for those that only this call was to have."""
+    """The command's own options, except those that apply only to this call."""
 
     def line(self, command: str, *more: str, own: bool = False) -> str:
         """Returns the command line with these options; `own`: with the command's own too."""
@@ -107,9 +107,9 @@ class Around:
     """What was found on and beside the table, before a migration."""
 
     guarded: bool
-    """New rows get their root by the guard, or will."""
+    """New rows get their root from the guard, or will once it is installed."""
     drift: str
-    """What Prisma will report as drift; empty where Prisma does not manage the database."""
+    """What Prisma will report as drift; empty if Prisma does not manage the database."""
 
 
 def look_around(session: Session, settings: Settings, *, online: bool) -> Around:

@@ -78,7 +78,7 @@ def _subject(given: Mapping[str, str | None]) -> Subject:
     named = [(kind, id_) for kind, id_ in given.items() if id_ is not None]
     if len(named) != 1:
         flags = " and ".join(f"--{kind}" for kind, _ in named)
-        message = f"{flags} cannot be combined" if named else "Nothing to show a timeline of was given"
+        message = f"{flags} cannot be combined" if named else "No subject was given for the timeline"
         hint = "Give exactly one of --root ID, --album ID, --artist ID and --track ID"
         raise LlamactlError(ErrorCode.USAGE, message, hint)
     ((kind, id_),) = named

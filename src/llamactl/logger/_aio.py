@@ -130,7 +130,7 @@ async def _result(future: Future[T], timeout: float) -> T:
 
 
 async def _sync(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Has the connection's state seen, in pipeline mode."""
+    """Brings the connection's state up to date in pipeline mode."""
     if pipelined(connection):
         async with connection.pipeline():
             pass

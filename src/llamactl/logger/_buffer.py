@@ -64,15 +64,15 @@ class Row:
     category: str
     job: Job
     rooted: bool
-    """The text has the root, as far as there is one."""
+    """The text contains the root, if there is one."""
     key: str
     """The row's id."""
     own: bool
-    """The id was made for this row, so that nothing else in the table can have it."""
+    """The id was generated for this row, so no other row of the table can have it."""
     in_doubt: bool = False
     """A COMMIT was sent, and its outcome is not known."""
     apart: bool = False
-    """The server could not take it when it took others: it is tried by itself, after them."""
+    """The server rejected it when it accepted others: it is tried alone, after them."""
 
 
 class SupersededError(Exception):
@@ -95,7 +95,7 @@ class Buffer:
         self._lock = threading.Lock()
         self._ready: deque[Row] = deque()
         self._taken: dict[Row, None] = {}
-        """What the writer has before it, in order."""
+        """The rows that the writer is working on, in order."""
         self._writer: object = None
         self._bytes = 0
         self._count = dict.fromkeys((field.name for field in fields(Counters)), 0)

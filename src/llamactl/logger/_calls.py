@@ -22,9 +22,9 @@ T = TypeVar("T")
 SETTINGS = b"""SELECT pg_catalog.set_config('lock_timeout', '10s', true) AS a,
     pg_catalog.set_config('statement_timeout', '30s', true) AS b,
     pg_catalog.set_config('client_encoding', 'UTF8', true) AS c"""
-"""Of each of the writer's transactions: it waits for nobody for ever."""
+"""The settings of each of the writer's transactions, so that it never waits forever."""
 OWN_PATH = b", pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) AS d"
-"""Besides, where only catalogs are read; the table's code sees the application's path."""
+"""An additional setting if only catalogs are read; the table's code sees the application's path."""
 
 
 class Statement(NamedTuple):
@@ -40,23 +40,23 @@ class Call:
 
     statement: Statement
     rows: Sequence[Row] = ()
-    """The rows that it writes: in doubt from the moment when COMMIT is sent."""
+    """The rows that it writes; in doubt once COMMIT has been sent."""
     check: Statement | None = None
-    """To be run in the same transaction where it did not write all of them."""
+    """To be run in the same transaction if the statement did not write all of them."""
     always_check: bool = False
     own_path: bool = False
     """It reads catalogs only."""
 
 
 class Answer(NamedTuple):
-    """What the server says to a call."""
+    """The server's answer to a call."""
 
     rows: Sequence[Any]
     """Named tuples."""
     written: int
     """How many rows it wrote."""
     present: Sequence[int] | None
-    """The positions in `Call.rows` of those that are in the table; None where that was not checked."""
+    """The positions in `Call.rows` of those that are in the table; None if that was not checked."""
 
 
 Steps: TypeAlias = Generator[Call, Answer, T]

@@ -40,18 +40,18 @@ class JobContext(TypedDict, total=False):
     entity_type: str
     entity_id: str | None
     logged: bool
-    """It has a row of its own, so that its children need not open it."""
+    """It has a row of its own, so its children do not write an opening row for it."""
     user_id: str
-    """Where it is known; and so with the next."""
+    """Present if it is known, like `triggered_by`."""
     triggered_by: str
     retry_count: int
-    """Where the queue told it: the attempts before this one."""
+    """The number of previous attempts, if the queue reports it."""
     above: list[JobContext]
-    """The jobs above it that have no row yet, the nearest first, so that the other side can open them."""
+    """The jobs above it that have no row yet, nearest first; the other side can write their opening rows."""
 
 
 class Recorder(Protocol):
-    """What a job needs of its logger."""
+    """What a job needs from its logger."""
 
     def _record(self, job: Job, entity: EntityLike, values: Mapping[str, Any], *, at_once: bool) -> None:
         """Takes a row; never raises."""
@@ -110,14 +110,14 @@ class Job:
         self._parent = parent
         self._defaults: JobValues = defaults or {}
         self._logged = logged
-        """The log holds a row of it, or will before any row that is recorded later."""
+        """The log contains a row of it, or will before any row that is recorded later."""
         self._recorded = logged
-        """The same, were its transaction committed."""
+        """The same, provided that its transaction commits."""
         self._found_root: str | None = None
-        """What was looked up in the log."""
+        """The root that was found in the log."""
         known = ids.root_job_id is not None or parent is None
         self._origin: Job = self if known or parent is None else parent._origin
-        """The topmost job whose root this one shares, where no root was given."""
+        """The topmost job whose root this one shares, if no root was given."""
         self._begun_at = datetime.now(UTC)
         self._begun = time.monotonic()
 

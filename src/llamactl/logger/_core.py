@@ -31,11 +31,11 @@ from llamactl.model.words import plural
 from llamactl.sqlfiles.names import Names
 
 ASK_SECONDS = 5.0
-"""For so long for_entity() waits for an answer."""
+"""How long for_entity() waits for an answer."""
 
 
 class LoggerCore:
-    """The part of a logger that waits for nobody."""
+    """The part of a logger that never waits for the server."""
 
     def __init__(
         self, target: Target, names: Names, *, flush_seconds: float, batch_rows: int, bounds: tuple[int, int]

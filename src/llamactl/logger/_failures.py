@@ -11,13 +11,13 @@ class Concern(Enum):
     """What an error is about."""
 
     CONNECTION = auto()
-    """It is lost, or there is none: all rows wait."""
+    """The connection was lost, or there is none: all rows wait."""
     MOMENT = auto()
-    """Something that passes, as a lock or a full disk; but a trigger can make it last for one row."""
+    """A temporary condition, such as a lock or a full disk; but a trigger can make it last for one row."""
     STATEMENT = auto()
-    """The statement, as a privilege or a missing function; but a trigger can make it depend on the row."""
+    """The statement: a missing privilege or function; but a trigger can make it depend on the row."""
     ROW = auto()
-    """A row: it is refused in this shape, for ever."""
+    """A row, which is always refused in this shape."""
 
 
 _MOMENT = {"08", "25", "28", "3D", "40", "53", "55", "57", "58", "F0", "XX"}
@@ -25,7 +25,7 @@ _STATEMENT = {
     *("00", "01", "02", "03", "0A", "0B", "0F", "0L", "0P", "0Z", "20", "24", "26", "2B", "2D", "2F"),
     *("34", "38", "39", "3B", "3F", "42", "72", "HV"),
 }
-"""All other classes of SQLSTATE that Postgres has are about rows, and so are those that users make up."""
+"""All other SQLSTATE classes of Postgres are about rows, and so are those that users define."""
 _DENIED, _COMPLETION_UNKNOWN = "42501", "40003"
 _POLICY_CHECK = "ExecWithCheckOptions"
 """The server's function that applies row-level policies; its SQLSTATE is that of a missing privilege."""

@@ -21,7 +21,7 @@ from llamactl.sqlfiles.names import Names
 T = TypeVar("T")
 
 EXIT_SECONDS = 5.0
-"""For so long the interpreter's exit waits for the server."""
+"""How long the interpreter's exit waits for the server."""
 
 
 class Outlet:

@@ -93,9 +93,9 @@ class RowValues(JobValues, total=False):
     """The columns that a row may be given."""
 
     id: Id
-    """One that is in the log already is not written again."""
+    """A row whose id is already in the log is not written again."""
     operation: str
-    """Where it is another one than the job's."""
+    """Given if it differs from that of the job."""
 
 
 class Ids(NamedTuple):
@@ -104,7 +104,7 @@ class Ids(NamedTuple):
     job_id: str
     parent_job_id: str | None = None
     root_job_id: str | None = None
-    """None where it is not known."""
+    """None if it is not known."""
 
     @property
     def is_root(self) -> bool:

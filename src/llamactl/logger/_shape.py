@@ -21,34 +21,34 @@ class Shape:
     """The table as it was a few seconds ago."""
 
     absent: frozenset[str]
-    """Of our columns."""
+    """Those of llamactl's columns that the table does not have."""
     lengths: Mapping[str, int]
-    """Of the user's columns that are bounded: in characters; of lists, of each item."""
+    """Maximum lengths of the user's columns, in characters; for a list, of each item."""
     links: bool
     """The category can be LINKED."""
     job_id: Column
     keyed: bool
-    """No two rows have the same id, so that a row can be sent again."""
+    """Ids are unique, so a row can be sent again."""
     ruled: bool
-    """It has rules: they decide what an INSERT does, and what the server says of it."""
+    """It has rules, which decide what an INSERT does and what the server reports about it."""
     skips: bool
-    """An INSERT can skip rows that are there, with ON CONFLICT; else they are errors."""
+    """An INSERT can skip existing rows with ON CONFLICT; otherwise they are errors."""
     readable: bool
-    """Which ids there are can be read."""
+    """The role can read the ids."""
     others: Sequence[str]
-    """What can keep a row out without an error, besides a row with the same id."""
+    """What can keep a row out without an error, apart from a row with the same id."""
     encoding: str
-    """The database's, in the server's words."""
+    """The encoding of the database, by the server's name."""
     codec: str
-    """The same, in Python's: what is not encodable in it cannot be stored."""
+    """The same by Python's name; what cannot be encoded in it cannot be stored."""
 
     def stored(self, job_id: str) -> str | None:
-        """Returns a job id as the table has it; None where it cannot."""
+        """Returns a job id as the table stores it; None if it cannot."""
         return as_stored(self.job_id, job_id.translate(encoding.unencodable(job_id, self.codec)))
 
 
 def look(names: Names) -> Steps[Shape]:
-    """Returns the table's shape. Raises LoggerError (config) where it cannot be logged to."""
+    """Returns the table's shape. Raises LoggerError (config) if it cannot be logged to."""
     relation, columns = names.quoted_table(), names.columns
     found: dict[str, Any] = {
         row.name: row for row in (yield from ask("catalog/columns", names, {"relation": relation}))
@@ -86,7 +86,7 @@ def _column(row: Any) -> Column:
 
 _LENGTH = re.compile(r"\((\d+)\)(?:\[\])?$")
 _CODECS = {"UTF8": "utf-8", "SQL_ASCII": "utf-8", "KOI8R": "koi8_r", "KOI8U": "koi8_u", "EUC_CN": "gb2312"}
-"""Where Python has another name. SQL_ASCII takes any bytes, and gets UTF-8."""
+"""Encodings that have another name in Python. SQL_ASCII accepts any bytes, and gets UTF-8."""
 
 
 def _codec(encoding: str) -> str:

@@ -29,7 +29,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""libpq waits for ever for a host that does not answer, and notices a dead one after two hours. psycopg lacks
+"""libpq waits forever for a host that does not answer, and notices a dead one after two hours. psycopg lacks
 some of the server's encodings."""
 
 

@@ -24,26 +24,26 @@ from llamactl.sqlfiles.names import Names
 
 _BATCH_BYTES = 4 << 20
 _LOOK_AGAIN_SECONDS = 5.0
-"""For so long a column or a word that a migration added can go unnoticed."""
+"""How long a column or an enum value that a migration added can go unnoticed."""
 _PROBES = 8
-"""So many single rows that fail alike, none taken, say that it is the statement that fails."""
+"""If this many single rows fail alike and none is accepted, the statement is at fault, not the rows."""
 _SLOW_SECONDS = 1.0
-"""What fails after this is not tried again in smaller parts at once: each would wait as long."""
+"""A part that fails after this time is not split and retried at once: each part would wait as long."""
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What one batch has shown up to now."""
+    """What is known about one batch so far."""
 
     drafts: deque[Draft]
     size: int
-    """How many rows the next part has."""
+    """The number of rows of the next part."""
     accepted: bool = False
-    """The server took some."""
+    """The server accepted some rows."""
     spread: bool = False
-    """The first rows are samples of all."""
+    """The first rows are samples of the whole batch."""
     open: list[tuple[Draft, psycopg.Error]] = field(default_factory=list)
-    """Single rows that failed, for their own sake or as any would."""
+    """Single rows that failed, because of their contents or as any row would."""
 
     def take(self) -> list[Draft]:
         return [self.drafts.popleft() for _ in range(min(self.size, len(self.drafts)))]

@@ -179,7 +179,7 @@ def _notes(settings: Settings, options: MigrateOptions, projection: Projection, 
     if options.check is CheckPolicy.AUTO and projection.needs.check_broken:
         notes.append(
             "The CHECK against self-parents is not added, because rows violate it; "
-            "--check not-valid adds it for new rows"
+            "--check not-valid adds it as NOT VALID"
         )
     keep = {
         "dangling": f'dangling = "{settings.dangling}"'
