@@ -56,14 +56,14 @@ Columns = Annotated[
         metavar="OURS=THEIRS",
         rich_help_panel=TABLE,
         autocompletion=complete_column,
-        help="A column that has another name; repeatable.",
+        help="Map a column of another name; repeatable.",
     ),
 ]
 Dangling = Annotated[
     DanglingPolicy | None,
     typer.Option(
         rich_help_panel=TABLE,
-        help="Root below an unlogged parent (default: fill).",
+        help="Store an unlogged parent's id as root (default: fill).",
     ),
 ]
 TrustRootFlag = Annotated[
@@ -81,7 +81,7 @@ LockTimeout = Annotated[
 StatementTimeout = Annotated[
     str | None,
     typer.Option(
-        metavar="DURATION", rich_help_panel=TABLE, help="Longest run of a statement (default: no limit)."
+        metavar="DURATION", rich_help_panel=TABLE, help="Maximum run time of a statement (default: none)."
     ),
 ]
 Sample = Annotated[
