@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -320,7 +321,8 @@ def outcome(pg_dump: Path, dsn: str) -> tuple[str, list[Any], list[Any]]:
         saved = connection.execute(
             "SELECT table_schema, table_name, row_id, parent_job_id FROM llamactl.cleared_parent ORDER BY 3"
         ).fetchall()
-    return dump(pg_dump, dsn, "-s"), rows, saved
+    # The tags of comments say on which day they were made.
+    return re.sub(r"\d{4}-\d\d-\d\d\]", "DATE]", dump(pg_dump, dsn, "-s")), rows, saved
 
 
 def dated_rows() -> list[dict[str, Any]]:
