@@ -20,7 +20,12 @@ def unfilled(table: Table, first: Round, last: Round) -> int:
     return last.pending.unfilled + (_spoiled(first, last) if triggered(table) else 0)
 
 
-def unwritten_notes(first: Round, last: Round) -> list[str]:
+def uncleared(table: Table, last: Round) -> int:
+    """Returns how many rows have a parent although it was cleared; likewise 0 if the table has no trigger."""
+    return last.pending.uncleared if triggered(table) else 0
+
+
+def unwritten_notes(table: Table, first: Round, last: Round) -> list[str]:
     """Returns notes on rows that do not have the root that was written, or that is now correct."""
     pending, notes = last.pending, []
     if rows := _spoiled(first, last):
@@ -35,21 +40,21 @@ def unwritten_notes(first: Round, last: Round) -> list[str]:
             f"{plural(pending.unfilled, 'row does', 'rows do')} not have the root that was written: {why}. "
             f"Once it no longer does, run `llamactl repair{' --overwrite' if last.altered else ''}`"
         )
-    if pending.uncleared:
+    if rows := uncleared(table, last):
         notes.append(
-            f"{plural(pending.uncleared, 'row', 'rows')} with the root flag still had a parent after it was "
+            f"{plural(rows, 'row', 'rows')} with the root flag still had a parent after it was "
             f"cleared: {why}. Once it no longer does, run `llamactl repair`"
         )
     return notes
 
 
-def later_notes(last: Round, *, keep_guard: bool, guarded: bool) -> list[str]:
+def later_notes(table: Table, last: Round, *, keep_guard: bool, guarded: bool) -> list[str]:
     """Returns notes on the rows that are left for the next repair, and on a guard that stays."""
     notes = []
     if (left := last.pending.bare_rows) and not last.pending.unfilled:
         rows = plural(left, "row that was added meanwhile has", "rows that were added meanwhile have")
         notes.append(f"{rows} no root: run `llamactl repair`")
-    if (left := last.pending.clear_rows) and not last.pending.uncleared:
+    if (left := last.pending.clear_rows) and not uncleared(table, last):
         rows = plural(left, "row with the root flag was", "rows with the root flag were")
         notes.append(f"{rows} given a parent meanwhile: `llamactl repair` clears it")
     if last.waiting:

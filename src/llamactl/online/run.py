@@ -39,7 +39,7 @@ from llamactl.model.words import plural
 from llamactl.online.batches import Work
 from llamactl.online.execution import take_steps
 from llamactl.online.interference import refuse_undone
-from llamactl.online.notes import later_notes, unfilled, unwritten_notes
+from llamactl.online.notes import later_notes, uncleared, unfilled, unwritten_notes
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, triggered
 from llamactl.online.steps import Standing, plan_online_steps
@@ -232,13 +232,13 @@ def _carry_out(
     if StepName.DROP_USERS_INDEX in run.seconds:
         run.seconds[StepName.DROP_INDEX] = run.seconds[StepName.DROP_USERS_INDEX]
     shown = tuple(step.shown(table, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
-    notes += unwritten_notes(first, last)
-    notes += later_notes(last, keep_guard=options.keep_guard, guarded=read_guard_state(table).enabled)
+    notes += unwritten_notes(table, first, last)
+    notes += later_notes(table, last, keep_guard=options.keep_guard, guarded=read_guard_state(table).enabled)
     return replace(
         report,
         blocked_seconds=table.session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
         unfilled=unfilled(table, first, last),
-        uncleared=last.pending.uncleared,
+        uncleared=uncleared(table, last),
     )
