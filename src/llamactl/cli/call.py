@@ -156,7 +156,7 @@ class Call:
 
     @contextmanager
     def page(self, output: str | None) -> Iterator[Page | None]:
-        """What a report's HTML file is written with; None where another format is asked for.
+        """Yields what writes a report's HTML file; None if another format is requested.
 
         The file is there once the context ends well. Raises LlamactlError (usage) where format and output do
         not go together, or the file cannot be made.
@@ -212,7 +212,7 @@ class Call:
 
 
 def _working_directory() -> Path | None:
-    """Returns None where it was deleted. Raises LlamactlError (config) where it cannot be told."""
+    """Returns None if it was deleted. Raises LlamactlError (config) if it cannot be determined."""
     try:
         return Path.cwd()
     except FileNotFoundError:

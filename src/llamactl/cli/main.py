@@ -62,7 +62,7 @@ def _run(words: list[str], streams: Streams) -> int:
 
 
 def _unexpected(exc: Exception, streams: Streams) -> LlamactlError:
-    """Returns the error for what nobody expected, with what the session has changed by now."""
+    """Returns the error for an unexpected exception, with what the session has changed so far."""
     from llamactl.db.errors import is_out_of_memory, out_of_memory
 
     if is_out_of_memory(exc):
@@ -84,18 +84,18 @@ def _interrupted(exc: BaseException | None, streams: Streams) -> LlamactlError:
 
 
 def _behind(exc: BaseException | None) -> Iterator[BaseException]:
-    """The exception, and those in whose handling it was raised."""
+    """Yields the exception and the ones that were being handled when it was raised."""
     while exc is not None:
         yield exc
         exc = exc.__cause__ or exc.__context__
 
 
 def _failed(problem: LlamactlError, words: Sequence[str], streams: Streams) -> int:
-    """Says what failed, on stderr, and on stdout where a document is asked for. Returns the exit code."""
+    """Prints the error to stderr, and to stdout if JSON is requested. Returns the exit code."""
     message = problem.message
-    # Wrong usage, also of settings, that never came to the database needs no such sentence.
-    came_to_database = streams.changed is not None or problem.exit_code is not ExitCode.USAGE
-    if came_to_database and _command(words) in CHANGING:
+    # A usage or settings error before the connection needs no such sentence.
+    connected = streams.changed is not None or problem.exit_code is not ExitCode.USAGE
+    if connected and _command(words) in CHANGING:
         message = f"{message}; {problem.outcome}"
     # A URL may stand where none belongs, or in another session's query.
     message, hint = (safe.without_passwords(streams.scrub(text)) for text in (message, problem.hint))
@@ -118,7 +118,7 @@ def _command(words: Sequence[str]) -> str | None:
 
 
 def _format(words: Sequence[str]) -> OutputFormat:
-    """The format that is asked for, also where the rest of the line makes no sense to Typer."""
+    """Returns the requested format, even if Typer rejects the rest of the command line."""
     wanted = OutputFormat.TEXT
     for word, following in pairwise([*words, ""]):
         value = following if word == "--format" else word.removeprefix("--format=")

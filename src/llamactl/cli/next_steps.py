@@ -103,6 +103,13 @@ def _dsn_word(dsn: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class _Prisma:
+    """The row of catalog/prisma.sql."""
+
+    found: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Around:
     """What was found on and beside the table, before a migration."""
 
@@ -117,12 +124,12 @@ def look_around(session: Session, settings: Settings, *, online: bool) -> Around
 
     Raises LlamactlError.
     """
-    from llamactl.table.surroundings import read_surroundings
+    from llamactl.table.guard_state import read_guard_state
     from llamactl.table.table import Table
 
     table = Table.seen(session, settings)
-    found = read_surroundings(table)
-    guarded = found.guarded or online
+    prisma = _in_prisma_project() or table.row("catalog/prisma", _Prisma, relation=table.relation.oid).found
+    guarded = online or read_guard_state(table).guarding
     columns = table.names.columns
     parts = [
         f"column {columns['root_job_id']}",
@@ -131,7 +138,7 @@ def look_around(session: Session, settings: Settings, *, online: bool) -> Around
         "enum value LINKED" if table.relation.enum else "",
     ]
     *first, last = filter(None, parts)
-    drift = f"{', '.join(first)} and {last}" if found.prisma or _in_prisma_project() else ""
+    drift = f"{', '.join(first)} and {last}" if prisma else ""
     return Around(guarded, drift)
 
 

@@ -37,7 +37,7 @@ def unknown_command(name: str, commands: Iterable[str]) -> LlamactlError:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Returns `Did you mean install?`, whatever the case of the letters; empty where nothing is close."""
+    """Returns `Did you mean install?`, whatever the case of the letters; empty if nothing is close."""
     from llamactl.wording import near
 
     close = [one for one in near(word, known) if word.lower() != f"un{one}"]  # the opposite is close too
@@ -68,9 +68,10 @@ def _bad_value(problem: typer.BadParameter) -> tuple[str, str]:
     parameter: Any = problem.param
     name = argument_name(parameter) if parameter.param_type_name == "argument" else parameter.opts[-1]
     words = [_word(choice) for choice in parameter.type_descriptor.choices or ()]
-    if problem.__cause__ is None:
+    invalid: Any = problem.__cause__  # pydantic's error
+    if invalid is None:
         return f"{name} is missing" + (f": {_either(words)}" if words else ""), ""
-    given = str(problem.__cause__.errors()[0]["input"])  # type: ignore[attr-defined]  # pydantic's
+    given = str(invalid.errors()[0]["input"])
     if words:
         return f"{name} must be {_either(words)}, not {given}", did_you_mean(given, words)
     least = "" if parameter.min is None else f", {parameter.min} or more"

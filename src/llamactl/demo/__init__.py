@@ -108,12 +108,12 @@ def _environment(url: str) -> dict[str, str]:
 def _load(server: PrivatePostgres, faults: bool) -> tuple[str, int]:
     """Makes the table and its rows. Returns the URL of the database, and how many rows."""
     with psycopg.connect(server.conninfo(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE music")
+        connection.execute((HERE / "create_database.sql").read_bytes())
     files = ["log_table.sql", "planned_rows.sql", *(["faulty_rows.sql"] if faults else [])]
     with psycopg.connect(server.conninfo("music")) as connection:
         for file in files:
             connection.execute((HERE / file).read_bytes())
-        counted = connection.execute('SELECT count(*) FROM "LlamaLog"').fetchone()
+        counted = connection.execute((HERE / "count_rows.sql").read_bytes()).fetchone()
         user, host, port = connection.info.user, connection.info.host, connection.info.port
     url = f"postgresql://{user}@{quote(host, safe='')}:{port}/music"
     return url, counted[0] if counted else 0
@@ -137,7 +137,7 @@ def _scenes(faults: bool) -> Iterator[Scene]:
         r"Migrated|.*blocked for",
     )
     yield Scene("Compare every row with its computed root, now and in CI.", ["verify"], r"OK|FAIL")
-    yield Scene("What did the job cause that this enrichment belongs to?", ["tree", JOB], _NO_LEGEND)
+    yield Scene("Which jobs belong to the same tree as this enrichment?", ["tree", JOB], _NO_LEGEND)
     if faults:
         yield Scene("And a job that requeued itself in a circle:", ["tree", "requeue-child"], _NO_LEGEND)
 

@@ -213,7 +213,7 @@ def described(
 ) -> dict[str, Any]:
     """Returns a row by our column names, with what was given and what follows from it.
 
-    The entity stands in its own column and in that of its type; the root is left out where it is unknown.
+    The entity id is stored in entity_id and in the column of its type; an unknown root is omitted.
     """
     entity_type, entity_id = entity
     if entity_id is not None:

@@ -95,7 +95,7 @@ def hold(core: LoggerCore) -> Iterator[Held]:
 
 
 class Watch:
-    """What is known of the end of a block's transaction, or savepoint; told by those who drive psycopg's.
+    """How a block's transaction, or savepoint, ended, as reported by the code that drives psycopg's.
 
     1. begin() before it, and, within psycopg's block, inside().
     2. failed() for an exception that leaves the application's block, else ending().

@@ -27,7 +27,7 @@ _AGAIN_SECONDS = 0.1
 
 
 class Worker:
-    """Writes what is in the buffer: every `flush_seconds`, where a batch is ready, and when it is told to.
+    """Writes the buffer every `flush_seconds`, when a batch is ready, and on request.
 
     Its methods do not wait: what they return is done in the thread. One that is given up may be stuck for as
     long as the server is; it commits nothing any more, and ends when the server answers.
@@ -82,7 +82,7 @@ class Worker:
     # --- in the thread --------------------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Returns once it was told to stop."""
+        """Writes until stop() is called, then writes the remaining rows and returns."""
         failures, due = 0, time.monotonic() + self._flush_seconds
         while self._stop_by is None:
             woken = self._news.wait(max(0.0, due - time.monotonic()))

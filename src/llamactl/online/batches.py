@@ -85,6 +85,11 @@ class Pending:
         return self.fill_rows + self.clear_rows
 
     @property
+    def parents_left(self) -> int:
+        """The number of rows with a parent to clear, whether they are tried again or not."""
+        return max(self.clear_rows, self.uncleared)
+
+    @property
     def dense(self) -> bool:
         """Whether so many rows per page are written that each pass must make room for the next."""
         return self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from llamactl.model.words import plural
 from llamactl.online.rounds import Round, triggered
 from llamactl.table.table import Table
@@ -12,20 +14,29 @@ def _spoiled(first: Round, last: Round) -> int:
     return max(last.projected.counts.conflicts - first.projected.counts.conflicts - last.altered, 0)
 
 
-def unfilled(table: Table, first: Round, last: Round) -> int:
-    """Returns how many rows have no root although one was written, or got a wrong one during the run.
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """The rows that make a run fail: they do not have what it wrote.
 
     If the table has no trigger, the application changed parents meanwhile, which is not a failure of the run.
     """
-    return last.pending.unfilled + (_spoiled(first, last) if triggered(table) else 0)
+
+    unfilled: int
+    """Rows that have no root although one was written, or got a wrong one during the run."""
+    uncleared: int
+    """Rows that have a parent although it was cleared."""
 
 
-def uncleared(table: Table, last: Round) -> int:
-    """Returns how many rows have a parent although it was cleared; likewise 0 if the table has no trigger."""
-    return last.pending.uncleared if triggered(table) else 0
+def find_unwritten(table: Table, first: Round, last: Round) -> Unwritten:
+    """Returns the rows that do not have what was written, as counted after the last round."""
+    by_trigger = triggered(table)
+    return Unwritten(
+        last.pending.unfilled + (_spoiled(first, last) if by_trigger else 0),
+        last.pending.uncleared if by_trigger else 0,
+    )
 
 
-def unwritten_notes(table: Table, first: Round, last: Round) -> list[str]:
+def unwritten_notes(unwritten: Unwritten, first: Round, last: Round) -> list[str]:
     """Returns notes on rows that do not have the root that was written, or that is now correct."""
     pending, notes = last.pending, []
     if rows := _spoiled(first, last):
@@ -40,7 +51,7 @@ def unwritten_notes(table: Table, first: Round, last: Round) -> list[str]:
             f"{plural(pending.unfilled, 'row does', 'rows do')} not have the root that was written: {why}. "
             f"Once it no longer does, run `llamactl repair{' --overwrite' if last.altered else ''}`"
         )
-    if rows := uncleared(table, last):
+    if rows := unwritten.uncleared:
         notes.append(
             f"{plural(rows, 'row', 'rows')} with the root flag still had a parent after it was "
             f"cleared: {why}. Once it no longer does, run `llamactl repair`"
@@ -48,13 +59,13 @@ def unwritten_notes(table: Table, first: Round, last: Round) -> list[str]:
     return notes
 
 
-def later_notes(table: Table, last: Round, *, keep_guard: bool, guarded: bool) -> list[str]:
+def later_notes(unwritten: Unwritten, last: Round, *, keep_guard: bool, guarded: bool) -> list[str]:
     """Returns notes on the rows that are left for the next repair, and on a guard that stays."""
     notes = []
     if (left := last.pending.bare_rows) and not last.pending.unfilled:
         rows = plural(left, "row that was added meanwhile has", "rows that were added meanwhile have")
         notes.append(f"{rows} no root: run `llamactl repair`")
-    if (left := last.pending.clear_rows) and not uncleared(table, last):
+    if (left := last.pending.parents_left) and not unwritten.uncleared:
         rows = plural(left, "row with the root flag was", "rows with the root flag were")
         notes.append(f"{rows} given a parent meanwhile: `llamactl repair` clears it")
     if last.waiting:

@@ -24,7 +24,7 @@ from llamactl.model import ErrorCode, LlamactlError, Note, Progress, RepairRepor
 from llamactl.model.steps import StepName
 from llamactl.model.words import plural
 from llamactl.online.batches import Work
-from llamactl.online.notes import uncleared, unfilled, unwritten_notes
+from llamactl.online.notes import find_unwritten, unwritten_notes
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, triggered, write_rounds
 from llamactl.sqlfiles.quoting import ident, qualified
@@ -142,13 +142,14 @@ def _report(
     table: Table, options: RepairOptions, first: Round, last: Round, *, written: int = 0, cleared: int = 0
 ) -> RepairReport:
     dry_run, overwrite = options.dry_run, options.overwrite
-    notes, conflicts = unwritten_notes(table, first, last), last.projected.counts.conflicts
-    lacking, kept = unfilled(table, first, last), uncleared(table, last)
+    unwritten, conflicts = find_unwritten(table, first, last), last.projected.counts.conflicts
+    notes = unwritten_notes(unwritten, first, last)
     if (others := min(conflicts - last.altered, first.projected.counts.conflicts)) > 0 and not overwrite:
         rows = plural(others, "row has a root that differs", "rows have a root that differs")
         notes.append(f"{rows} from the computed one: --overwrite corrects them")
-    if last is not first and last.pending.any_rows and not (lacking or kept):
-        rows = plural(last.pending.rows, "row was", "rows were")
+    left = last.pending.fill_rows + last.pending.parents_left
+    if last is not first and left and not (unwritten.unfilled or unwritten.uncleared):
+        rows = plural(left, "row was", "rows were")
         notes.append(f"{rows} added or changed meanwhile: rerun repair for these")
     if last.waiting:
         rows = plural(
@@ -164,8 +165,8 @@ def _report(
         waiting=last.waiting,
         written=written,
         cleared=cleared,
-        unfilled=lacking,
-        uncleared=kept,
+        unfilled=unwritten.unfilled,
+        uncleared=unwritten.uncleared,
         conflicts_left=conflicts,
         notes=tuple(notes),
         blocked_seconds=None if dry_run else 0.0,  # it takes no lock that blocks others on the table

@@ -39,7 +39,7 @@ from llamactl.model.words import plural
 from llamactl.online.batches import Work
 from llamactl.online.execution import take_steps
 from llamactl.online.interference import refuse_undone
-from llamactl.online.notes import later_notes, uncleared, unfilled, unwritten_notes
+from llamactl.online.notes import find_unwritten, later_notes, unwritten_notes
 from llamactl.online.record import Run, claim_session, filling, interrupted_steps, refuse_forbidden
 from llamactl.online.rounds import Round, Rules, resolve_round, triggered
 from llamactl.online.steps import Standing, plan_online_steps
@@ -232,13 +232,16 @@ def _carry_out(
     if StepName.DROP_USERS_INDEX in run.seconds:
         run.seconds[StepName.DROP_INDEX] = run.seconds[StepName.DROP_USERS_INDEX]
     shown = tuple(step.shown(table, seconds=run.seconds.get(step.name, 0.0)) for step in taken)
-    notes += unwritten_notes(table, first, last)
-    notes += later_notes(table, last, keep_guard=options.keep_guard, guarded=read_guard_state(table).enabled)
+    unwritten = find_unwritten(table, first, last)
+    notes += unwritten_notes(unwritten, first, last)
+    notes += later_notes(
+        unwritten, last, keep_guard=options.keep_guard, guarded=read_guard_state(table).enabled
+    )
     return replace(
         report,
         blocked_seconds=table.session.blocking.seconds,
         steps=shown,
         notes=(*report.notes, *notes),
-        unfilled=unfilled(table, first, last),
-        uncleared=uncleared(table, last),
+        unfilled=unwritten.unfilled,
+        uncleared=unwritten.uncleared,
     )

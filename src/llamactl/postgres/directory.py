@@ -5,8 +5,8 @@ A directory that an owner left behind is deleted only on proof:
 1. Its file `owner` is a record that PrivateDirectory wrote for this very directory: it names the path and
    the inode, so that a copy, or what was moved here, has no valid record.
 2. Nobody locks the record, as its owner does for as long as it lives.
-3. The process that it names is gone; where it is the server or an initdb, it is ended first. A process is
-   told from a later one of the same pid by its start time, and by the boot.
+3. The process that it names has ended; the server and an initdb are ended first. The start time and the boot
+   distinguish a process from a later one with the same pid.
 4. No other server runs on the data: postmaster.pid names no living process.
 
 What is not proven, for whatever reason, is left alone.

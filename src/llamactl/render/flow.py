@@ -1,4 +1,4 @@
-"""Fits lines into the columns of a terminal. What does not fit goes on below; nothing is lost.
+"""Fits lines into the columns of a terminal. What does not fit continues below; nothing is lost.
 
 Columns are counted as the terminal does: a wide character takes two, a combining one none.
 """

@@ -92,20 +92,20 @@ def undo_migration(
         looked = time.monotonic() - begun
     _refuse(standing, writing=not dry_run)
     projected = _projected(standing, looked)
-    told = after_undo(standing.table, {step.name for step in projected.steps})
+    advice = after_undo(standing.table, {step.name for step in projected.steps})
     if dry_run:
-        return _with(projected, told)
+        return _with(projected, advice)
     if not projected.steps:
-        return _with(replace(_report(False, standing, ()), blocked_seconds=0.0), told)
+        return _with(replace(_report(False, standing, ()), blocked_seconds=0.0), advice)
     if confirm:
-        session.ask(confirm, _question(standing, projected) + (f" {told}" if told else ""))
+        session.ask(confirm, _question(standing, projected) + (f" {advice}" if advice else ""))
     tables = (*standing.state.tables, table.relation.oid)
     report = with_lock_retries(session, tables, lambda: _attempt(standing, note), retries, note)
-    return _with(replace(report, blocked_seconds=session.blocking.seconds), told)
+    return _with(replace(report, blocked_seconds=session.blocking.seconds), advice)
 
 
-def _with(report: UndoReport, told: str) -> UndoReport:
-    return replace(report, notes=(*report.notes, told)) if told else report
+def _with(report: UndoReport, advice: str) -> UndoReport:
+    return replace(report, notes=(*report.notes, advice)) if advice else report
 
 
 def _attempt(before: Standing, note: Note) -> UndoReport:

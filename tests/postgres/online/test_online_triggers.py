@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from psycopg.pq import TransactionStatus
 
-from cutting import Connection, Done, run_here
+from cutting import Connection, Done, Statement, run_here
 from oracle import Row, ask
 
 Insert = Callable[[Any], None]
@@ -220,3 +221,31 @@ def test_one_transaction_does_not_take_a_row_for_a_conflict(log: Connection, dat
     done = migrate(database)
     assert "1 row has no root" in json.loads(done.out)["error"]["message"]
     assert log.execute('SELECT count("root_job_id") FROM "LlamaLog"').fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("triggered", [False, True], ids=["no trigger", "a trigger"])
+def test_a_parent_that_the_application_sets_again(triggered: bool, log: Connection, database: str) -> None:
+    """It is the application's to set, and not a failure of the run: unless a trigger may have set it."""
+    if triggered:
+        trigger(log, "RETURN NEW;")
+    again = """UPDATE "LlamaLog" SET parent_job_id = 'Top' WHERE is_root_job AND parent_job_id IS NULL"""
+    set_again = 0
+
+    def meddle(statement: Statement) -> None:
+        nonlocal set_again
+        if statement.connection.info.transaction_status is TransactionStatus.IDLE:
+            set_again += log.execute(again.encode()).rowcount
+
+    for words, meanwhile in (
+        (["migrate", "--online"], "2 rows with the root flag were given a parent meanwhile"),
+        (["repair"], "2 rows were added or changed meanwhile"),
+    ):
+        done = run_here(
+            *words, "--yes", "--format", "json", "--grace", "0s", "--dsn", database, before=meddle
+        )
+        document = json.loads(done.out)
+        assert set_again >= UNCLEARED
+        assert (done.code, document["uncleared"]) == ((1, UNCLEARED) if triggered else (0, 0)), done.err
+        said = "2 rows with the root flag still had a parent after it was cleared" if triggered else meanwhile
+        assert any(said in note for note in document["notes"]), document["notes"]
+        set_again = 0
