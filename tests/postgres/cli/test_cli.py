@@ -161,7 +161,7 @@ def test_help_comes_at_once(cli_env: dict[str, str]) -> None:
 
     rounds = [(seconds("-m", "llamactl", "--help"), seconds("-c", "import typer.main")) for _ in range(6)]
     ours, typers = map(min, zip(*rounds, strict=True))
-    assert ours <= 3 * typers
+    assert ours <= max(0.25, 2.5 * typers)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,8 @@
 """A migration that is interrupted at its statements, by whatever ends it, leaves the table as it was.
 
-A test interrupts at many statements in turn, or kills at each of them. Since nothing may change, it has one
-database for all of them; at the end the whole dump is compared, and an ordinary run gives what an undisturbed
-one gives.
+The quick tests interrupt at every fifth statement, the slow ones at each. Since nothing may change, a test has
+one database for all its interruptions; at the end the whole dump is compared, and an ordinary run gives what an
+undisturbed one gives.
 """
 
 from __future__ import annotations
@@ -145,7 +145,11 @@ def cutter(partly_filled: bool, server: Server, make_cutter: MakeCutter) -> Cutt
     return make_cutter(server, partly_filled)
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.slow)], ids=["few", "many"])
+EVERY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)], ids=["few", "each"])
+"""Of the statements that are sent, the last always."""
+
+
+@EVERY
 def test_terminated_before_each_statement(every: int, cutter: Cutter) -> None:
     def terminate(statement: Statement) -> None:
         cutter.connection.execute("SELECT pg_terminate_backend(%s)", [statement.pid])
@@ -163,10 +167,16 @@ def test_terminated_before_each_statement(every: int, cutter: Cutter) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["SIGINT", "SIGTERM"]
+    ("sent", "points"),
+    [
+        pytest.param(signal.SIGINT, slice(0, -1, 5), id="few"),
+        pytest.param(signal.SIGINT, slice(0, -1, 2), id="SIGINT", marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, slice(1, -1, 2), id="SIGTERM", marks=pytest.mark.slow),
+    ],
 )
-def test_a_signal_before_a_statement(cutter: Cutter, sent: signal.Signals) -> None:
-    for number in cutter.points()[sent is signal.SIGTERM : -1 : 4]:
+def test_a_signal_before_each_statement(sent: signal.Signals, points: slice, cutter: Cutter) -> None:
+    """The slow ones share the statements between the signals."""
+    for number in cutter.points()[points]:
         done = cutter.run(number, lambda _: signal.raise_signal(sent))
         assert (done.code, done.errors) == (130, ["error: Interrupted; nothing was changed"])
         cutter.nothing_changed(number)

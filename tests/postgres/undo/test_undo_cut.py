@@ -244,7 +244,7 @@ def test_a_table_and_a_column_that_were_renamed(log: Log) -> None:
 # --- cut at each statement ---------------------------------------------------------------------------------
 
 
-EVERY = pytest.mark.parametrize("every", [5, pytest.param(2, marks=pytest.mark.slow)], ids=["few", "many"])
+EVERY = pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)], ids=["few", "each"])
 """Of the statements that are sent, the last always."""
 
 
@@ -287,10 +287,11 @@ def test_terminated_before_each_statement(every: int, migrated: tuple[Log, Conne
     log.as_it_was()
 
 
-def test_a_signal_before_a_statement(migrated: tuple[Log, Connection, list[str]]) -> None:
+@EVERY
+def test_a_signal_before_each_statement(every: int, migrated: tuple[Log, Connection, list[str]]) -> None:
     log, connection, sent = migrated
     before = quick_look(connection)
-    for number in range(1, len(sent), 3):
+    for number in range(1, len(sent), every):
         signalled = (signal.SIGINT, signal.SIGTERM)[number % 2]
         done = undo_here(log.dsn, before=at(number, lambda _, sent=signalled: signal.raise_signal(sent)))
         assert (done.code, done.errors) == (130, ["error: Interrupted; nothing was changed"])
