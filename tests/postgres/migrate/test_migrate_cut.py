@@ -1,8 +1,8 @@
 """A migration that is interrupted at its statements, by whatever ends it, leaves the table as it was.
 
-The quick tests interrupt at every fifth statement, the slow ones at each. Since nothing may change, a test has
-one database for all its interruptions; at the end the whole dump is compared, and an ordinary run gives what an
-undisturbed one gives.
+The quick tests interrupt at every fifth statement, the slow ones at each. Since nothing may change, a test
+has one database for all its interruptions; at the end the whole dump is compared, and an ordinary run gives
+what an undisturbed one gives.
 """
 
 from __future__ import annotations
