@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -47,7 +47,7 @@ from llamactl.table.locks import (
 from llamactl.table.present import MAINTENANCE_MEMORY, read_present
 from llamactl.table.runs import end_runs
 from llamactl.table.table import Table
-from llamactl.wording import about
+from llamactl.wording import about, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,13 @@ class Proof:
     unfilled: int
     differing: int
     uncleared: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Delayed:
+    """A row of delayed_indexes.sql."""
+
+    name: str
 
 
 class _Unmet(Exception):
@@ -154,7 +161,25 @@ def _under_lock(
             session.announce(step.name)
             seconds[step.name] = timed(partial(_take, table, step, projected))
     end_runs(table)
-    return replace(report, steps=tuple(s.shown(table, seconds=seconds.get(s.name)) for s in taken))
+    notes = (*report.notes, *_delayed_indexes(table))
+    return replace(
+        report, steps=tuple(s.shown(table, seconds=seconds.get(s.name)) for s in taken), notes=notes
+    )
+
+
+def _delayed_indexes(table: Table) -> Iterator[str]:
+    """Yields a note if queries cannot use an index at once, because it was built after HOT updates.
+
+    Those of this transaction are prevented, except where event triggers fire; the application may have made
+    others before.
+    """
+    found = table.rows("migrate/delayed_indexes", _Delayed, relation=table.relation.oid)
+    if found:
+        indexes = listed([index.name for index in found])
+        yield (
+            "Rows were updated in place (HOT) before an index was built, so queries do not use it until "
+            f"every transaction that is open now has ended: {indexes}"
+        )
 
 
 def _take(table: Table, step: PlannedStep, projected: Projection) -> None:

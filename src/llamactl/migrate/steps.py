@@ -62,6 +62,20 @@ class PlannedStep:
         return Step(self.name, "\n".join(statements), self.lock, self.blocks, estimate_seconds, seconds)
 
 
+def without_hot_updates(*update: str) -> list[str]:
+    """Returns the files of an UPDATE after which an index is built in the same transaction.
+
+    After HOT updates, queries would ignore that index until the transactions that are open elsewhere have
+    ended. Pending deferred triggers of the UPDATE would make the following statements fail.
+    """
+    return [
+        "migrate/create_empty_indexes",
+        *update,
+        "migrate/settle_constraints",
+        "migrate/drop_empty_indexes",
+    ]
+
+
 def timed(action: Callable[[], object]) -> float:
     """Runs the action; returns how many seconds it took."""
     begun = time.monotonic()
@@ -118,8 +132,8 @@ def _parent_steps(table: Table, present: Present) -> list[PlannedStep]:
         ),
         PlannedStep(
             StepName.CLEAR_PARENTS,
-            ["migrate/clear_parents", "migrate/settle_constraints"],
-            "RowExclusiveLock",
+            without_hot_updates("migrate/clear_parents"),
+            "AccessExclusiveLock",
             Need.SAVE_PARENTS,
         ),
     ]
@@ -136,13 +150,7 @@ def _fill_steps(present: Present) -> list[PlannedStep]:
             "AccessExclusiveLock",
             Need.REFILL if present.index_ours else False,
         ),
-        # Pending deferred triggers of the UPDATE would make the following statements fail.
-        PlannedStep(
-            StepName.FILL,
-            ["migrate/fill", "migrate/settle_constraints"],
-            "RowExclusiveLock",
-            Need.FILL,
-        ),
+        PlannedStep(StepName.FILL, without_hot_updates("migrate/fill"), "AccessExclusiveLock", Need.FILL),
         PlannedStep(StepName.PROVE, ["migrate/prove"], "AccessShareLock", Need.PROVE),
         PlannedStep(
             StepName.CREATE_INDEX,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llamactl.migrate.steps import PlannedStep
+from llamactl.migrate.steps import PlannedStep, without_hot_updates
 from llamactl.model import Blocks, ErrorCode, LlamactlError, Relation
 from llamactl.model.steps import StepName
 from llamactl.sqlfiles.load import load_query
@@ -226,8 +226,10 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
         PlannedStep(StepName.DROP_CHECK, ["migrate/drop_check"], exclusive, marked.check_name is not None),
         PlannedStep(
             StepName.RESTORE_PARENTS,
-            ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
-            "RowExclusiveLock",
+            without_hot_updates("undo/match_parents", "undo/restore_parents")
+            if standing.lacks_users_index
+            else ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
+            exclusive if standing.lacks_users_index else "RowExclusiveLock",
             cleared.restored > 0,
             match_parameters(standing.relation),
         ),

@@ -61,6 +61,7 @@ RESOLVED = [
 BESIDE = [
     "migrate/claim",
     "migrate/claimant",
+    "migrate/delayed_indexes",
     "migrate/drop_check",
     "migrate/present",
     "migrate/upgrade_state",
