@@ -1,9 +1,11 @@
-"""Times llamactl beside plain SQL, in one run on one machine, so that the ratios hold where seconds do not.
+"""Measures llamactl beside plain SQL, in alternating rounds of one run: ratios hold where seconds do not.
 
-    python benchmarks/bench.py [--rows 1000000] [--rounds 1] [--only NAME ...]
+    python benchmarks/bench.py [--rows 1000000] [--rounds 3] [--only NAME ...] [--narrow 10000000]
 
-A private, durable Postgres; a log shaped like the real one (rows.sql) with its 11 indexes and foreign keys; a
-copy of the database for each contender. Prints a table, and appends a line of JSON to benchmarks/results/.
+The measure is the CPU seconds of all server processes and of the client; then wall time, WAL, temporary disk
+and the size of the table. The server is a private, durable Postgres (lab.py). Each round runs every contender
+on a fresh copy of the same database. Prints tables, and appends a line of JSON to benchmarks/results/. A run
+of all contenders, with at least 3 rounds and 1,000,000 rows, writes the tables of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -12,228 +14,174 @@ import argparse
 import json
 import os
 import platform
-import statistics
-import sys
-import tempfile
+import textwrap
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 
+import figures
 import guard_cost
+import insert_latency
 import logger_speed
-import psycopg
+import narrow
+import startup_cost
 import timeline_cost
 import trees
+import wrong_statistics
+from figures import BARE, Run
+from lab import BASE, HERE, Lab, loaded
+from meter import run_command, run_script
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
+from typer.main import get_command
 
-import llamactl
-from llamactl.postgres.server import PrivatePostgres
+from llamactl.cli.commands import app
 
-HERE = Path(__file__).parent
-LOG_TABLE = Path(llamactl.__file__).parent / "demo" / "log_table.sql"
-SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "autovacuum": "off"}
-"""Else the defaults, fsync included. No checkpoint or autovacuum falls into one contender and not another."""
-
-
-BARE = "bare UPDATE"
-"""What all others are compared with: run first and last in each round, since machines change their pace."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One run of one contender."""
-
-    name: str
-    seconds: float
-    wal_mb: float
-    size_ratio: float
-    """The table with its indexes, after to before."""
-    client_mb: float | None
-    """Peak resident memory of the client process."""
-
-
-class Bench:
-    def __init__(self, server: PrivatePostgres, rows: int) -> None:
-        self.server = server
-        self.rows = rows
-
-    def load(self) -> None:
-        """Makes the database that is copied for each contender."""
-        self._admin("CREATE DATABASE base")
-        with psycopg.connect(self.server.conninfo("base"), autocommit=True) as connection:
-            connection.execute(LOG_TABLE.read_bytes())
-            indexes = connection.execute(
-                "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index "
-                """WHERE indrelid = '"LlamaLog"'::regclass AND NOT indisprimary"""
-            ).fetchall()
-            for name, _ in indexes:
-                connection.execute(f"DROP INDEX {name}".encode())
-            text = (
-                (HERE / "rows.sql").read_text().replace("%(albums)s", str(self.rows // 9)).replace("%%", "%")
-            )
-            connection.execute(text.encode())
-            connection.execute("SET maintenance_work_mem = '512MB'")
-            for _, definition in indexes:
-                connection.execute(definition.encode())
-            connection.execute("VACUUM ANALYZE")
-
-    def measure(
-        self, name: str, contender: Callable[[str], float | None], prepared: str = "base"
-    ) -> Measured:
-        """Runs a contender on a fresh copy of a database."""
-        database = self.keep(name)
-        self._admin(f"DROP DATABASE IF EXISTS {database}")
-        self._admin(f"CREATE DATABASE {database} TEMPLATE {prepared} STRATEGY file_copy")
-        self._admin("CHECKPOINT")
-        before, wal = self._size(database), self._wal()
-        begun = time.monotonic()
-        client_mb = contender(self.server.conninfo(database))
-        seconds = time.monotonic() - begun
-        return Measured(name, seconds, (self._wal() - wal) / 1e6, self._size(database) / before, client_mb)
-
-    def script(self, file: str) -> Callable[[str], None]:
-        """A contender that is a SQL file, in one transaction."""
-
-        def run(conninfo: str) -> None:
-            with psycopg.connect(conninfo) as connection:
-                connection.execute((HERE / file).read_bytes())
-
-        return run
-
-    def command(self, *arguments: str, exit_code: int = 0) -> Callable[[str], float]:
-        """A contender that is a llamactl command. Gives the process's peak memory in MB."""
-
-        def run(conninfo: str) -> float:
-            with tempfile.TemporaryFile() as output:
-                pid = os.posix_spawn(
-                    sys.executable,
-                    [sys.executable, "-m", "llamactl", *arguments, "--dsn", conninfo],
-                    {**os.environ, "NO_COLOR": "1"},
-                    file_actions=[
-                        (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
-                        (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
-                    ],
-                )
-                _, status, usage = os.wait4(pid, 0)
-                if os.waitstatus_to_exitcode(status) != exit_code:
-                    output.seek(0)
-                    raise SystemExit(f"llamactl {' '.join(arguments)} failed:\n{output.read().decode()}")
-            return usage.ru_maxrss / 1e3  # kB on Linux
-
-        return run
-
-    def keep(self, name: str) -> str:
-        """The database that a contender left, for others to start from."""
-        return f"run_{name.replace(' ', '_').lower()}"
-
-    def vacuumed(self, name: str) -> str:
-        """The same, as autovacuum would leave it: else its first reader writes hint bits for all rows."""
-        with psycopg.connect(self.server.conninfo(self.keep(name)), autocommit=True) as connection:
-            connection.execute("VACUUM ANALYZE")
-        return self.keep(name)
-
-    def _admin(self, statement: str) -> None:
-        with psycopg.connect(self.server.conninfo(), autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-    def _number(self, database: str, query: str) -> int:
-        with psycopg.connect(self.server.conninfo(database)) as connection:
-            row = connection.execute(query.encode()).fetchone()
-            assert row is not None
-            return int(row[0])
-
-    def _size(self, database: str) -> int:
-        return self._number(database, """SELECT pg_total_relation_size('"LlamaLog"')""")
-
-    def _wal(self) -> int:
-        return self._number("postgres", "SELECT pg_current_wal_lsn() - '0/0'")
+PUBLISHED = (1_000_000, 3)
+"""Rows and rounds from which on the page is written."""
+MIGRATED, ONLINE = "migrated", "online"
+"""The databases that two contenders leave for others."""
+WRITERS = {
+    BARE: ("bare", run_script(HERE / "bare.sql")),
+    "migrate": (MIGRATED, run_command("migrate", "--yes")),
+    "migrate --keep-indexes": ("kept", run_command("migrate", "--keep-indexes", "--yes")),
+    "migrate --online": (ONLINE, run_command("migrate", "--online", "--yes")),
+}
+"""The contenders that change a fresh copy: its name, and what they do."""
+READERS = {
+    "dry run": (BASE, run_command("migrate", "--dry-run")),
+    "verify": (MIGRATED, run_command("verify")),
+    "preflight": (BASE, run_command("preflight")),
+}
+"""The contenders that only read a database."""
+NEEDED = {
+    **dict.fromkeys(("verify", "statistics", "logger"), "migrate"),
+    "guard": "migrate --online",
+}
+"""The contenders whose databases others use."""
+OTHERS = ("statistics", "latency", "guard", "logger", "tree", "startup", "timeline")
+"""The measurements after the rounds."""
 
 
-def contenders(bench: Bench) -> dict[str, Callable[[], Measured]]:
-    """By name, in the order of the run."""
-    return {
-        BARE: lambda: bench.measure(BARE, bench.script("bare.sql")),
-        "recursive backfill": lambda: bench.measure("recursive backfill", bench.script("recursive.sql")),
-        "dry run": lambda: bench.measure("dry run", bench.command("migrate", "--dry-run")),
-        "preflight": lambda: bench.measure("preflight", bench.command("preflight")),
-        "update": lambda: bench.measure("update", bench.command("migrate", "--yes")),
-        "online": lambda: bench.measure("online", bench.command("migrate", "--online", "--yes")),
-        "verify": lambda: bench.measure("verify", bench.command("verify"), bench.vacuumed("update")),
-    }
+def contenders(only: list[str] | None) -> list[str]:
+    """Returns the names in the order of a round: all that this version has, or the chosen ones."""
+    program = get_command(app)
+    assert isinstance(program, TyperGroup)
+    options = {word for option in program.commands["migrate"].params for word in option.opts}
+    have = [name for name in figures.TITLES if "--" not in name or f"--{name.partition('--')[2]}" in options]
+    wanted = {BARE, *(only or have), *(NEEDED[name] for name in only or () if name in NEEDED)}
+    return [name for name in have if name in wanted]
 
 
-def show(rounds: list[list[Measured]], rows: int, version: str) -> None:
-    """Prints medians, and ratios to the bare UPDATE of the same round: the mean of those at its ends."""
-    table = Table(
-        title=f"{rows:,} rows, 11 indexes, Postgres {version}, {os.cpu_count()} cores, {len(rounds)} round(s)"
+def run_round(lab: Lab, names: list[str]) -> dict[str, Run]:
+    """Runs each contender once. What it leaves stays until the next round."""
+    before = lab.size(BASE)
+    found = {}
+    for name in names:
+        if name in WRITERS:
+            database, work = WRITERS[name]
+            lab.copy(database)
+        else:
+            database, work = READERS[name]
+        if database == MIGRATED and name in READERS:
+            lab.vacuum(MIGRATED)
+        lab.admin("CHECKPOINT")
+        cost = lab.meter.measure(database, work)
+        size = lab.size(database) / before if name in WRITERS else 1.0
+        found[name] = Run(**asdict(cost), size_ratio=size)
+        print(f"  {name}: {cost.cpu:.1f} s CPU, {cost.wall:.1f} s", flush=True)
+    return found
+
+
+def measure_others(lab: Lab, names: list[str]) -> list[tuple[str, str]]:
+    """Runs the measurements beside the rounds, whose last databases some of them use."""
+    found: list[tuple[str, str]] = []
+    if "latency" in names:
+        found += insert_latency.compare(lab)
+    if "statistics" in names:
+        found += wrong_statistics.compare(lab, MIGRATED)
+    if "guard" in names:
+        found += guard_cost.compare(lab.server.conninfo(ONLINE))
+    if "logger" in names:
+        found += logger_speed.compare(lab.server.conninfo(MIGRATED))
+    if "tree" in names:
+        found += trees.compare(lab.server)
+    if "startup" in names:
+        found += startup_cost.compare(lab.server)
+    if "timeline" in names:
+        found += timeline_cost.measure()
+    return found
+
+
+def show(rounds: list[dict[str, Run]], caption: str) -> None:
+    """Prints the table of the rounds."""
+    table = Table(title=caption)
+    for head in figures.HEAD:
+        table.add_column(head, justify="right" if head else "left")
+    for cells in figures.table(rounds):
+        table.add_row(*(cell.replace("`", "") for cell in cells))
+    Console(width=150).print(table)
+
+
+def described(lab: Lab, rows: int, rounds: int) -> str:
+    """Returns the caption: how it was measured."""
+    given = "" if (rows, rounds) == PUBLISHED else f" BENCH_ARGS='--rows {rows} --rounds {rounds}'"
+    return (
+        f"`make bench{given}`: {rows:,} rows, 11 indexes, Postgres {lab.server.version}, "
+        f"{os.cpu_count()} cores, {rounds} rounds. Ratios are relative to the bare UPDATE of the same "
+        "round: the median, the smallest and the largest."
     )
-    for head in ("", "seconds", "ratio", "WAL MB", "size after", "client MB"):
-        table.add_column(head, justify="left" if not head else "right")
-    bare = [statistics.mean(one.seconds for one in measured if one.name == BARE) for measured in rounds]
-    for name in dict.fromkeys(one.name for one in rounds[0]):
-        runs = [one for measured in rounds for one in measured if one.name == name]
-        ratios = [
-            one.seconds / base
-            for measured, base in zip(rounds, bare, strict=True)
-            for one in measured
-            if one.name == name
-        ]
-        client = [run.client_mb for run in runs if run.client_mb is not None]
-        table.add_row(
-            name,
-            f"{statistics.median(run.seconds for run in runs):.1f}",
-            f"{statistics.median(ratios):.2f}",
-            f"{statistics.median(run.wal_mb for run in runs):.0f}",
-            f"{statistics.median(run.size_ratio for run in runs):.2f}x",
-            f"{max(client):.0f}" if client else "",
-        )
-    Console(width=100).print(table)
+
+
+def record(lab: Lab, rows: int, rounds: list[dict[str, Run]], others: list[tuple[str, str]]) -> None:
+    """Appends a line of JSON to benchmarks/results/."""
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    line = {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "rows": rows,
+        "server": lab.server.version,
+        "python": platform.python_version(),
+        "rounds": [{name: asdict(run) for name, run in measured.items()} for measured in rounds],
+        "others": dict(others),
+    }
+    with (results / "bench.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def main() -> None:
+    arguments = _parsed()
+    with loaded(arguments.rows) as lab:
+        names, rounds = contenders(arguments.only), []
+        for number in range(1, arguments.rounds + 1):
+            print(f"Round {number} of {arguments.rounds}", flush=True)
+            rounds.append(run_round(lab, names))
+        caption = described(lab, arguments.rows, arguments.rounds)
+        show(rounds, caption)
+        others = measure_others(lab, [name for name in OTHERS if name in (arguments.only or OTHERS)])
+        if arguments.narrow:
+            narrow.compare(lab, arguments.narrow)
+        record(lab, arguments.rows, rounds, others)
+    least = zip((arguments.rows, arguments.rounds), PUBLISHED, strict=True)
+    if not arguments.only and all(given >= wanted for given, wanted in least):
+        figures.write(
+            "migration", figures.markdown(figures.HEAD, figures.table(rounds), textwrap.fill(caption, 120))
+        )
+        figures.write("others", figures.markdown(("", ""), others))
+        print(f"Wrote the tables of {figures.PAGE}")
+
+
+def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rows", type=int, default=PUBLISHED[0])
+    parser.add_argument("--rounds", type=int, default=PUBLISHED[1])
     parser.add_argument(
-        "--only", nargs="*", help="contenders, or tree, or timeline (the bare UPDATE runs always)"
+        "--only", nargs="*", choices=[*figures.TITLES, *OTHERS], help="(the bare UPDATE runs always)"
     )
-    arguments = parser.parse_args()
-    with PrivatePostgres(settings=SERVER) as server:
-        bench = Bench(server, arguments.rows)
-        print(f"Loading {arguments.rows:,} rows into Postgres {server.version} ...", flush=True)
-        bench.load()
-        rounds = []
-        for number in range(1, arguments.rounds + 1):
-            measured = []
-            runs = contenders(bench)
-            for name in (*(name for name in runs if name in (arguments.only or runs) or name == BARE), BARE):
-                measured.append(runs[name]())
-                print(f"round {number}: {name}: {measured[-1].seconds:.1f} s", flush=True)
-            rounds.append(measured)
-        show(rounds, arguments.rows, server.version)
-        if any(one.name == "online" for one in rounds[-1]):
-            guard_cost.compare(server.conninfo(bench.keep("online")))
-        if not arguments.only or "tree" in arguments.only:
-            trees.compare(server)
-        if any(one.name == "update" for one in rounds[-1]):
-            logger_speed.compare(server.conninfo(bench.keep("update")))
-        results = HERE / "results"
-        results.mkdir(exist_ok=True)
-        record = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "rows": arguments.rows,
-            "server": server.version,
-            "python": platform.python_version(),
-            "rounds": [[asdict(one) for one in measured] for measured in rounds],
-        }
-        if not arguments.only or "timeline" in arguments.only:
-            record["timeline"] = timeline_cost.measure()
-        with (results / "bench.jsonl").open("a") as file:
-            file.write(json.dumps(record) + "\n")
+    parser.add_argument("--narrow", type=int, metavar="N", help="narrow rows to compare with 1,000,000")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -118,8 +118,8 @@ def logged(connection: Connection, values: RowValues) -> tuple[float, float]:
         return ROWS / (time.perf_counter() - begun), (recorded - begun) / ROWS * 1e6
 
 
-def compare(conninfo: str) -> None:
-    """Prints the table. The database is one that was migrated."""
+def compare(conninfo: str) -> list[tuple[str, str]]:
+    """Prints the table, and returns the medians. The database is one that was migrated."""
     found: dict[str, list[float]] = {"single INSERTs": [], "logger": [], "bare COPY": []}
     waits: list[float] = []
     with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -135,7 +135,16 @@ def compare(conninfo: str) -> None:
     for head in ("", "rows a second", "to the loop", "to the COPY", "us a row"):
         table.add_column(head, justify="left" if not head else "right")
     for way, rate in rates.items():
-        wait = f"{statistics.median(waits):.0f}" if way == "logger" else f"{1e6 / rate:.0f}"
+        waited = f"{statistics.median(waits):.0f}" if way == "logger" else f"{1e6 / rate:.0f}"
         loop, copy = rate / rates["single INSERTs"], rate / rates["bare COPY"]
-        table.add_row(way, f"{rate:,.0f}", f"{loop:.1f}x", f"{copy:.2f}x", wait)
+        table.add_row(way, f"{rate:,.0f}", f"{loop:.1f}x", f"{copy:.2f}x", waited)
     Console(width=100).print(table)
+    return [
+        ("Rows per second that [the logger](logger.md) writes", f"{rates['logger']:,.0f}"),
+        ("The same with a loop of single INSERTs", f"{rates['single INSERTs']:,.0f}"),
+        ("The same with a bare COPY", f"{rates['bare COPY']:,.0f}"),
+        (
+            "How long the job itself waits for the logger, per row",
+            f"{statistics.median(waits):.0f} microseconds",
+        ),
+    ]

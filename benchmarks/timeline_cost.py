@@ -56,8 +56,8 @@ def load(conninfo: str, rows: int) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def compare(conninfo: str, rows: int, albums: int) -> dict[str, float]:
-    """Prints and returns the median and the slowest hundredth, in ms."""
+def compare(conninfo: str, rows: int, albums: int) -> list[tuple[str, str]]:
+    """Prints and returns the median and the slowest hundredth."""
     with psycopg.connect(conninfo) as connection:
         query = "SELECT md5('album ' || a)::uuid::text FROM unnest(%s::int[]) AS a"
         drawn = random.Random(1).sample(range(1, rows // 9 + 1), albums)
@@ -71,15 +71,13 @@ def compare(conninfo: str, rows: int, albums: int) -> dict[str, float]:
             taken.append((time.perf_counter() - begun) * 1000)
             if found.total != 9 or found.notes:
                 raise SystemExit(f"album {id_}: {found.total} rows, {found.notes}")
-    result = {"p50_ms": statistics.median(taken), "p99_ms": statistics.quantiles(taken, n=100)[98]}
-    print(
-        f"timeline of one album in {rows:,} rows, {albums:,} albums: "
-        f"p50 {result['p50_ms']:.1f} ms, p99 {result['p99_ms']:.1f} ms, slowest {max(taken):.1f} ms"
-    )
-    return result
+    p99 = statistics.quantiles(taken, n=100)[98]
+    told = f"median {statistics.median(taken):.1f} ms, 99th percentile {p99:.1f} ms"
+    print(f"timeline of one album in {rows:,} rows, {albums:,} albums: {told}, slowest {max(taken):.1f} ms")
+    return [(f"Reading the [timeline](timeline.md) of an album among {rows:,} rows", told)]
 
 
-def measure(rows: int = 5_000_000, albums: int = 1000) -> dict[str, float]:
+def measure(rows: int = 5_000_000, albums: int = 1000) -> list[tuple[str, str]]:
     """The same, on a server of its own."""
     with PrivatePostgres(settings=SERVER) as server:
         print(f"Loading {rows:,} rows into Postgres {server.version} ...", flush=True)

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import psycopg
+from meter import Client, Meter
 from rich.console import Console
 from rich.table import Table
 
@@ -46,11 +47,12 @@ SHAPES = {"100,000 jobs": (100_000, 9), "chain of 5,000": (5_000, 1)}
 LARGE = {"1,000,000 jobs": (1_000_000, 9)}
 
 
-def compare(server: PrivatePostgres, shapes: dict[str, tuple[int, int]] = SHAPES) -> None:
-    """Prints the table."""
+def compare(server: PrivatePostgres, shapes: dict[str, tuple[int, int]] = SHAPES) -> list[tuple[str, str]]:
+    """Prints the table, and returns how long it takes after the migration."""
     table = Table(title=f"llamactl tree, piped, Postgres {server.version}, {os.cpu_count()} cores")
-    for head in ("", "first line s", "all s", "lines", "MB"):
+    for head in ("", "first line s", "all s", "CPU s", "lines", "MB"):
         table.add_column(head, justify="left" if not head else "right")
+    meter, printed = Meter(server), []
     for number, (name, (jobs, below)) in enumerate(shapes.items()):
         database = f"trees_{number}"
         with psycopg.connect(server.conninfo(), autocommit=True) as admin:
@@ -61,29 +63,39 @@ def compare(server: PrivatePostgres, shapes: dict[str, tuple[int, int]] = SHAPES
                 connection.execute(f"DROP INDEX {index}".encode())
             connection.execute(ROWS.encode(), [below, jobs])
             connection.execute("VACUUM ANALYZE")
-            table.add_row(name, *timed(server.conninfo(database)))
+            table.add_row(name, *timed(meter, database))
             add = f"""ALTER TABLE "LlamaLog" ADD "root_job_id" varchar(100) DEFAULT '{ROOT}'"""
             connection.execute(add.encode())
             connection.execute('CREATE INDEX ON "LlamaLog" ("root_job_id")')
             connection.execute("VACUUM ANALYZE")
-            table.add_row(f"{name}, migrated", *timed(server.conninfo(database)))
+            cells = timed(meter, database)
+            table.add_row(f"{name}, migrated", *cells)
+            printed.append((f"Printing a tree, {name}, with [tree](tree.md)", f"{cells[1]} s"))
     Console(width=100).print(table)
+    return printed
 
 
-def timed(conninfo: str) -> tuple[str, str, str, str]:
-    """Seconds to the first line and to the last, lines, and MB at the peak."""
-    words = [sys.executable, "-m", "llamactl", "tree", ROOT, "--dsn", conninfo]
-    begun = time.monotonic()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert process.stdout is not None
-    process.stdout.readline()
-    first = time.monotonic() - begun
-    lines = 1 + sum(1 for _ in process.stdout)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - begun
-    if os.waitstatus_to_exitcode(status):
-        raise SystemExit("llamactl tree failed")
-    return f"{first:.1f}", f"{seconds:.1f}", f"{lines:,}", f"{usage.ru_maxrss / 1e3:.0f}"
+def timed(meter: Meter, database: str) -> tuple[str, ...]:
+    """Seconds to the first line and to the last, CPU seconds, lines, and MB at the peak."""
+    first, lines = 0.0, 0
+
+    def print_tree(conninfo: str) -> Client:
+        nonlocal first, lines
+        words = [sys.executable, "-m", "llamactl", "tree", ROOT, "--dsn", conninfo]
+        begun = time.monotonic()
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert process.stdout is not None
+        process.stdout.readline()
+        first = time.monotonic() - begun
+        lines = 1 + sum(1 for _ in process.stdout)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit("llamactl tree failed")
+        return Client(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1e3)
+
+    cost = meter.measure(database, print_tree)
+    return f"{first:.1f}", f"{cost.wall:.1f}", f"{cost.cpu:.1f}", f"{lines:,}", f"{cost.client_mb:.0f}"
 
 
 if __name__ == "__main__":

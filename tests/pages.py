@@ -8,6 +8,7 @@ What is checked or made has a comment on the line above it, `<!-- kind argument 
     keys SCENE PATH: COMMAND; COMMAND    table: the keys of their JSON documents, below PATH
     catalogue PREFIX        table: the findings and checks whose ids begin so
     rows                    table: rows of a log, with the root that each is to hold
+    bench TABLE             table: make bench writes it, with what follows up to the comment that ends it
     sql NAME                sql: a test of that name runs it
     logger, bullmq          python: a test of the logger runs it
 """

@@ -32,6 +32,7 @@ CHECKED = {
         "keys",
         "catalogue",
         "rows",
+        "bench",
         "exits",
         "errors",
         "steps",
