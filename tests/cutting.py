@@ -244,8 +244,9 @@ END $$;
 CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM public.nap(new.id); RETURN new; END';
 CREATE INDEX "napping" ON "LlamaLog" (nap("id"));
 CREATE TRIGGER "napping" BEFORE UPDATE ON "LlamaLog" FOR EACH ROW EXECUTE FUNCTION nap();
+CREATE STATISTICS "napping" ON (nap("id")) FROM "LlamaLog";
 """
-"""An index and a trigger that make a statement of our choice sleep at the first row that it writes."""
+"""What makes a statement of our choice sleep at the first row that it writes, indexes or samples."""
 
 ASLEEP = """
 SELECT FROM pg_stat_activity

@@ -1,2 +1,2 @@
--- Collects statistics on the new column. Lock: SHARE UPDATE EXCLUSIVE.
-ANALYZE "public"."LlamaLog";
+-- Collects statistics on the root column. Lock: SHARE UPDATE EXCLUSIVE.
+ANALYZE "public"."LlamaLog" ("root_job_id");

@@ -36,6 +36,11 @@ KeepGuard = Annotated[
     bool | None, typer.Option("--guard/--no-guard", help="With --online: keep the guard (default: yes).")
 ]
 
+KeepIndexes = Annotated[
+    bool,
+    typer.Option("--keep-indexes", help="Keep all indexes, instead of building some again afterwards."),
+]
+
 
 @verb(
     app,
@@ -56,6 +61,7 @@ def migrate(
     check: CheckOption = CheckPolicy.AUTO,
     expect_filled: ExpectFilled = None,
     expect_orphans: ExpectOrphans = None,
+    keep_indexes: KeepIndexes = False,
     online: Online = False,
     guard: KeepGuard = None,
     grace: GraceOfRepair = None,
@@ -65,6 +71,8 @@ def migrate(
     In one transaction, all or nothing, which blocks the table until it ends. With --online in batches, while
     the application reads and writes.
     """
+    if online and keep_indexes:
+        raise LlamactlError(ErrorCode.USAGE, "--keep-indexes cannot be combined with --online")
     if online:
         from llamactl.online.run import OnlineOptions
 
@@ -79,7 +87,7 @@ def migrate(
     from llamactl.migrate.dry_run import MigrateOptions
     from llamactl.migrate.run import migrate_table
 
-    options = MigrateOptions(check, retries, expect_filled, expect_orphans)
+    options = MigrateOptions(check, retries, expect_filled, expect_orphans, keep_indexes)
     confirm = call.confirmation(needed=not (yes or dry_run))
     with call.session() as (session, settings):
         around = None if dry_run else look_around(session, settings, online=False)

@@ -14,6 +14,7 @@ from llamactl.findings.refusal import RIGHTS, refuse_findings
 from llamactl.lineage.needs import Needs, read_needs
 from llamactl.lineage.resolve import Shown, count_rows, prepare_lineage, resolve_roots
 from llamactl.migrate import estimates
+from llamactl.migrate.rebuild import PlainIndex, choose_rebuilt
 from llamactl.migrate.steps import HOUSEKEEPING, PlannedStep, plan_steps
 from llamactl.model import (
     CheckPolicy,
@@ -42,6 +43,7 @@ class MigrateOptions:
     retries: int
     expect_filled: int | None
     expect_orphans: int | None
+    keep_indexes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,14 @@ def project_migration(
         table.session.read_only()
         projection = project_rows(table, writing=False)
         present = read_present(table)
-    taken, skipped = choose_steps(table, present, projection, options)
+        rebuilt = choose_rebuilt(
+            table,
+            present,
+            projection.counts.total,
+            projection.missing,
+            keep=options.keep_indexes,
+        )
+    taken, skipped = choose_steps(table, present, projection, options, rebuilt)
     steps = estimated(table, present, projection, taken, online=False)
     found = build_report(table.settings, options, projection, (taken, skipped), dry_run=True, steps=steps)
     idle = all(step.name in HOUSEKEEPING for step in taken)
@@ -83,6 +92,7 @@ def estimated(
     online: bool,
 ) -> tuple[Step, ...]:
     """Returns the steps with their estimates."""
+    rebuilt = sum(len(step.written) for step in taken if step.name == StepName.DROP_PLAIN_INDEXES)
     work = estimates.workload(
         table.relation,
         projection.counts.total,
@@ -91,6 +101,9 @@ def estimated(
         present.index_count,
         projection.seconds,
     )
+    work = replace(work, indexes=work.indexes - rebuilt, rebuilt=rebuilt)
+    if any("migrate/analyze" in step.paths for step in taken):
+        work = replace(work, columns=1)
     return tuple(
         step.shown(table, estimate_seconds=estimates.estimate(step.name, work, online=online))
         for step in taken
@@ -120,10 +133,14 @@ def project_rows(
 
 
 def choose_steps(
-    table: Table, present: Present, projection: Projection, options: MigrateOptions
+    table: Table,
+    present: Present,
+    projection: Projection,
+    options: MigrateOptions,
+    rebuilt: Sequence[PlainIndex],
 ) -> tuple[list[PlannedStep], tuple[str, ...]]:
     """Returns the steps that are taken, and the names of the others."""
-    steps = plan_steps(table, present, options.check)
+    steps = plan_steps(table, present, options.check, rebuilt)
     taken = [step for step in steps if step.taken(projection.needs)]
     return taken, tuple(step.name for step in steps if step not in taken)
 

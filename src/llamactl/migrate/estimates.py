@@ -33,6 +33,7 @@ CATALOGS_ONLY = frozenset(
         StepName.CREATE_GUARD,
         StepName.REMOVE_GUARD,
         StepName.DROP_INDEX,
+        StepName.DROP_PLAIN_INDEXES,
     )
 }
 
@@ -44,6 +45,10 @@ BATCH_SECONDS_PER_ROW, BATCH_SECONDS_PER_ROW_AND_INDEX = 30e-6, 2e-6
 PROVE_SECONDS_PER_ROW = 1.8e-6
 INDEX_SECONDS_PER_ROW = 2e-6
 JOB_INDEX_SECONDS_PER_ROW = 3e-6
+REBUILD_SECONDS, REBUILD_SECONDS_PER_ROW = 2e-3, 1.5e-6
+"""Per index, with the scan; each row has two versions then."""
+REBUILT_SHARE, REBUILT_ROWS = 0.3, 1000
+"""Indexes are built again if at least this share of the rows is filled, and at least this number of rows."""
 ANALYZE_ROWS = ANALYZE_PAGES = 30_000
 """The size of ANALYZE's sample at the default statistics target."""
 ANALYZE_SECONDS_PER_VALUE, ANALYZE_SECONDS_PER_PAGE = 0.7e-6, 12e-6
@@ -62,9 +67,13 @@ class Workload:
     """Rows whose parent is cleared."""
     heap_bytes: int
     indexes: int
+    """Those to which an UPDATE adds entries."""
     columns: int
+    """Those that are analyzed."""
     resolve_seconds: float
     """Measured."""
+    rebuilt: int = 0
+    """Indexes that are dropped, and built again after the column is filled."""
 
     @property
     def pace(self) -> float:
@@ -82,6 +91,10 @@ class Workload:
 
     def batches(self, rows: int) -> float:
         return self.scan + rows * (BATCH_SECONDS_PER_ROW + self.indexes * BATCH_SECONDS_PER_ROW_AND_INDEX)
+
+    @property
+    def rebuilding(self) -> float:
+        return self.rebuilt * (REBUILD_SECONDS + self.rows * REBUILD_SECONDS_PER_ROW)
 
     @property
     def analyze(self) -> float:
@@ -114,6 +127,7 @@ def estimate(step: StepName, work: Workload, *, online: bool = False) -> Estimat
         StepName.FILL: write(work.missing),
         StepName.PROVE: work.scan + work.rows * PROVE_SECONDS_PER_ROW,
         StepName.CREATE_INDEX: work.scan + work.rows * INDEX_SECONDS_PER_ROW,
+        StepName.REBUILD_INDEXES: work.rebuilding,
         StepName.CREATE_JOB_INDEX: work.scan + work.rows * JOB_INDEX_SECONDS_PER_ROW,
         StepName.ADD_CHECK: work.scan,
         StepName.VALIDATE_CHECK: work.scan,
@@ -132,6 +146,14 @@ def estimate_undo(step: StepName, relation: Relation, restored: int, indexes: in
     if step == StepName.CREATE_INDEX:
         return _range(rows * (SCAN_SECONDS_PER_ROW + INDEX_SECONDS_PER_ROW))
     return MOMENT
+
+
+def rebuilding_pays(rows: int, missing: int) -> bool:
+    """Returns whether it is faster to drop indexes, fill the missing roots, and build the indexes again.
+
+    The answer does not depend on the pace, so that a dry run and the migration agree.
+    """
+    return missing >= max(rows * REBUILT_SHARE, REBUILT_ROWS)
 
 
 def blocked_seconds(steps: Iterable[Step]) -> Estimate:

@@ -27,6 +27,7 @@ from llamactl.migrate.dry_run import (
     project_migration,
     project_rows,
 )
+from llamactl.migrate.rebuild import choose_rebuilt, rebuild
 from llamactl.migrate.steps import HOUSEKEEPING, PlannedStep, timed
 from llamactl.model import (
     ErrorCode,
@@ -150,7 +151,10 @@ def _under_lock(
     projected = project_rows(table, writing=True)
     seconds[StepName.RESOLVE] = projected.seconds
     present = read_present(table)
-    taken, skipped = choose_steps(table, present, projected, options)
+    rebuilt = choose_rebuilt(
+        table, present, projected.counts.total, projected.missing, keep=options.keep_indexes
+    )
+    taken, skipped = choose_steps(table, present, projected, options, rebuilt)
     report = build_report(settings, options, projected, (taken, skipped))
     if report.unmet:
         raise _Unmet(replace(report, notes=()))
@@ -159,7 +163,11 @@ def _under_lock(
     for step in taken:
         if step.name not in seconds:
             session.announce(step.name)
-            seconds[step.name] = timed(partial(_take, table, step, projected))
+            seconds[step.name] = timed(
+                partial(rebuild, table, present, rebuilt)
+                if step.name == StepName.REBUILD_INDEXES
+                else partial(_take, table, step, projected)
+            )
     end_runs(table)
     notes = (*report.notes, *_delayed_indexes(table))
     return replace(

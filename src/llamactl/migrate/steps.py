@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from llamactl.lineage.needs import Need, Needs
 from llamactl.lineage.resolve import CREATE, RESOLVE_FILES, lineage_parameters
+from llamactl.migrate.rebuild import PlainIndex
 from llamactl.model import Blocks, CheckPolicy, Estimate, Step
 from llamactl.model.steps import StepName
-from llamactl.sqlfiles.load import load_query
+from llamactl.sqlfiles.load import as_written, load_query
 from llamactl.table import catalog
 from llamactl.table.present import LABEL, Present
 from llamactl.table.table import Table
@@ -34,6 +35,8 @@ class PlannedStep:
     parameters: Mapping[str, object] = field(default_factory=dict)
     blocks: Blocks = Blocks.ALL
     """Which sessions it blocks; all, if the transaction's first lock blocks everybody until its end."""
+    written: Sequence[str] = ()
+    """Statements that the server wrote, after those of the files."""
 
     def taken(self, needs: Needs) -> bool:
         return self.when if isinstance(self.when, bool) else self.when(needs)
@@ -46,6 +49,8 @@ class PlannedStep:
             wanted = {name for statement in query.statements for name in statement.parameters}
             given = {name: value for name, value in self.parameters.items() if name in wanted}
             rows[path] = table.session.run(query, **given)
+        for statement in self.written:
+            table.session.run(as_written(self.name, statement))
         return rows
 
     def shown(
@@ -59,6 +64,7 @@ class PlannedStep:
         statements = [
             text.written(values) for path in self.paths for text in load_query(path, table.names).statements
         ]
+        statements += [f"{statement};" for statement in self.written]
         return Step(self.name, "\n".join(statements), self.lock, self.blocks, estimate_seconds, seconds)
 
 
@@ -83,8 +89,13 @@ def timed(action: Callable[[], object]) -> float:
     return round(time.monotonic() - begun, 3)
 
 
-def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[PlannedStep]:
-    """Returns all steps in their order, those included that are not taken here."""
+def plan_steps(
+    table: Table, present: Present, check: CheckPolicy, rebuilt: Sequence[PlainIndex] = ()
+) -> list[PlannedStep]:
+    """Returns all steps in their order, those included that are not taken here.
+
+    `rebuilt`: the indexes that are dropped before the column is filled, and built again.
+    """
     root, enum = table.relation.root, table.relation.enum
     return [
         PlannedStep(StepName.LOCK, ["migrate/lock"], "AccessExclusiveLock"),
@@ -95,7 +106,7 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
         ),
         *_parent_steps(table, present),
         PlannedStep(StepName.ADD_COLUMN, ["migrate/add_column"], "AccessExclusiveLock", root is None),
-        *_fill_steps(present),
+        *_fill_steps(present, rebuilt),
         *_check_steps(present, check),
         PlannedStep(
             StepName.ADD_LABEL,
@@ -110,8 +121,14 @@ def plan_steps(table: Table, present: Present, check: CheckPolicy) -> list[Plann
             # The step add_column sets the comment of a new column.
             root is not None and not present.comment_present,
         ),
-        PlannedStep(StepName.ANALYZE, ["migrate/analyze"], "ShareUpdateExclusiveLock", Need.FILL),
+        PlannedStep(StepName.ANALYZE, [_analysis(rebuilt)], "ShareUpdateExclusiveLock", Need.FILL),
     ]
+
+
+def _analysis(rebuilt: Sequence[PlainIndex]) -> str:
+    """The file that collects statistics; those of an expression are lost when its index is dropped."""
+    lost = any(index.expressions for index in rebuilt)
+    return "migrate/analyze_expressions" if lost else "migrate/analyze"
 
 
 def _parent_steps(table: Table, present: Present) -> list[PlannedStep]:
@@ -139,8 +156,8 @@ def _parent_steps(table: Table, present: Present) -> list[PlannedStep]:
     ]
 
 
-def _fill_steps(present: Present) -> list[PlannedStep]:
-    """The steps that fill the column, and build the index that a fill is better off without."""
+def _fill_steps(present: Present, rebuilt: Sequence[PlainIndex]) -> list[PlannedStep]:
+    """The steps that fill the column, and build the indexes that a fill is better off without."""
     # An index of the user's that is built anew stays the user's.
     unmarked = present.index_ours and not present.index_marked
     return [
@@ -150,6 +167,13 @@ def _fill_steps(present: Present) -> list[PlannedStep]:
             "AccessExclusiveLock",
             Need.REFILL if present.index_ours else False,
         ),
+        PlannedStep(
+            StepName.DROP_PLAIN_INDEXES,
+            ["migrate/settle_constraints"],
+            "AccessExclusiveLock",
+            bool(rebuilt),
+            written=[index.dropping for index in rebuilt],
+        ),
         PlannedStep(StepName.FILL, without_hot_updates("migrate/fill"), "AccessExclusiveLock", Need.FILL),
         PlannedStep(StepName.PROVE, ["migrate/prove"], "AccessShareLock", Need.PROVE),
         PlannedStep(
@@ -157,6 +181,13 @@ def _fill_steps(present: Present) -> list[PlannedStep]:
             ["migrate/create_index", *([] if unmarked else ["migrate/mark_index"])],
             "ShareLock",
             Need.REFILL if present.index_ours else not present.index_present,
+        ),
+        PlannedStep(
+            StepName.REBUILD_INDEXES,
+            [],
+            "ShareLock",
+            bool(rebuilt),
+            written=[statement for index in rebuilt for statement in index.building],
         ),
     ]
 

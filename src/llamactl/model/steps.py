@@ -31,10 +31,12 @@ class StepName(StrEnum):
     ADD_COLUMN = "add_column", "Adding the root column", "undo/drop_column"
     DROP_INDEX = "drop_index", "Dropping the index on the root column"
     DROP_USERS_INDEX = "drop_users_index", "Dropping your index on the root column", "migrate/create_index"
+    DROP_PLAIN_INDEXES = "drop_plain_indexes", "Dropping plain indexes, to build them again"
     FILL = "fill", "Filling the root column"
     LAST_PASS = "last_pass", "Looking for rows that still have no root"
     PROVE = "prove", "Checking every row"
     CREATE_INDEX = "create_index", "Building the index on the root column", "migrate/drop_index"
+    REBUILD_INDEXES = "rebuild_indexes", "Building the dropped indexes again"
     ADD_CHECK = "add_check", "Adding the CHECK against self-parents", "migrate/drop_check"
     ADD_CHECK_NOT_VALID = (
         "add_check_not_valid",

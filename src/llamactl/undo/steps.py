@@ -210,7 +210,7 @@ def plan_locks(state: State) -> list[PlannedStep]:
 
 def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
     """Returns all steps in order, including those that have nothing to do."""
-    marked, cleared = standing.marked, standing.cleared
+    marked = standing.marked
     exclusive = "AccessExclusiveLock"
     return [
         *plan_locks(standing.state),
@@ -224,15 +224,7 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
         PlannedStep(StepName.DROP_FUNCTION, ["guard/drop_function"], "", standing.function),
         # Before the parents: a row with the root flag may be its own parent.
         PlannedStep(StepName.DROP_CHECK, ["migrate/drop_check"], exclusive, marked.check_name is not None),
-        PlannedStep(
-            StepName.RESTORE_PARENTS,
-            without_hot_updates("undo/match_parents", "undo/restore_parents")
-            if standing.lacks_users_index
-            else ["undo/match_parents", "undo/restore_parents", "migrate/settle_constraints"],
-            exclusive if standing.lacks_users_index else "RowExclusiveLock",
-            cleared.restored > 0,
-            match_parameters(standing.relation),
-        ),
+        _restore_step(standing),
         PlannedStep(StepName.DROP_INDEX, ["migrate/drop_index"], exclusive, standing.index),
         PlannedStep(StepName.CREATE_INDEX, ["migrate/create_index"], "ShareLock", standing.lacks_users_index),
         PlannedStep(StepName.DROP_JOB_INDEX, ["undo/drop_job_index"], exclusive, standing.job_index),
@@ -250,6 +242,17 @@ def plan_undo_steps(standing: Standing) -> list[PlannedStep]:
         ),
         *_forgetting(standing),
     ]
+
+
+def _restore_step(standing: Standing) -> PlannedStep:
+    """The step that puts parents back; an index may be built after it."""
+    update, lock = ["undo/match_parents", "undo/restore_parents"], "RowExclusiveLock"
+    if standing.lacks_users_index:
+        files, lock = without_hot_updates(*update), "AccessExclusiveLock"
+    else:
+        files = [*update, "migrate/settle_constraints"]
+    parameters = match_parameters(standing.relation)
+    return PlannedStep(StepName.RESTORE_PARENTS, files, lock, standing.cleared.restored > 0, parameters)
 
 
 def _forgetting(standing: Standing) -> list[PlannedStep]:

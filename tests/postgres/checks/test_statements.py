@@ -276,6 +276,9 @@ test_online_cut and test_undo_cut stop before each.
 """
 
 ELSEWHERE = {
+    "migrate/analyze_expressions": (
+        "online/test_online_locks.py::test_a_vacuum_that_takes_longer_than_the_lock_timeout",
+    ),
     "guard/look": READ,
     "migrate/upgrade_state": ("table/test_recorded_runs.py::test_runs_that_0_1_recorded",),
     "online/end_runs": ("table/test_recorded_runs.py::test_the_other_migration_ends_what_0_1_left",),

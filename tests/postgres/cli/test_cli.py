@@ -36,7 +36,8 @@ OPTIONS = {
     "preflight": {*TABLE, *OUTPUT, "--fail-on"},
     "migrate": {
         *(*TABLE, *OUTPUT, "--dry-run", "--yes", "--retries", "--check"),
-        *("--expect-filled", "--expect-orphans", "--online", "--guard", "--no-guard", "--grace"),
+        *("--expect-filled", "--expect-orphans", "--keep-indexes", "--online"),
+        *("--guard", "--no-guard", "--grace"),
     },
     "verify": {*TABLE, *OUTPUT, "--grace", "--fail-on"},
     "repair": {*TABLE, *OUTPUT, "--dry-run", "--yes", "--overwrite", "--grace", "--retries"},

@@ -98,8 +98,28 @@ def partly_filled(request: pytest.FixtureRequest) -> bool:
 
 CHECK = ["--check", "not-valid"]
 FROM_BARE = ["CREATE SCHEMA", "UPDATE", "ADD COLUMN", "CREATE INDEX", "ADD CONSTRAINT", "COMMIT"]
+FROM_BARE += ["DROP INDEX public.lowered", "CREATE INDEX lowered", "COMMENT ON INDEX public.lowered"]
 WITH_INDEX = ["DROP INDEX", "UPDATE", "CREATE INDEX", "ADD VALUE", "COMMENT", "ANALYZE", "COMMIT"]
 """Some of the statements that a test must cut at."""
+
+
+def add_plain_rows(dsn: str) -> None:
+    """So many rows that plain indexes are built again; of these there are two."""
+    with psycopg.connect(dsn) as connection:
+        for (name,) in connection.execute(
+            """SELECT indexrelid::regclass::text FROM pg_index
+            WHERE indrelid = '"LlamaLog"'::regclass AND NOT indisunique"""
+        ).fetchall():
+            connection.execute(f"DROP INDEX {name}".encode())
+        connection.execute("""
+            INSERT INTO "LlamaLog" (id, operation, category, status, job_id, created_at, sources)
+            SELECT ('20000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 'x', 'CREATED', 'SUCCESS',
+                   'plain ' || n, '2026-01-01', '{a}'
+            FROM generate_series(1, 1200) AS n;
+            CREATE INDEX "LlamaLog_parent_job_id_idx" ON "LlamaLog" (parent_job_id);
+            CREATE INDEX lowered ON "LlamaLog" (lower(job_id));
+            COMMENT ON INDEX lowered IS 'theirs'
+        """)
 
 
 def fill_in_part(dsn: str) -> None:
@@ -127,8 +147,7 @@ def make_cutter(
             for name in databases:
                 stack.callback(server.drop, name)
                 insert_into(server.conninfo(name), dated_rows())
-                if partly_filled:
-                    fill_in_part(server.conninfo(name))
+                (fill_in_part if partly_filled else add_plain_rows)(server.conninfo(name))
             statements = statements_of(other, *CHECK)
             expected = outcome(pg_tool("pg_dump"), other)
             taken = WITH_INDEX if partly_filled else FROM_BARE
@@ -256,9 +275,10 @@ CUTS = {
 STATEMENTS = {
     "clear parents": 'SET "parent_job_id" = NULL',
     "fill": 'SET "root_job_id" = CAST',
+    "rebuild": "CREATE INDEX napping",
     "analyze": 'ANALYZE "public"',
 }
-COMMON = {("fill", "SIGINT"), ("fill", "SIGKILL"), ("analyze", "SIGTERM")}
+COMMON = {("fill", "SIGINT"), ("rebuild", "SIGKILL"), ("analyze", "SIGTERM")}
 INSIDE = [
     pytest.param(STATEMENTS[statement], *CUTS[cut], id=f"{statement}, {cut}")
     if (statement, cut) in COMMON
@@ -281,7 +301,10 @@ def test_inside_a_statement(
     told: str,
 ) -> None:
     insert(dated_rows())
+    add_plain_rows(database)
     connection.execute(NAP.encode())
+    if "CREATE INDEX" in statement:  # a trigger keeps all indexes
+        connection.execute('DROP TRIGGER "napping" ON "LlamaLog"')
     name = connection.info.dbname
     connection.execute(f"ALTER DATABASE {name} SET test.nap = '%{statement}%'".encode())
     before = dump(pg_tool("pg_dump"), database), quick_look(connection)
@@ -297,7 +320,8 @@ def test_inside_a_statement(
     assert (dump(pg_tool("pg_dump"), database), quick_look(connection)) == before
     connection.execute(f"ALTER DATABASE {name} RESET test.nap".encode())
     assert migrate_here(database).code == 0
-    assert dict(connection.execute(ROOTS).fetchall()) == expected_roots()
+    roots = dict(connection.execute(ROOTS).fetchall())
+    assert roots.items() >= expected_roots().items()
 
 
 @pytest.mark.parametrize("retries", ["0", "9"], ids=["waiting for the lock", "between two attempts"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,6 +17,7 @@ Connection = psycopg.Connection[Any]
 
 ROWS = [(f"job {number}", f"job {number // 2}" if number else None) for number in range(200)]
 FLAGGED = """UPDATE "LlamaLog" SET is_root_job = true WHERE parent_job_id IS NOT NULL AND job_id LIKE '%0'"""
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 ROOT_INDEX = "LlamaLog_root_job_id_idx"
 ROOM = 'ALTER TABLE "LlamaLog" SET (fillfactor = 50)'
 """For HOT updates; VACUUM FULL makes it."""
@@ -67,6 +70,47 @@ def test_an_index_that_is_built_again_serves_at_once(
     connection.execute('VACUUM FULL "LlamaLog"')
     with older_writer(database):
         assert migrate_here(database).code == 0
+        assert ROOT_INDEX in used(database, "root_job_id = 'job 0'")
+
+
+CONDITIONS = {
+    "entity_type_entity_id": "entity_type = 'ALBUM'",
+    "status_created_at": "status = 'FAILED'",
+    "category_created_at": "category = 'FAILED'",
+    "parent_job_id": "parent_job_id = 'job 3'",
+    "operation_created_at": "operation = 'y'",
+    "is_root_job_created_at": "is_root_job AND created_at > '2025-01-01'",
+    **{name: f"{name} = '{UNKNOWN}'" for name in ("artist_id", "album_id", "track_id", "user_id")},
+    "root_job_id": "root_job_id = 'job 0'",
+}
+
+
+@pytest.mark.parametrize("keep", [(), ("--keep-indexes",)], ids=["rebuilt", "kept"])
+def test_every_index_serves_at_once(
+    each_database: str, insert_into: Callable[..., None], keep: tuple[str, ...]
+) -> None:
+    insert_into(
+        each_database, [(f"job {number}", f"job {number // 2}" if number else None) for number in range(1100)]
+    )
+    with older_writer(each_database):
+        done = migrate_here(each_database, *keep)
+        assert done.code == 0, done.err
+        for name, condition in CONDITIONS.items():
+            assert f'"LlamaLog_{name}_idx"' in used(each_database, condition)
+    assert ("rebuild indexes" in done.out) != bool(keep)
+
+
+def test_the_scripts_index_serves_at_once(
+    database: str, connection: Connection, insert: Callable[[Any], None], psql: Path
+) -> None:
+    insert(ROWS)
+    no_parent_index(connection)
+    connection.execute(FLAGGED.encode())
+    connection.execute('VACUUM "LlamaLog"')
+    script = run_here("sql", "--dsn", database).out
+    with older_writer(database):
+        done = subprocess.run([psql, "-X", "-d", database], input=script, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
         assert ROOT_INDEX in used(database, "root_job_id = 'job 0'")
 
 

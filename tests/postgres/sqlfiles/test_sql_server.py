@@ -62,6 +62,7 @@ BESIDE = [
     "migrate/claim",
     "migrate/claimant",
     "migrate/delayed_indexes",
+    "migrate/plain_indexes",
     "migrate/drop_check",
     "migrate/present",
     "migrate/upgrade_state",
@@ -128,6 +129,7 @@ VOLATILE = (
         "undo/look",
         "undo/state",
         "catalog/index",
+        "migrate/plain_indexes",
         "guard/look",
         "online/runs",
         "status/steps",
@@ -182,7 +184,7 @@ class Log:
         yield "round", [*LINEAGE, *ROUND]
         self.change('UPDATE "public"."LlamaLog" SET "root_job_id" = NULL;')
         self.change('COMMENT ON COLUMN "public"."LlamaLog"."root_job_id" IS NULL;')
-        yield "update again", paths(self.steps())
+        yield "update again", [*paths(self.steps()), "migrate/analyze_expressions"]
         yield "guard", GUARD
         yield "online", ONLINE
         self.change('ALTER TABLE "public"."LlamaLog" DROP CONSTRAINT "LlamaLog_job_id_not_parent_check";')
