@@ -22,7 +22,7 @@ from llamactl import __version__, render
 from llamactl.cli.help import CommandHelp
 from llamactl.cli.options import output_options
 from llamactl.db.signals import INTERRUPTS
-from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat, Progress
+from llamactl.model import Changed, ErrorCode, ExitCode, LlamactlError, OutputFormat
 from llamactl.render import safe
 from llamactl.render.console import Streams, is_terminal
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from llamactl.config.settings import Settings
     from llamactl.db.blocking import Blocking
     from llamactl.db.session import Session
-    from llamactl.model import StatusReport, Timeline, Tree
+    from llamactl.model import Progress, StatusReport, Timeline, Tree
     from llamactl.tree.whole_rows import Details
 
 Verb = TypeVar("Verb", bound=Callable[..., ExitCode])

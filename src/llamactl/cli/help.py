@@ -12,6 +12,7 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from llamactl.cli.conversion import convert_late
 from llamactl.cli.usage import argument_name, unknown_command
 
 MIGRATE, SEE, KEEP, MORE = "Migrate", "See", "Keep", "More"
@@ -36,6 +37,10 @@ _NAMES_COLUMN = 25
 class CommandHelp(TyperCommand):
     """A command whose options are grouped by their `rich_help_panel`, and whose epilog is its examples."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Returns the arguments and options, --help among them."""
+        return [convert_late(parameter) for parameter in super().get_params(ctx)]
+
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Returns `[OPTIONS]` and the arguments, without Typer's braces."""
         return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -55,6 +60,10 @@ class CommandHelp(TyperCommand):
 
 class ProgramHelp(TyperGroup):
     """The program, its commands in panels."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Returns the options."""
+        return [convert_late(parameter) for parameter in super().get_params(ctx)]
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Returns a command and its words. Raises LlamactlError (usage) where there is no such command."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from llamactl.cli.app import app
 from llamactl.cli.call import Call, moment, verb
@@ -26,9 +27,10 @@ from llamactl.model import (
     ErrorCode,
     ExitCode,
     LlamactlError,
-    Subject,
-    SubjectKind,
 )
+
+if TYPE_CHECKING:
+    from llamactl.model import Subject
 
 
 @verb(
@@ -75,6 +77,8 @@ def timeline(
 
 def _subject(given: Mapping[str, str | None]) -> Subject:
     """Returns the subject of the timeline. Raises LlamactlError (usage) unless exactly one is given."""
+    from llamactl.model import Subject, SubjectKind
+
     named = [(kind, id_) for kind, id_ in given.items() if id_ is not None]
     if len(named) != 1:
         flags = " and ".join(f"--{kind}" for kind, _ in named)

@@ -177,13 +177,13 @@ _MODULES = (
     "steps",
     "table",
     "counts",
-    "run",
     "change",
     "audit",
+    "tree",
+    "run",
+    "timeline",
     "details",
     "demo",
-    "tree",
-    "timeline",
 )
 """The modules that most commands need come first."""
 

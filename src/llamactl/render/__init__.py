@@ -6,26 +6,26 @@ Each format's module is imported where it is used: JSON must not wait for rich.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
-from llamactl.model import (
-    DemoReport,
-    GuardReport,
-    LlamactlError,
-    MigrationReport,
-    OutputFormat,
-    PreflightReport,
-    RepairReport,
-    StatsReport,
-    StatusReport,
-    Timeline,
-    Tree,
-    UndoReport,
-    VerifyReport,
-)
+from llamactl.model import LlamactlError, OutputFormat
 
 if TYPE_CHECKING:
     from llamactl.findings.kinds import Catalogue, FindingKind
+    from llamactl.model import (
+        DemoReport,
+        GuardReport,
+        MigrationReport,
+        PreflightReport,
+        RepairReport,
+        StatsReport,
+        StatusReport,
+        Timeline,
+        Tree,
+        UndoReport,
+        VerifyReport,
+    )
     from llamactl.render.console import Screen
 
 Report: TypeAlias = (
@@ -33,65 +33,48 @@ Report: TypeAlias = (
     " | StatsReport | StatusReport | GuardReport | DemoReport | FindingKind | Catalogue | str"
 )
 """The reports of the commands; a string is the script of `sql`."""
+_FOR_CI = ("PreflightReport", "VerifyReport")
+"""The reports that have annotations and JUnit XML."""
+_TEXT_MODULES = {
+    "Tree": "tree",
+    "Timeline": "timeline_text",
+    "UndoReport": "undo_text",
+    "GuardReport": "guard_text",
+    "StatsReport": "stats_text",
+    "StatusReport": "status_text",
+}
+"""Report -> the module that renders it as text; text.py renders the others."""
 
 
 def lines(
     report: Report, command: str, format_: OutputFormat, screen: Screen, verbose: bool = False
 ) -> Iterator[str]:
     """Yields what stands on stdout, in pieces. `verbose`: text with the SQL of planned steps."""
-    match format_, report:
-        case OutputFormat.JSON, _:
+    # By name: importing the classes of all reports takes longer than to render most of them.
+    name = type(report).__name__
+    match format_:
+        case OutputFormat.JSON:
             from llamactl.render import json
 
             return json.render(report, command, screen)
-        case OutputFormat.GITHUB, PreflightReport() | VerifyReport():
-            from llamactl.render import github
-
-            return github.render(report)
-        case OutputFormat.JUNIT, PreflightReport() | VerifyReport():
-            from llamactl.render import junit
-
-            return junit.render(report)
-        case OutputFormat.TEXT, _:
-            return _text_lines(report, screen, verbose)
+        case OutputFormat.GITHUB | OutputFormat.JUNIT if name in _FOR_CI:
+            rendered: Iterator[str] = import_module(f"llamactl.render.{format_}").render(report)
+            return rendered
+        case OutputFormat.TEXT:
+            return _text_lines(report, name, screen, verbose)
         case _:
-            raise TypeError(f"no {format_} for {type(report).__name__}")
+            raise TypeError(f"no {format_} for {name}")
 
 
-def _text_lines(report: Report, screen: Screen, verbose: bool) -> Iterator[str]:
-    match report:
-        case DemoReport():
-            return iter([])  # its commands have printed their own output
-        case str():
-            return iter([report])
-        case Tree():
-            from llamactl.render import tree
-
-            return tree.render(report, screen)
-        case Timeline():
-            from llamactl.render import timeline_text
-
-            return timeline_text.render(report, screen)
-        case UndoReport():
-            from llamactl.render import undo_text
-
-            return undo_text.render(report, screen, verbose)
-        case GuardReport():
-            from llamactl.render import guard_text
-
-            return guard_text.render(report, screen)
-        case StatsReport():
-            from llamactl.render import stats_text
-
-            return stats_text.render(report, screen)
-        case StatusReport():
-            from llamactl.render import status_text
-
-            return status_text.render(report, screen)
-        case _:
-            from llamactl.render import text
-
-            return text.render(report, screen, verbose)
+def _text_lines(report: Report, name: str, screen: Screen, verbose: bool) -> Iterator[str]:
+    if isinstance(report, str):
+        return iter([report])
+    if name == "DemoReport":
+        return iter([])  # its commands have printed their own output
+    module = import_module(f"llamactl.render.{_TEXT_MODULES.get(name, 'text')}")
+    with_sql = name not in _TEXT_MODULES or name == "UndoReport"
+    rendered: Iterator[str] = module.render(report, screen, *([verbose] if with_sql else []))
+    return rendered
 
 
 def failure(problem: LlamactlError, command: str | None, format_: OutputFormat, screen: Screen) -> str:
