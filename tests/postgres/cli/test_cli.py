@@ -132,23 +132,38 @@ def test_these_options_and_no_others(name: str) -> None:
     assert found - {"--help"} == OPTIONS[name]
 
 
-def test_help_waits_for_nothing_heavy(cli_env: dict[str, str]) -> None:
+def loaded_by(env: dict[str, str], *words: str) -> set[str]:
+    """The modules that a command has loaded at its end."""
     code = (
         "import sys; from llamactl.cli.main import main;"
-        " main(['--help']); print(*sys.modules, file=sys.stderr)"
+        " main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], env=cli_env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *words], env=env, capture_output=True, text=True, check=True
     )
-    loaded = set(done.stderr.split())
-    assert not loaded & {
+    return set(done.stderr.split())
+
+
+def test_help_waits_for_nothing_heavy(cli_env: dict[str, str]) -> None:
+    assert not loaded_by(cli_env, "--help") & {
         "rich",
+        "pydantic",
         "psycopg",
         "sqlglot",
         "dotenv",
         "llamactl.migrate.run",
         "llamactl.findings.kinds",
+        "llamactl.model.audit",
+        "llamactl.model.tree",
     }
+
+
+@pytest.mark.parametrize("command", ["verify", "stats"])
+def test_a_piped_report_waits_for_nothing_that_it_does_not_need(
+    migrated: str, cli_env: dict[str, str], command: str
+) -> None:
+    loaded = loaded_by(cli_env, command, "--dsn", migrated, "--format", "text")
+    assert not loaded & {"rich.console", "pydantic", "llamactl.model.tree", "llamactl.model.timeline"}
 
 
 def test_help_comes_at_once(cli_env: dict[str, str]) -> None:
