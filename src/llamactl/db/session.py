@@ -166,9 +166,12 @@ class Session(TransactionalConnection):
             self._path.follow(users_code=query.runs_users_code)
             for statement in first:
                 self._execute(plain, statement, params)
-            cursor.itersize = page
             self._execute(cursor, last, params)
-            yield from cursor
+            rows = cursor.fetchmany(page)
+            yield from rows
+            while len(rows) == page:
+                rows = cursor.fetchmany(page)
+                yield from rows
 
     def _execute_all(self, cursor: psycopg.Cursor[Any], query: Query, params: dict[str, object]) -> None:
         self._check_parameters(query, params)

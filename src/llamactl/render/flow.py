@@ -20,6 +20,14 @@ def columns(text: str) -> int:
     return len(text) if text.isascii() else cells.cell_len(text)
 
 
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    """Returns the text with blanks up to this width; longer texts unchanged."""
+    if text.isascii():
+        return text.rjust(width) if right else text.ljust(width)
+    blank = " " * (width - columns(text))
+    return blank + text if right else text + blank
+
+
 def flow(
     pieces: Iterable[Piece],
     width: int,
@@ -76,16 +84,15 @@ class Lines:
         """Returns the sign for shortened text."""
         self._texts_cut = False
 
-    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterator[str]:
-        """Yields lines of pieces; a single line if the output is not a terminal."""
-        if self._screen.terminal:
-            for line in flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap):
-                yield line + "\n"
-        else:
-            yield lead + gap.join([text for text, _ in pieces]) + "\n"
+    def _flow(self, pieces: Iterable[Piece], lead: str, below: str, gap: str = "  ") -> Iterable[str]:
+        """Returns lines of pieces; a single line if the output is not a terminal."""
+        if not self._screen.terminal:
+            return (lead + gap.join([text for text, _ in pieces]) + "\n",)
+        lines = flow(pieces, self._screen.width, self._styled, lead=lead, below=below, gap=gap)
+        return (line + "\n" for line in lines)
 
-    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterator[str]:
-        """Yields lines of words."""
+    def _words(self, text: str, lead: str, below: str, style: str = "") -> Iterable[str]:
+        """Returns lines of words."""
         return self._flow([(word, style) for word in text.split(" ")], lead, below, gap=" ")
 
     def _fitted(self, text: str, room: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from llamactl.model import (
     FAILED,
@@ -71,6 +72,9 @@ def operation(operations: Sequence[str | None]) -> str:
 
 def entity(rows: Sequence[LogRow]) -> tuple[str, str] | None:
     """Returns the rows' common entity type and id, `-` if they differ; None if no row has any."""
+    if len(rows) == 1:
+        (row,) = rows
+        return (row.entity_type or "-", row.entity_id or "-") if row.entity_type or row.entity_id else None
     types, ids = distinct([row.entity_type for row in rows]), distinct([row.entity_id for row in rows])
     if not types and not ids:
         return None
@@ -90,6 +94,7 @@ def longest(rows: Iterable[LogRow]) -> str:
     return duration(max(known)) if known else ""
 
 
+@lru_cache(maxsize=4096)
 def duration(milliseconds: int) -> str:
     """`4ms`, `1.2s`, `2m27s`, `3h05m`."""
     if milliseconds < 1000:

@@ -66,6 +66,8 @@ class Graph:
         graph = cls()
         numbers, first_rows, parents = graph.numbers, graph.first_rows, graph.parents
         roots: dict[str, str] = {}
+        # Status and category, of few kinds -> whether a row failed, and whether that is known.
+        kinds: dict[tuple[str | None, str | None], tuple[bool, bool]] = {}
         for job, parent, root, log in entries:
             node = graph._loose() if job is None else numbers.get(job, NONE)
             if node == NONE:
@@ -85,9 +87,13 @@ class Graph:
                     graph.other_parents.setdefault(node, {})[above] = None
             if root is not None:
                 graph._stores(node, roots.setdefault(root, root))
-            if log.failed:
+            kind = kinds.get((log.status, log.category))
+            if kind is None:
+                kind = kinds[log.status, log.category] = log.failed, known_status(log.status) is not None
+            failed, known = kind
+            if failed:
                 graph.failures.append((node, log))
-            elif known_status(log.status) is None:
+            elif not known:
                 graph.unknown.append((node, log.status))
             graph._lasts(log)
         return graph

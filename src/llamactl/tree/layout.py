@@ -152,14 +152,17 @@ class Nodes(Sequence[Node]):
     def _node(self, node: int, depth: int, followed: bool) -> Node:
         graph = self.graph
         under = self.placed.above if node == self.placed.top else self.placed.under[node]
-        more = [Mark(MarkKind.ASKED)] if node == self.asked else []
-        if not depth and under >= 0 and not graph.logged(under):
-            more.append(Mark(MarkKind.PARENT_NOT_LOGGED, graph.ids[under]))
+        marks: tuple[Mark, ...] = ()
+        if not depth or node == self.asked or node in self.marks.of:  # most nodes have none
+            more = [Mark(MarkKind.ASKED)] if node == self.asked else []
+            if not depth and under >= 0 and not graph.logged(under):
+                more.append(Mark(MarkKind.PARENT_NOT_LOGGED, graph.ids[under]))
+            marks = self.marks.at(node, *more)
         return Node(
             graph.ids[node],
             graph.ids[under] if under >= 0 else None,
             depth,
-            self.marks.at(node, *more),
+            marks,
             graph.rows(node),
             self.cuts.omitted.get(node, ()),
             followed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from llamactl.model import Column, ErrorCode, IdKind, LlamactlError, LogRow
@@ -202,7 +203,8 @@ class Log:
         The oldest come first.
         """
         for job, parent, root, *log in self._read("tree/rows", jobs, roots):
-            yield Entry(job, parent, root, _log_row(log))
+            log[6] = milliseconds(log[6])
+            yield Entry(job, parent, root, LogRow(*log))
 
     def links(self, jobs: Collection[str], roots: Collection[str] = ()) -> Iterator[Link]:
         """Yields the links of the rows of rows(), in any order."""
@@ -273,13 +275,7 @@ def _alike(one: Column, other: Column) -> bool:
     return same and one.bytewise and other.bytewise
 
 
-def _log_row(values: list[Any]) -> LogRow:
-    id_, operation, category, status, entity_type, entity_id, duration, error, created = values
-    return LogRow(
-        id_, operation, category, status, entity_type, entity_id, milliseconds(duration), error, created
-    )
-
-
+@lru_cache(maxsize=4096)
 def milliseconds(text: str | None) -> int | None:
     """Returns the value in whole milliseconds; the column may be of any numeric type."""
     try:

@@ -64,6 +64,8 @@ def mark(graph: Graph, placed: Placement, *, root: str, known: bytearray, logged
             say(node, MarkKind.ORIGIN_UNKNOWN)
     if any(stored is not None for stored in graph.stored):
         for node in placed.nodes:
+            if known[node] and graph.stored[node] in (root, None) and node not in graph.other_stored:
+                continue
             for stored in graph.roots(node):
                 if not known[node] or stored != root:
                     found.setdefault(node, []).append(Mark(MarkKind.STORED_ROOT_DIFFERS, stored))

@@ -10,13 +10,13 @@ Indentation is capped: on a terminal by its width, elsewhere at INDENTED levels,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from llamactl.model import LogRow, Mark, MarkKind, Node, Omission, Tree
 from llamactl.render import labels
 from llamactl.render.console import Screen
-from llamactl.render.flow import Lines, columns
+from llamactl.render.flow import Lines, columns, padded
 from llamactl.render.signs import LEGEND, MARKS
 from llamactl.render.tree.cells import Cells, Reader, is_asked
 
@@ -108,26 +108,22 @@ class _Writer(Lines):
 
         On a terminal a label that is wider than its column has them close together, or below.
         """
-        tight = label > self._label or not any(cells[at] for at in self._columns)
-        if tight and self._screen.terminal:
+        if self._screen.terminal and (label > self._label or not any(cells[at] for at in self._columns)):
             return "  ".join(cells[at] for at in self._columns if cells[at])
-        shown = []
-        for at, widest in self._columns.items():
-            blank = " " * (widest - columns(cells[at]))
-            shown.append(blank + cells[at] if at == DURATION else cells[at] + blank)
+        shown = [padded(cells[at], widest, right=at == DURATION) for at, widest in self._columns.items()]
         return " " * (self._label - label) + "  ".join(shown)
 
     # Lines -----------------------------------------------------------------------------------------------
 
-    def _node(self, node: Node, lead: str, below: str) -> Iterator[str]:
+    def _node(self, node: Node, lead: str, below: str) -> Iterable[str]:
         cells = self._reader.cells(node)
-        failed = any(row.failed for row in node.logs)
         asked = bool(node.marks) and is_asked(node)
         self._asked_below |= asked and node.depth > 0
-        label = cells.label
+        label, style = cells.label, ""
         if self._screen.terminal:
             label = self._fitted(label, self._screen.width - len(lead))
-        pieces = [(label, RED if failed else BOLD if asked else "")]
+            style = RED if any(row.failed for row in node.logs) else BOLD if asked else ""
+        pieces = [(label, style)]
         shown = self._cells(cells, len(lead) + columns(label))
         if shown:
             pieces.append((shown, ""))
@@ -135,8 +131,11 @@ class _Writer(Lines):
             pieces[0] = (label + " " * (self._label - len(lead) - columns(label)), pieces[0][1])
         pieces += [(self._mark(mark), YELLOW) for mark in node.marks if mark.kind in MARKS]
         pieces.append((self._id(node), ""))
-        yield from self._flow(pieces, lead, below + "  ")
-        yield from self._errors(node.logs, below + "  ")
+        lines = self._flow(pieces, lead, below + "  ")
+        for row in node.logs:
+            if row.error_message:
+                return chain(lines, self._errors(node.logs, below + "  "))
+        return lines
 
     def _id(self, node: Node) -> str:
         return self._reader.safe(labels.job_id(node))
@@ -153,9 +152,9 @@ class _Writer(Lines):
             pieces = [(self._fitted(self._reader.safe(message), room), RED if failed else YELLOW)]
             yield from self._flow([*pieces, (times, "")] if times else pieces, below, below, gap=" ")
 
-    def _omission(self, omission: Omission, lead: str, below: str) -> Iterator[str]:
+    def _omission(self, omission: Omission, lead: str, below: str) -> Iterable[str]:
         pieces = [(self._reader.safe(piece), DIM) for piece in labels.left_out(omission)]
-        yield from self._flow(pieces, lead, below + "  ", gap=" ")
+        return self._flow(pieces, lead, below + "  ", gap=" ")
 
     def _figures(self) -> Iterator[str]:
         """Yields the counts of the whole tree, and the first failure."""
