@@ -7,14 +7,14 @@
 -- Default grace_seconds: 600
 -- Default old_seconds: 600
 -- Default passes: 1
-INSERT INTO pg_temp.pending (place, pass, page, bare, old, flagged, attempts, vain, task, job, parent, root, row_id)
-SELECT wanted.place, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old, wanted.flagged,
+INSERT INTO pg_temp.pending (place, version, pass, page, bare, old, attempts, vain, task, root, row_id)
+SELECT wanted.place, wanted.version, wanted.at[1]::bigint % :'passes'::bigint, wanted.at[0]::bigint, wanted.held IS NULL, wanted.old,
        coalesce(former.times, 0),
        -- Another value is not overwritten, so it is tried only once.
        coalesce(former.times >= CASE WHEN wanted.held IS NULL OR :'overwrite'::boolean THEN 2 ELSE 1 END, false),
-       'fill', wanted.job, wanted.parent, wanted.root, wanted.row_id
+       'fill', wanted.root, wanted.row_id
 FROM (
-  SELECT seen.place, seen.place::text::point AS at, seen.root AS held, seen.flagged, seen.job, seen.parent,
+  SELECT seen.place, seen.version, seen.place::text::point AS at, seen.root AS held,
          CASE WHEN :'keyed'::boolean THEN seen.row_id END AS row_id,
          CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root,
          coalesce(lineage.dangling, false) AND (

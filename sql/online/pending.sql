@@ -3,7 +3,7 @@
 -- not tried again), retried (of all, those that were tried before), lost (rows that do not have the root that was written), altered
 -- (those of them with another root), bare_vain (those of them without a root that are not tried again), unfilled (if rows are lost, all
 -- rows without their root: the run ends before all were tried), uncleared (likewise for parents), tried (rows that the session has tried
--- to fill and has recorded), filenode (the file that the places refer to). Lock: none.
+-- to fill and has recorded), shape (of the table that the places refer to: see shape.sql). Lock: none.
 -- Parameter: relation (the table's oid, or its name as regclass reads it).
 -- Default relation: '"public"."LlamaLog"'
 SELECT count(*) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_rows,
@@ -19,5 +19,5 @@ SELECT count(*) FILTER (WHERE task = 'fill' AND NOT vain) AS fill_rows,
        CASE WHEN bool_or(task = 'fill' AND attempts > 0) THEN count(*) FILTER (WHERE task = 'fill') ELSE 0 END AS unfilled,
        CASE WHEN bool_or(task = 'clear' AND attempts > 0) THEN count(*) FILTER (WHERE task = 'clear') ELSE 0 END AS uncleared,
        (SELECT count(DISTINCT tried.row_id) FROM pg_temp.tried WHERE tried.task = 'fill') AS tried,
-       pg_relation_filenode(:'relation'::regclass)::bigint AS filenode
+       (SELECT shape.parts FROM :shape AS shape WHERE shape.relation = :'relation'::regclass::oid) AS shape
 FROM pg_temp.pending;

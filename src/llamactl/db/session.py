@@ -5,12 +5,14 @@ Every statement comes from an SQL file; only BEGIN and the like, and set_config,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.types.numeric import Int8
 
 from llamactl.config.settings import Settings
 from llamactl.db.connect import planned_target
@@ -123,6 +125,28 @@ class Session(TransactionalConnection):
         """Yields rows as tuples, page by page. Needs an open transaction."""
         return self._paged(query, psycopg.rows.tuple_row, params, _PAGE)
 
+    def batch(self, query: Query, as_: type[T], **params: object) -> T:
+        """Runs the only statement of a query, prepared, in a transaction of its own, in one round trip.
+
+        Returns its only row. Not behind a pooler.
+        """
+        (statement,) = query.statements
+        self._check_parameters(query, params)
+        # Numbers of one type, whatever their size: otherwise each size would be another prepared statement.
+        same = {name: Int8(value) if type(value) is int else value for name, value in params.items()}
+        with (
+            self._translating(query.path),
+            self._connection.cursor(row_factory=into(as_, query.path)) as cursor,
+        ):
+            self._connection.prepare_threshold = sys.maxsize  # only this statement is prepared
+            try:
+                with self._one_trip():
+                    cursor.execute(statement.sql.encode(), _values(statement, same), prepare=True)
+            finally:
+                self._connection.prepare_threshold = None
+            (row,) = cursor.fetchall()
+        return row
+
     def run(self, query: Query, **params: object) -> int:
         """Executes each statement in turn; returns the last one's row count."""
         with self._translating(query.path), self._in_transaction(), self._connection.cursor() as cursor:
@@ -180,15 +204,17 @@ class Session(TransactionalConnection):
             self._execute(cursor, statement, params)
 
     def _execute(self, cursor: psycopg.Cursor[Any], statement: Statement, params: dict[str, object]) -> None:
-        # A tuple would become a composite value.
-        values = [
-            list(value) if isinstance(value, tuple) else value
-            for value in map(params.get, statement.parameters)
-        ]
-        cursor.execute(statement.sql.encode(), values)
+        cursor.execute(statement.sql.encode(), _values(statement, params))
 
     def _check_parameters(self, query: Query, params: dict[str, object]) -> None:
         wanted = {name for statement in query.statements for name in statement.parameters}
         if wanted != params.keys():
             odd = ", ".join(sorted(wanted ^ params.keys()))
             raise LlamactlError(ErrorCode.INTERNAL, f"{query.path}: parameters do not match: {odd}")
+
+
+def _values(statement: Statement, params: Mapping[str, object]) -> list[object]:
+    # A tuple would become a composite value.
+    return [
+        list(value) if isinstance(value, tuple) else value for value in map(params.get, statement.parameters)
+    ]

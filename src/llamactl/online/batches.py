@@ -1,36 +1,37 @@
 """Batches: a statement over the pages that contain rows to be written, in transactions of about 100 ms.
 
 1. Take the next pages of the task (window.sql), as many as fit the time according to the last batches.
-2. Yield while another session waits for a lock on the table.
-3. Run the statement once per pass, each in a transaction with its checkpoint.
-4. After a lock timeout or a deadlock, halve the number of pages, wait, and retry.
-5. If the rows have moved (because of VACUUM FULL), stop; the caller finds their new places.
+2. Run the statement once per pass, each in a transaction with its checkpoint. Every 100 ms, first yield while
+   another session waits for a lock on the table.
+3. After a lock timeout or a deadlock, halve the number of pages, wait, and retry.
+4. If the table does not have the shape that it had when the rows were noted (shape.sql), because of VACUUM
+   FULL, CLUSTER or other DDL, stop: the notes are not valid any more, and the caller makes new ones.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llamactl.model import LlamactlError, Note, Progress
 from llamactl.online.record import Run
-from llamactl.sqlfiles.load import Query, load_query
+from llamactl.sqlfiles.load import load_query
 from llamactl.table.locks import blocking_sessions, refuse_replaced, with_lock_retries
 from llamactl.table.table import Table
 from llamactl.wording import listed
 
 BATCH_SECONDS = 0.1
 """The target duration of a batch; a writer that waits for a row waits for about one batch."""
-FIRST_PAGES, MOST_PAGES = 16, 1 << 20
-FILES = {
-    "fill": ("online/fill",),
-    "clear": (
-        *("online/choose_flagged", "online/clear_parents"),
-        *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
-    ),
-}
-"""The files of a task; the row count of the last one is the number of rows written."""
+LOOK_SECONDS = 0.1
+"""How often to look whether other sessions wait for the table."""
+FIRST_PAGES, MOST_PAGES = 16, 1024
+"""More pages per batch would not make it cheaper."""
+CLEARING = (
+    *("online/choose_flagged", "online/clear_parents"),
+    *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
+)
+"""The files that clear parents; the row count of the last one is the number of parents cleared."""
 PASSES = {"fill": 12, "clear": 1}
 """Each pass updates some rows of a page and leaves room on it, so that the updates of the next pass are HOT.
 As many passes as a page has rows would be ideal; additional passes cost little."""
@@ -76,8 +77,8 @@ class Pending:
     """Likewise, rows whose parent was to be cleared."""
     tried: int
     """Rows that the session has tried to fill and has recorded."""
-    filenode: int
-    """The filenode that the pages belong to."""
+    shape: tuple[str, ...]
+    """The shape of the table to which the places belong (shape.sql)."""
 
     @property
     def rows(self) -> int:
@@ -102,23 +103,31 @@ class Pending:
 @dataclass(frozen=True, slots=True)
 class _Window:
     first: int | None
-    last: int | None
-    filenode: int
+    shape: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Moved:
-    moved: bool
+class _Filled:
+    same: bool
+    rows: int
+    altered: int
+    xid: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Done:
     """The result of a task's batches."""
 
-    rows: int
+    rows: int = 0
     """The number of rows written."""
-    rewritten: bool
-    """The table has been rewritten to another file."""
+    rewritten: bool = False
+    """The table has changed, so that the noted places are not valid any more."""
+    altered: int = 0
+    """How many rows did not store what was written, because of a trigger."""
+    xids: list[str] = field(default_factory=list)
+    """The transactions that filled rows."""
+    shape: tuple[str, ...] | None = None
+    """The shape of the table during the batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,85 +156,121 @@ def write_batches(work: Work, task: str, pending: Pending, values: Mapping[str, 
     """
     # If a crash loses the last batches, nothing is lost: the rows themselves show what is done, and the
     # commits of the following steps make all of it durable.
-    with work.table.session.settings(synchronous_commit="off"):
-        return _all_windows(work, task, pending, values)
+    settings = {"synchronous_commit": "off"}
+    if task == "fill" and not values["keyed"]:
+        # Not beside triggers, to whose statements it would apply too.
+        settings["plan_cache_mode"] = "force_generic_plan"
+    with work.table.session.settings(**settings):
+        return _Batches(work, task, pending, values).write()
 
 
-def _all_windows(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
-    files = [load_query(path, work.table.names) for path in FILES[task]]
-    page, size, written, filenode = 0, _Size(), 0, pending.filenode
-    while (window := _next_window(work, task, page)).first is not None:
-        if window.filenode != filenode:
-            if _moved(work, task, window.last or window.first):
-                work.note(
-                    "Another session rewrote the table (VACUUM FULL, CLUSTER): restarting at its first page"
-                )
-                return Done(written, True)
-            filenode = window.filenode
-        slowest = 0.0
-        for number in range(PASSES[task]):
-            _give_way(work)
-            part = {
-                **values,
-                **({"pass": number, "prune": pending.dense and number > 0} if task == "fill" else {}),
-            }
+@dataclass(slots=True)
+class _Batches:
+    """The batches of one task."""
+
+    work: Work
+    task: str
+    pending: Pending
+    values: Mapping[str, object]
+    """Parameters that are the same for all batches."""
+    size: _Size = field(default_factory=lambda: _Size())
+    done: Done = field(default_factory=Done)
+    looked: float = float("-inf")
+    """When the last look for waiting sessions was."""
+
+    def write(self) -> Done:
+        page = 0
+        while (window := self._next_window(page)).first is not None:
+            if not self._is_same(window.shape):
+                return self._rewritten()
+            self.done.shape = window.shape
             begun = time.monotonic()
-            written += _batch(work, files, window.first, size, part)
-            slowest = max(slowest, time.monotonic() - begun)
-        page = window.first + size.pages
-        size.adapt(slowest)
-    return Done(written, window.filenode != filenode)
+            for number in range(PASSES[self.task]):
+                if not self._pass(window.first, number):
+                    return self._rewritten()
+            page = window.first + self.size.pages
+            self.size.adapt((time.monotonic() - begun) / PASSES[self.task])
+        self.done.rewritten = not self._is_same(window.shape)
+        return self.done
 
+    def _next_window(self, page: int) -> _Window:
+        query = load_query("online/window", self.work.table.names)
+        relation = self.work.table.relation.oid
+        return self.work.table.session.row(query, _Window, task=self.task, page=page, relation=relation)
 
-def _moved(work: Work, task: str, last: int) -> bool:
-    """Returns whether the rows of the last pages have moved, once the table has another file."""
-    query = load_query("online/in_place", work.table.names)
-    pages = {"first_page": max(last - FIRST_PAGES, 0), "end_page": last + 1}
-    with work.table.session.transaction(temporary=True):
-        return work.table.session.row(query, _Moved, task=task, **pages).moved
+    def _is_same(self, shape: Sequence[str] | None) -> bool:
+        """Returns whether the places are valid. Until the first batch, steps of the run add to the shape."""
+        if shape is None:  # the table was dropped
+            return False
+        return shape == self.done.shape if self.done.shape else set(self.pending.shape) <= set(shape)
 
+    def _rewritten(self) -> Done:
+        with self.work.table.session.transaction(temporary=True):
+            refuse_replaced(self.work.table)
+        self.work.note(
+            "Another session rewrote the table (VACUUM FULL, CLUSTER) or altered it: reading its rows again"
+        )
+        self.done.rewritten = True
+        return self.done
 
-def _next_window(work: Work, task: str, page: int) -> _Window:
-    query = load_query("online/window", work.table.names)
-    return work.table.session.row(query, _Window, task=task, page=page, relation=work.table.relation.oid)
+    def _pass(self, first: int, number: int) -> bool:
+        """Runs one transaction, with retries. Returns False if the table has another shape."""
+        work = self.work
 
+        def attempt() -> _Filled:
+            self._give_way()
+            pages = {"first_page": first, "end_page": first + self.size.pages}
+            try:
+                return self._fill(pages, number) if self.task == "fill" else self._clear(pages)
+            except LlamactlError:
+                self.size.halve()
+                raise
 
-def _batch(
-    work: Work,
-    files: Sequence[Query],
-    first: int,
-    size: _Size,
-    values: Mapping[str, object],
-) -> int:
-    """Runs one transaction. Returns the number of rows that it wrote."""
+        wrote = with_lock_retries(
+            work.table.session, [work.table.relation.oid], attempt, work.retries, work.note
+        )
+        self.done.rows += wrote.rows
+        self.done.altered += wrote.altered
+        if self.task == "fill" and wrote.rows:
+            self.done.xids.append(wrote.xid)
+        work.progress(work.run.advance(wrote.rows))
+        return wrote.same
 
-    def attempt() -> int:
-        try:
-            with work.table.session.transaction():
-                given = {**values, "first_page": first, "end_page": first + size.pages}
-                for query in files:
-                    wanted = {name for statement in query.statements for name in statement.parameters}
-                    part = {name: value for name, value in given.items() if name in wanted}
-                    rows = work.table.session.run(query, **part)
-                refuse_replaced(work.table)
-                work.run.checkpoint(rows)
-        except LlamactlError:
-            size.halve()
-            raise
-        return rows
+    def _fill(self, pages: Mapping[str, int], number: int) -> _Filled:
+        table, run = self.work.table, self.work.run
+        return table.session.batch(
+            load_query("online/fill", table.names),
+            _Filled,
+            **self.values,
+            **pages,
+            **{"pass": number, "prune": self.pending.dense and number > 0},
+            relation=table.relation.oid,
+            shape=self.done.shape,
+            run=run.id,
+            rows_per_second=run.rows_per_second,
+        )
 
-    rows = with_lock_retries(work.table.session, [work.table.relation.oid], attempt, work.retries, work.note)
-    work.progress(work.run.advance(rows))
-    return rows
+    def _clear(self, pages: Mapping[str, int]) -> _Filled:
+        table, rows = self.work.table, 0
+        with table.session.transaction():
+            for query in (load_query(path, table.names) for path in CLEARING):
+                wanted = {name for statement in query.statements for name in statement.parameters}
+                given = {name: value for name, value in {**self.values, **pages}.items() if name in wanted}
+                rows = table.session.run(query, **given)
+            refuse_replaced(table)
+            self.work.run.checkpoint(rows)
+        return _Filled(same=True, rows=rows, altered=0, xid="")
 
-
-def _give_way(work: Work) -> None:
-    """Waits while another session waits for a lock on the table: a batch would delay it."""
-    query = load_query("online/waiting", work.table.names)
-    wait_seconds = 0.02
-    while work.table.session.row(query, _Waiting, relation=work.table.relation.oid).waiting:
-        if wait_seconds > 0.1:
-            others = blocking_sessions(work.table.session, work.table.relation.oid)
-            work.run.wait_for(f"sessions that are waiting for the table: {listed(others)}")
-        time.sleep(wait_seconds)
-        wait_seconds = min(wait_seconds * 2, 1.0)
+    def _give_way(self) -> None:
+        """Waits while another session waits for a lock on the table: a batch would delay it."""
+        if time.monotonic() - self.looked < LOOK_SECONDS:
+            return
+        table, wait_seconds = self.work.table, 0.02
+        query = load_query("online/waiting", table.names)
+        while table.session.row(query, _Waiting, relation=table.relation.oid).waiting:
+            if wait_seconds > 0.1:
+                others = blocking_sessions(table.session, table.relation.oid)
+                self.work.run.wait_for(f"sessions that are waiting for the table: {listed(others)}")
+            time.sleep(wait_seconds)
+            wait_seconds = min(wait_seconds * 2, 1.0)
+        self.looked = time.monotonic()

@@ -114,7 +114,7 @@ def _row_steps() -> list[PlannedStep]:
             *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
             when=Need.SAVE_PARENTS,
         ),
-        _rows(StepName.FILL, "online/fill", "online/checkpoint", when=Need.FILL),
+        _rows(StepName.FILL, "online/fill", when=Need.FILL),
         # Rows that moved or were added meanwhile, until there is nothing left to fill.
         _rows(StepName.LAST_PASS, *_RESOLVE, "online/fill"),
     ]

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
 """The variables that stand for the names of types instead of values, by their fields in Names."""
 
-INLINED = {"entry": "lineage/entry", "target": "online/target", "broken": "verify/broken"}
+INLINED = {
+    "entry": "lineage/entry",
+    "target": "online/target",
+    "shape": "online/shape",
+    "broken": "verify/broken",
+}
 """The variables that stand for a SELECT in parentheses, by its file."""
 
 _DEFAULT = re.compile(r"^-- Default (\w+): (.*)$", re.MULTILINE)

@@ -177,6 +177,37 @@ def test_vacuum_full_in_the_middle(batch: int, database: str, connection: Connec
     assert wrong(connection) == 0
 
 
+COPIED = """COPY "LlamaLog"
+("operation", "category", "status", "retry_count", "job_id", "parent_job_id", "created_at") FROM STDIN"""
+TURNED = 'CREATE INDEX turned ON "LlamaLog" (("retry_count" * 7919 % 10007))'
+MOVES = {
+    "CLUSTER": [TURNED, 'CLUSTER "LlamaLog" USING turned'],
+    "VACUUM FULL": ['DELETE FROM "LlamaLog" WHERE "retry_count" % 3 = 0', 'VACUUM FULL "LlamaLog"'],
+}
+
+
+@pytest.mark.parametrize("batch", [2, 20])
+@pytest.mark.parametrize("how", MOVES)
+def test_rows_that_move_and_keep_their_xmin(
+    how: str, batch: int, database: str, connection: Connection
+) -> None:
+    """A table that was loaded at once: in each place there is another row then, with the same xmin."""
+    connection.execute('TRUNCATE "LlamaLog"')
+    with connection.cursor().copy(COPIED) as copy:
+        for i in range(1000, 1000 + ROWS):
+            parent = f"j{i - i % 10}" if i % 10 else None
+            copy.write_row(["x", "CREATED", "SUCCESS", i, f"j{i}", parent, "2026-01-01"])
+
+    def move() -> None:
+        for statement in MOVES[how]:
+            connection.execute(statement.encode())
+
+    done = run(database, before=once(BATCH, move, batch))
+    document(done)
+    assert wrong(connection) == 0
+    assert "Another session rewrote the table" in done.err
+
+
 def test_rewrites_again_and_again(database: str, connection: Connection) -> None:
     """More often in a row than a row is tried: none of them is taken for a trigger."""
     connection.execute("SET session_replication_role = replica")  # else the guard fills what is updated

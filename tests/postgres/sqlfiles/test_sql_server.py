@@ -77,7 +77,7 @@ RECORDED = [
 # A round of batches, once the lineage is resolved.
 ROUND = [
     *("online/create_round", "online/target", "online/fill_pending", "online/clear_pending"),
-    *("online/index_pending", "online/pending", "online/window", "online/in_place"),
+    *("online/index_pending", "online/pending", "online/window"),
     *("online/choose_flagged", "online/clear_parents", "online/judge_cleared"),
     *("online/save_cleared", "online/fill"),
 ]
@@ -131,7 +131,7 @@ VOLATILE = (
         "catalog/index",
         "migrate/plain_indexes",
         "guard/look",
-        "online/runs",
+        *("online/runs", "online/shape", "online/target", "online/pending", "online/window"),
         "status/steps",
     ),
 )
@@ -258,6 +258,7 @@ class Log:
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "keyed": True, "grace_seconds": 0, "old_seconds": 0, "prune": True}
+        known |= {"shape": []}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"schemas": self.session.schemas(), "path": self.session.search_path}
@@ -390,7 +391,7 @@ def run_stage(log: Log, stage: str, files: list[str]) -> Iterator[tuple[str, Any
                 log.session.read_only()
             query = loaded(path, log.names)
             last = query.statements[-1].sql
-            writes = re.search(r"^(INSERT|UPDATE) ", last, re.MULTILINE)
+            writes = re.search(r"^ *(INSERT|UPDATE) ", last, re.MULTILINE)
             if re.match(r"(--.*\n|\s)*(SELECT|WITH)\b", last) and not writes:
                 yield path, sorted(log.session.tuples(query, **log.values(path)), key=str)
             else:
