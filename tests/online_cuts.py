@@ -145,10 +145,11 @@ class Course:
         """
         batches, found = 0, []
         for number, (before, sent) in enumerate(pairwise(self.sent), 2):
-            batches += (batch := sent == "COMMIT" and "SET rows_done" in before)
-            alone = "CONCURRENTLY" in sent or "COMMENT ON INDEX" in sent
-            recorded = "INTO llamactl.step" in before or (batch and batches > 3)
-            if alone or (sent == "COMMIT" and not recorded):
+            whole = "SET rows_done" in sent and "WITH here" in sent  # a batch that commits by itself
+            batches += (batch := whole or (sent == "COMMIT" and "SET rows_done" in before))
+            alone = whole or "CONCURRENTLY" in sent or "COMMENT ON INDEX" in sent
+            recorded = (not whole and "INTO llamactl.step" in before) or (batch and batches > 3)
+            if (alone or sent == "COMMIT") and not recorded:
                 found.append(number + 1)
         return [number for number in found if number <= len(self.sent)]
 

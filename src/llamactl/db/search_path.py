@@ -105,12 +105,6 @@ class SearchPath:
         self._connection.execute(command + b"; " + _PIN_LOCAL)
         self._inside = self._ran_users_code = False
 
-    def begin_for_users_code(self, command: bytes) -> None:
-        """Begins a transaction under the role's path. In a pipeline; committed() must follow."""
-        self._connection.execute(command)
-        self._connection.execute(_FOLLOW_USER, [True, self.for_users_code, *self._texts])
-        self._inside = self._ran_users_code = True
-
     def follow(self, *, users_code: bool) -> None:
         """Sets the path for the next statement: the role's path if it may run the user's code."""
         status = self._connection.info.transaction_status
@@ -140,7 +134,11 @@ class SearchPath:
     def committed(self) -> None:
         """Records that the transaction was committed. A trigger may have set another path for the session."""
         if self._ran_users_code:
-            self._outside = None
+            self.forget()
+
+    def forget(self) -> None:
+        """Records that the user's code may have set another path for the session."""
+        self._outside = None
 
     def value(self, query: bytes) -> Any:
         """Returns the single value of a query. It runs in its own transaction, sent as one message."""

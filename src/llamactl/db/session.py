@@ -125,10 +125,10 @@ class Session(TransactionalConnection):
         """Yields rows as tuples, page by page. Needs an open transaction."""
         return self._paged(query, psycopg.rows.tuple_row, params, _PAGE)
 
-    def batch(self, query: Query, as_: type[T], **params: object) -> T:
-        """Runs the only statement of a query, prepared, in a transaction of its own, in one round trip.
+    def batch(self, query: Query, as_: type[T], *, triggers: bool, **params: object) -> T:
+        """Runs the only statement of a query, prepared, in a transaction of its own and one round trip.
 
-        Returns its only row. Not behind a pooler.
+        Returns its only row. `triggers`: it may fire the user's triggers. Not behind a pooler.
         """
         (statement,) = query.statements
         self._check_parameters(query, params)
@@ -138,12 +138,15 @@ class Session(TransactionalConnection):
             self._translating(query.path),
             self._connection.cursor(row_factory=into(as_, query.path)) as cursor,
         ):
-            self._connection.prepare_threshold = sys.maxsize  # only this statement is prepared
+            self._path.follow(users_code=query.runs_users_code)
+            self._connection.prepare_threshold = sys.maxsize  # so that only this statement is prepared
             try:
-                with self._one_trip():
-                    cursor.execute(statement.sql.encode(), _values(statement, same), prepare=True)
+                cursor.execute(statement.sql.encode(), _values(statement, same), prepare=True)
             finally:
                 self._connection.prepare_threshold = None
+                if triggers:
+                    self._path.forget()
+            self._committed = True
             (row,) = cursor.fetchall()
         return row
 

@@ -85,24 +85,6 @@ class TransactionalConnection(ServerConnection):
         self._commit(changes=not temporary)
 
     @contextmanager
-    def _one_trip(self) -> Iterator[None]:
-        """Sends the statements inside as one transaction under the role's path, in a single round trip.
-
-        Their results can be fetched afterwards. If the connection is lost, it may have been committed.
-        """
-        self._require_idle("transaction")
-        try:
-            with self._connection.pipeline():
-                self._path.begin_for_users_code(b"BEGIN ISOLATION LEVEL READ COMMITTED")
-                yield
-                self._connection.execute(b"COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        self._committed = True
-        self._path.committed()
-
-    @contextmanager
     def savepoint(self) -> Iterator[None]:
         """In an open transaction: an error inside undoes only what was done inside."""
         self._command(b"SAVEPOINT llamactl", "savepoint")
@@ -123,12 +105,9 @@ class TransactionalConnection(ServerConnection):
         with self._translating("set_local"):
             self._set_config(settings, local=True)
 
-    def _require_idle(self, where: str) -> None:
+    def _begin(self, command: bytes, where: str) -> None:
         if self._connection.info.transaction_status is not TransactionStatus.IDLE:
             raise LlamactlError(ErrorCode.INTERNAL, f"Cannot begin a {where}: a transaction is open")
-
-    def _begin(self, command: bytes, where: str) -> None:
-        self._require_idle(where)
         with self._translating(where):
             self._path.begin(command)
         if self.pooled:

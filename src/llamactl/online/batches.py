@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Self
 
 from llamactl.model import LlamactlError, Note, Progress
 from llamactl.online.record import Run
@@ -91,6 +92,18 @@ class Pending:
         return max(self.clear_rows, self.uncleared)
 
     @property
+    def provable(self) -> bool:
+        """Whether all that is to be written are rows to fill that were not tried before."""
+        others = self.clear_rows + self.uncleared + self.retried + self.lost
+        return self.fill_rows > 0 and not others and self.old_rows == self.old_left
+
+    @classmethod
+    def none(cls, tried: int, shape: tuple[str, ...]) -> Self:
+        """Returns the result where nothing is left."""
+        counts = {one.name: 0 for one in fields(cls) if one.name not in ("tried", "shape")}
+        return cls(**counts, tried=tried, shape=shape)
+
+    @property
     def dense(self) -> bool:
         """Whether so many rows per page are written that each pass must make room for the next."""
         return self.fill_rows >= FEW_ROWS_A_PAGE * self.fill_pages
@@ -156,7 +169,7 @@ def write_batches(work: Work, task: str, pending: Pending, values: Mapping[str, 
     """
     # If a crash loses the last batches, nothing is lost: the rows themselves show what is done, and the
     # commits of the following steps make all of it durable.
-    settings = {"synchronous_commit": "off"}
+    settings = {"synchronous_commit": "off", "default_transaction_isolation": "read committed"}
     if task == "fill" and not values["keyed"]:
         # Not beside triggers, to whose statements it would apply too.
         settings["plan_cache_mode"] = "force_generic_plan"
@@ -241,6 +254,7 @@ class _Batches:
         return table.session.batch(
             load_query("online/fill", table.names),
             _Filled,
+            triggers=bool(self.values["keyed"]),
             **self.values,
             **pages,
             **{"pass": number, "prune": self.pending.dense and number > 0},

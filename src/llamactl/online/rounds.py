@@ -4,7 +4,8 @@
    following files).
 2. Clear the parents that are ignored because of the root flag, and fill, in batches.
 3. Repeat, since rows were written, moved or locked meanwhile, until a round finds nothing to write, or after
-   some rounds only rows that were added or changed since.
+   some rounds only rows that were added or changed since. If the batches wrote all rows, and a count of rows
+   shows that nobody else wrote any (proof.py), that is known without resolving again.
 
 The row itself shows in the next round whether it was written, not the statement's result: a trigger may have
 changed, suppressed or reverted the write. The keys of the rows that were tried are recorded (tried); in the
@@ -25,6 +26,7 @@ from llamactl.migrate.dry_run import Projection, project_rows
 from llamactl.model import ErrorCode, LlamactlError, Note
 from llamactl.model.steps import StepName
 from llamactl.online.batches import PASSES, Done, Pending, Work, write_batches
+from llamactl.online.proof import Snapshot, prove_unchanged
 from llamactl.online.stall import Stall, wait_for_others
 from llamactl.table import catalog
 from llamactl.table.locks import refuse_replaced, with_lock_retries
@@ -77,6 +79,8 @@ class Round:
 
     projected: Projection
     pending: Pending
+    snapshot: Snapshot | None = None
+    """What can show later that nobody changed its rows; None if nothing is to be written."""
 
     @property
     def waiting(self) -> int:
@@ -125,13 +129,15 @@ def resolve_round(
             if dry_run:
                 table.session.read_only()
             projected = project_rows(table, writing=not dry_run, overwrite=rules.overwrite)
+            snapshot = None
             if _asks(projected, rules):
                 _note_rows(table, rules)
                 if not dry_run:
                     table.run("online/index_pending")
+                    snapshot = table.row("online/snapshot", Snapshot)
             refuse_replaced(table)
             pending = table.row("online/pending", Pending, relation=table.relation.oid)
-        return Round(projected, pending)
+        return Round(projected, pending, snapshot)
 
     return with_lock_retries(table.session, [table.relation.oid], attempt, retries, note)
 
@@ -176,7 +182,9 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
         cleared, unnoted = cleared + clearing.rows, unnoted + (0 if rules.keyed else filling.rows)
         name, rules, written = StepName.LAST_PASS, rules.again(), clearing.rows + filling.rows
         with work.run.step(StepName.LAST_PASS):
-            current = resolve_round(work.table, rules, work.retries, work.note)
+            current = _completed(work, current, filling) or resolve_round(
+                work.table, rules, work.retries, work.note
+            )
         if clearing.rewritten or filling.rewritten:
             rewrites = 0 if written else rewrites + 1
             _refuse_rewrites(work, rewrites)
@@ -186,6 +194,21 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
     work.run.wait_for(None)
     filled = unnoted + max(current.pending.tried - current.pending.lost, 0)
     return Written(filled, cleared, current)
+
+
+def _completed(work: Work, current: Round, filling: Done) -> Round | None:
+    """Returns the next round without resolving, if it is proved that nothing is left to write."""
+    before, projected = current.pending, current.projected
+    if current.snapshot is None or not before.provable or triggered(work.table):
+        return None
+    tried = prove_unchanged(work, current.snapshot, before.fill_rows, filling)
+    if tried is None:
+        return None
+    corrected = before.fill_rows - before.bare_rows
+    counts = replace(projected.counts, conflicts=projected.counts.conflicts - corrected)
+    return Round(
+        replace(projected, counts=counts, missing=current.waiting), Pending.none(tried, before.shape)
+    )
 
 
 def _clear(work: Work, current: Round) -> Done:

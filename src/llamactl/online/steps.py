@@ -116,7 +116,7 @@ def _row_steps() -> list[PlannedStep]:
         ),
         _rows(StepName.FILL, "online/fill", when=Need.FILL),
         # Rows that moved or were added meanwhile, until there is nothing left to fill.
-        _rows(StepName.LAST_PASS, *_RESOLVE, "online/fill"),
+        _rows(StepName.LAST_PASS, "online/prove", *_RESOLVE, "online/fill"),
     ]
 
 
@@ -177,6 +177,7 @@ _RESOLVE = (
     "online/fill_pending",
     "online/clear_pending",
     "online/index_pending",
+    "online/snapshot",
 )
 
 

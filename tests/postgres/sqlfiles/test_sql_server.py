@@ -77,9 +77,9 @@ RECORDED = [
 # A round of batches, once the lineage is resolved.
 ROUND = [
     *("online/create_round", "online/target", "online/fill_pending", "online/clear_pending"),
-    *("online/index_pending", "online/pending", "online/window"),
+    *("online/index_pending", "online/pending", "online/snapshot", "online/window"),
     *("online/choose_flagged", "online/clear_parents", "online/judge_cleared"),
-    *("online/save_cleared", "online/fill"),
+    *("online/save_cleared", "online/fill", "online/prove"),
 ]
 ONLINE = ["online/drop_index", "online/create_index"]
 CHECK = ["migrate/add_check_not_valid", "online/validate_check"]
@@ -132,6 +132,7 @@ VOLATILE = (
         "migrate/plain_indexes",
         "guard/look",
         *("online/runs", "online/shape", "online/target", "online/pending", "online/window"),
+        *("online/snapshot", "online/prove"),
         "status/steps",
     ),
 )
@@ -258,7 +259,7 @@ class Log:
         known |= {"rows": 1, "total": 2, "rows_per_second": 1.5, "reason": None}
         known |= {"task": "fill", "page": 0, "first_page": 0, "end_page": 100, "passes": 1, "pass": 0}
         known |= {"overwrite": False, "keyed": True, "grace_seconds": 0, "old_seconds": 0, "prune": True}
-        known |= {"shape": []}
+        known |= {"shape": [], "oldest": "3", "ours": []}
         known |= {"host": 0, **({"client": 0} if path == "online/client" else {})}
         known |= {"entries": "[]", "entity_type": "ALBUM", "entity_id": UNKNOWN_ID}
         known |= {"schemas": self.session.schemas(), "path": self.session.search_path}
