@@ -26,8 +26,9 @@ BATCH_SECONDS = 0.1
 """The target duration of a batch; a writer that waits for a row waits for about one batch."""
 LOOK_SECONDS = 0.1
 """How often to look whether other sessions wait for the table."""
-FIRST_PAGES, MOST_PAGES = 16, 1024
-"""More pages per batch would not make it cheaper."""
+FIRST_PAGES, MOST_PAGES = 16, 1 << 20
+MOST_DENSE_PAGES = 1024
+"""The same where many rows per page are written: more would not make them cheaper, but the passes slower."""
 CLEARING = (
     *("online/choose_flagged", "online/clear_parents"),
     *("migrate/settle_constraints", "online/judge_cleared", "online/save_cleared"),
@@ -157,9 +158,9 @@ class _Size:
     def halve(self) -> None:
         self.pages = max(self.pages // 2, 1)
 
-    def adapt(self, seconds: float) -> None:
+    def adapt(self, seconds: float, most: int) -> None:
         factor = min(max(BATCH_SECONDS / max(seconds, 1e-6), 0.5), 2.0)
-        self.pages = min(max(round(self.pages * factor), 1), MOST_PAGES)
+        self.pages = min(max(round(self.pages * factor), 1), most)
 
 
 def write_batches(work: Work, task: str, pending: Pending, values: Mapping[str, object]) -> Done:
@@ -202,7 +203,8 @@ class _Batches:
                 if not self._pass(window.first, number):
                     return self._rewritten()
             page = window.first + self.size.pages
-            self.size.adapt((time.monotonic() - begun) / PASSES[self.task])
+            most = MOST_DENSE_PAGES if self.task == "fill" and self.pending.dense else MOST_PAGES
+            self.size.adapt((time.monotonic() - begun) / PASSES[self.task], most)
         self.done.rewritten = not self._is_same(window.shape)
         return self.done
 
