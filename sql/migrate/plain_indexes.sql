@@ -1,6 +1,7 @@
 -- The indexes that may be dropped and built again. All others are kept: those that have more than a definition (a constraint, a role in
--- CLUSTER or replication, something that depends on them), and those that this role might be unable to build under the pinned search
--- path. All are kept where the user's code runs for each row, which may need them, or where an event trigger fires for DDL.
+-- CLUSTER or replication, something that depends on them), those that another session has locked without the table, and those that the
+-- role might be unable to build under the pinned search path; a role that cannot act as the owner sees what the owner could do.
+-- All are kept where the user's code runs for each row, which may need them, or where an event trigger fires for DDL.
 -- Parameters: relation (the table's oid, or its name as regclass reads it), root_column, index (one that has a step of its own, or empty).
 -- Returns in the order of their creation: name (quoted, with its schema), dropping (the statement that drops it), building (the
 -- statements that build it again, with its tablespace, comment and statistics targets), expressions (whether it has any). Lock: none.
@@ -8,11 +9,14 @@
 -- Default root_column: root_job_id
 -- Default index: ''
 WITH log AS (
-  SELECT c.oid, c.relnamespace, c.relowner,
+  SELECT c.oid, c.relowner, runs.role,
          (SELECT a.attnum FROM pg_catalog.pg_attribute AS a
           WHERE a.attrelid = c.oid AND a.attname = :'root_column' AND NOT a.attisdropped) AS root
   FROM pg_catalog.pg_class AS c
-  WHERE c.oid = :'relation'::regclass AND has_schema_privilege(c.relnamespace, 'CREATE')
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN pg_has_role(c.relowner, 'USAGE') THEN quote_ident(current_user)::regrole::oid ELSE c.relowner END AS role
+  ) AS runs
+  WHERE c.oid = :'relation'::regclass AND has_schema_privilege(runs.role, c.relnamespace, 'CREATE')
     AND NOT EXISTS (
       SELECT
       FROM pg_catalog.pg_event_trigger AS e
@@ -39,7 +43,7 @@ WITH log AS (
   LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = def.adrelid AND a.attnum = def.adnum
   WHERE a.attgenerated IS DISTINCT FROM ''
 ), plain AS (
-  SELECT i.*, log.relowner AS owner, c.relname, c.reltablespace
+  SELECT i.*, log.relowner AS owner, log.role, c.relname, c.reltablespace
   FROM log
   JOIN pg_catalog.pg_index AS i ON i.indrelid = log.oid
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
@@ -47,8 +51,13 @@ WITH log AS (
     AND i.indisvalid AND i.indisready AND i.indislive
     AND NOT (i.indisunique OR i.indisexclusion OR i.indisclustered OR i.indisreplident OR c.relispartition)
     AND c.relam < 16384  -- the access method is the server's
-    AND (c.reltablespace = 0 OR has_tablespace_privilege(c.reltablespace, 'CREATE'))
+    AND (c.reltablespace = 0 OR has_tablespace_privilege(log.role, c.reltablespace, 'CREATE'))
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS k WHERE k.conindid = c.oid)
+    AND NOT EXISTS (
+      SELECT FROM pg_catalog.pg_locks AS l
+      WHERE l.locktype = 'relation' AND l.relation = c.oid AND l.pid IS DISTINCT FROM pg_backend_pid()
+        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())
+        AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))  -- of queries, and gone once the table is locked
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS h WHERE c.oid IN (h.inhrelid, h.inhparent))
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid)
     AND NOT EXISTS (
@@ -58,7 +67,8 @@ WITH log AS (
       WHERE a.attrelid = c.oid AND a.attstattarget >= 0 AND i.indkey[a.attnum - 1] <> 0)  -- cannot be set again
 ), used AS (
   -- What the definitions refer to; objects of the server are not recorded.
-  SELECT plain.indexrelid, plain.owner, d.refclassid, d.refobjid, d.refclassid = 'pg_class'::regclass AND d.refobjid = plain.indrelid AS own
+  SELECT plain.indexrelid, plain.owner, plain.role, d.refclassid, d.refobjid,
+         d.refclassid = 'pg_class'::regclass AND d.refobjid = plain.indrelid AS own
   FROM plain
   JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = plain.indexrelid
 ), called AS (
@@ -72,7 +82,7 @@ WITH log AS (
   JOIN pg_catalog.pg_opclass AS oc ON used.refclassid = 'pg_opclass'::regclass AND oc.oid = used.refobjid
   JOIN pg_catalog.pg_amproc AS f ON f.amprocfamily = oc.opcfamily
 ), named AS (
-  SELECT used.indexrelid,
+  SELECT used.indexrelid, used.role,
          coalesce(p.pronamespace, o.oprnamespace, oc.opcnamespace, co.collnamespace, ty.typnamespace) AS namespace, ty.typtype, used.own
   FROM used
   LEFT JOIN pg_catalog.pg_proc AS p ON used.refclassid = 'pg_proc'::regclass AND p.oid = used.refobjid
@@ -94,7 +104,7 @@ WITH log AS (
   -- Nothing but columns of the table, functions, operators, operator classes, collations and types, in schemas that the role may use.
   SELECT named.indexrelid
   FROM named
-  WHERE NOT named.own AND (named.namespace IS NULL OR NOT has_schema_privilege(named.namespace, 'USAGE') OR named.typtype = 'd')
+  WHERE NOT named.own AND (named.namespace IS NULL OR NOT has_schema_privilege(named.role, named.namespace, 'USAGE') OR named.typtype = 'd')
 )
 SELECT plain.indexrelid::regclass::text AS name,
        format('DROP INDEX %s', plain.indexrelid::regclass) AS dropping,

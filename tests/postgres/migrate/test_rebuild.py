@@ -346,6 +346,15 @@ def test_a_rebuild_that_fails_changes_nothing(
     assert not rebuilt_by(database, "--keep-indexes")
 
 
+def test_an_index_that_another_session_has_locked(log: Connection, database: str) -> None:
+    """ALTER INDEX RENAME and the like lock the index alone."""
+    with psycopg.connect(database) as other:
+        other.execute("""COMMENT ON INDEX "LlamaLog_user_id_idx" IS 'x'""")
+        rebuilt = rebuilt_by(database)
+    assert "LlamaLog_user_id_idx" not in rebuilt
+    assert "LlamaLog_track_id_idx" in rebuilt
+
+
 # --- tablespaces and rights --------------------------------------------------------------------------------
 
 
@@ -366,14 +375,19 @@ def test_tablespaces(tablespace: str, server: Server) -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(FILL_LOG.encode())
             connection.execute(f'CREATE INDEX there ON "LlamaLog" (id) TABLESPACE "{tablespace}"'.encode())
-            connection.execute("CREATE ROLE tenant LOGIN")
+            connection.execute("CREATE ROLE tenant LOGIN; CREATE ROLE reader LOGIN")
             connection.execute(f"ALTER DATABASE {name} OWNER TO tenant".encode())
             connection.execute('GRANT ALL ON SCHEMA public TO tenant; ALTER TABLE "LlamaLog" OWNER TO tenant')
             connection.execute('ALTER TYPE "LlamaLogCategory" OWNER TO tenant')
+            connection.execute('GRANT SELECT ON "LlamaLog" TO reader')
             connection.execute(f'ALTER ROLE tenant SET default_tablespace = "{tablespace}"'.encode())
             connection.execute(f'GRANT CREATE ON TABLESPACE "{tablespace}" TO tenant'.encode())
         before = all_of(dsn)
         tenant = f"{dsn} user=tenant"
+        of_reader, of_owner = (steps_of(f"{dsn} user={user}", "--dry-run") for user in ("reader", "tenant"))
+        assert [step["name"] for step in of_reader] == [step["name"] for step in of_owner]
+        assert of_reader[3] == of_owner[3]
+        assert "DROP INDEX public.there" in of_reader[3]["sql"]
         assert {"there", "LlamaLog_user_id_idx"} <= rebuilt_by(tenant)
         assert all_of(dsn) == before
         with psycopg.connect(dsn, autocommit=True) as connection:
@@ -387,4 +401,4 @@ def test_tablespaces(tablespace: str, server: Server) -> None:
     finally:
         server.drop(str(name))
         with server.admin() as admin:
-            admin.execute("DROP ROLE tenant")
+            admin.execute("DROP ROLE tenant, reader")
