@@ -46,8 +46,19 @@ CLOSE = {
 }
 """What may be given for an argument of pg_catalog's function: a shadow for that very type matches better."""
 OWN_RELATIONS = (
-    *("setting", "edge", "inner_job", "walk", "cut", "cut_parent", "lineage", "cyclic", "cyclic_edge"),
-    *("graded", "pending", "clearing", "matched", "run", "step", "cleared_parent"),
+    *("setting", "node", "edge", "cut", "cut_parent", "lineage", "cyclic", "cyclic_edge"),
+    *(
+        "odd_job",
+        "job_tally",
+        "tally",
+        "suspect",
+        "pending",
+        "clearing",
+        "matched",
+        "run",
+        "step",
+        "cleared_parent",
+    ),
 )
 NO_ARGUMENTS = {
     *("internal", "cstring", "trigger", "event_trigger", "record", "anyrange", "anyenum", "anymultirange")

@@ -17,84 +17,87 @@ AS $$
     THEN id COLLATE pg_catalog."C" END
 $$;
 
--- One row per job; rows without a job id have NULL as job and one row per parent.
+-- The jobs that are a parent of another row, numbered: most jobs are not, and nothing is stored about them one by one.
 -- Fixed-length columns come first, here and below: this makes aggregates over them cheaper.
-CREATE TEMPORARY TABLE edge (
-  row_count bigint NOT NULL,
-  parent_count bigint NOT NULL,       -- rows that name a parent
-  root_count bigint NOT NULL,         -- rows that store a root
-  disregarded_count bigint NOT NULL,  -- rows whose parent the root flag disregards
-  self_parent_count bigint NOT NULL,  -- rows that would violate the self-parent CHECK
-  job pg_catalog.text COLLATE pg_catalog."C",
-  parent pg_catalog.text COLLATE pg_catalog."C",        -- the smallest
-  parent_hi pg_catalog.text COLLATE pg_catalog."C",     -- the largest, where it differs: the job has several parents
-  root_lo pg_catalog.text COLLATE pg_catalog."C",       -- the smallest root that the rows store
-  root_hi pg_catalog.text COLLATE pg_catalog."C"        -- the largest, where it differs
+CREATE TEMPORARY TABLE node (
+  number integer NOT NULL,
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
--- The few groups that need special treatment, so that later files do not have to read all of `edge`. By number, since an id may be too
--- long for an index.
-CREATE INDEX edge_odd ON pg_temp.edge (row_count) WHERE job IS NULL OR parent_hi IS NOT NULL OR root_hi IS NOT NULL;
-
--- The jobs that are a parent of another job: most are not, and need no walk.
-CREATE TEMPORARY TABLE inner_job (
+-- What the rows of each node say about its parent.
+CREATE TEMPORARY TABLE edge (
+  number integer NOT NULL,
+  parent integer NOT NULL,  -- a node; 0: none, or its rows disagree
+  kind pg_catalog."char" NOT NULL,     -- r a root, d a dangling parent, p one with one parent, c one whose rows disagree (a cut)
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  parent pg_catalog.text COLLATE pg_catalog."C",  -- where it has one only
-  kind pg_catalog."char" NOT NULL,     -- r a root, d a dangling parent, c a job with several parents (a cut), p one with one parent
-  root_lo pg_catalog.text COLLATE pg_catalog."C", -- as in edge
+  root_lo pg_catalog.text COLLATE pg_catalog."C",  -- the smallest root that the rows store
+  root_hi pg_catalog.text COLLATE pg_catalog."C"   -- the largest, where it differs
+) ON COMMIT DROP;
+
+-- Serves the walk down.
+CREATE INDEX edge_child ON pg_temp.edge (parent) WHERE kind OPERATOR(pg_catalog.=) 'p';
+
+-- The jobs whose rows disagree: they name different parents, or some name a parent and others none. First those that are nodes, with the
+-- results of solve.sql; then the others (leaves.sql).
+CREATE TEMPORARY TABLE cut (
+  number integer,           -- the node; NULL: it is none
+  top integer,              -- the root, a node; NULL where ambiguous
+  depth integer,
+  solved boolean NOT NULL DEFAULT false,    -- stays false where the job is cyclic
+  dangling boolean NOT NULL DEFAULT false,  -- the root is a dangling parent
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  root pg_catalog.text COLLATE pg_catalog."C"                   -- the root to store, by the policy for dangling parents; NULL: none
+) ON COMMIT DROP;
+
+-- The parents of those that are nodes, each pair once.
+CREATE TEMPORARY TABLE cut_parent (
+  number integer NOT NULL,
+  parent integer NOT NULL
+) ON COMMIT DROP;
+
+-- Every node that a walk down from a top reaches: what the rows that name it as their parent need to know (rooted.sql). Nodes that are not
+-- in here are cyclic.
+CREATE TEMPORARY TABLE lineage (
+  number integer NOT NULL,
+  top integer,                -- after walk.sql the top; in the end as in cut
+  depth integer NOT NULL,     -- below the top; in the end below the root
+  kind pg_catalog."char" NOT NULL,       -- of the top: r, d or c
+  dangling boolean NOT NULL,  -- the root is a dangling parent
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
+  root pg_catalog.text COLLATE pg_catalog."C",      -- as in cut
+  root_lo pg_catalog.text COLLATE pg_catalog."C",   -- as in edge; NULL: none, or the top's, if that is to be stored
   root_hi pg_catalog.text COLLATE pg_catalog."C"
 ) ON COMMIT DROP;
 
--- Serves the walk down. Filled in its own order, it is cheap to build.
-CREATE INDEX inner_child ON pg_temp.inner_job (parent) WHERE kind OPERATOR(pg_catalog.=) 'p';
-
--- Every inner job that a walk down from a top reaches, with that top. Jobs that are not in here are cyclic.
-CREATE TEMPORARY TABLE walk (
-  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  top pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  steps integer NOT NULL,  -- from the top down to the job
-  kind pg_catalog."char" NOT NULL     -- of the top: r, d or c
+-- The jobs that are no nodes and whose rows disagree.
+CREATE TEMPORARY TABLE odd_job (
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
--- The jobs with several parents, and the results of solve.sql.
-CREATE TEMPORARY TABLE cut (
-  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  solved boolean NOT NULL DEFAULT false,  -- stays false where the job is cyclic
-  root pg_catalog.text COLLATE pg_catalog."C",                  -- NULL where ambiguous
-  depth integer,
-  dangling boolean NOT NULL DEFAULT false
+-- All other jobs, and the rows without a job, counted by what holds for each of their rows.
+CREATE TEMPORARY TABLE job_tally (
+  jobs bigint NOT NULL,
+  rows bigint NOT NULL,
+  depth integer,            -- 20: that or more; NULL: no job, or cyclic
+  max_depth integer,
+  state integer             -- outcome (times 2048), stored (16) and marks of rooted.sql; NULL: they differ between the rows of one job
 ) ON COMMIT DROP;
 
--- Their parents, each pair once.
-CREATE TEMPORARY TABLE cut_parent (
-  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  parent pg_catalog.text COLLATE pg_catalog."C" NOT NULL
+-- The rows of the log, counted by what was computed for them and what they store.
+CREATE TEMPORARY TABLE tally (
+  rows bigint NOT NULL,
+  outcome pg_catalog."char" NOT NULL,  -- as in rooted.sql
+  stored pg_catalog."char" NOT NULL,   -- the same
+  dangling boolean NOT NULL,           -- the computed root is a dangling parent
+  disregarded boolean NOT NULL,        -- the root flag disregards the parent
+  self_parent boolean NOT NULL,        -- it would violate the self-parent CHECK
+  unlike boolean NOT NULL              -- as in rooted.sql
 ) ON COMMIT DROP;
 
--- The roots that a job's rows store: r the computed one, m several (mixed), o another one, NULL none.
-CREATE OR REPLACE FUNCTION pg_temp.held(root_lo pg_catalog.text, root_hi pg_catalog.text, root pg_catalog.text) RETURNS pg_catalog."char"
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-  SELECT CASE WHEN root_hi IS NOT NULL THEN 'm'::pg_catalog."char"
-    WHEN root_lo OPERATOR(pg_catalog.=) root THEN 'r'::pg_catalog."char"
-    WHEN root_lo IS NOT NULL THEN 'o'::pg_catalog."char" END
-$$;
-
--- Every known job, including dangling parents, except the cyclic ones.
-CREATE TEMPORARY TABLE lineage (
-  row_count bigint,           -- as in edge, carried along to spare a join; NULL for a dangling parent
-  root_count bigint,          -- the same
-  depth integer NOT NULL,
-  ambiguous boolean NOT NULL,
-  dangling boolean NOT NULL,  -- the root is a dangling parent
-  held pg_catalog."char",                -- as above
-  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL,
-  root pg_catalog.text COLLATE pg_catalog."C"       -- NULL where ambiguous
-) ON COMMIT DROP;
-
--- The cyclic jobs, numbered in the order of their ids, and the parent edges among them.
+-- The cyclic nodes, numbered in the order of their ids, and the parent edges among them.
 CREATE TEMPORARY TABLE cyclic (
   number integer NOT NULL,
+  node integer NOT NULL,
   job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
 ) ON COMMIT DROP;
 
@@ -103,21 +106,7 @@ CREATE TEMPORARY TABLE cyclic_edge (
   parent integer NOT NULL
 ) ON COMMIT DROP;
 
--- The groups of `edge` that are neither untracked nor cyclic, with their computed root by the policy for dangling parents.
--- Rows without a job id have NULL as job.
---   root   the root that the rows are to store; NULL: none
-CREATE TEMPORARY VIEW graded AS
-SELECT known.job, known.parent, known.row_count, known.root_count, known.held, known.depth,
-       known.ambiguous, known.dangling,
-       CASE WHEN NOT known.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN known.root END AS root
-FROM (
-  SELECT job, NULL::pg_catalog.text COLLATE pg_catalog."C" AS parent, row_count, root_count, held, depth, ambiguous, dangling, root
-  FROM pg_temp.lineage
-  WHERE row_count IS NOT NULL
-  UNION ALL
-  SELECT NULL, edge.parent, edge.row_count, edge.root_count, pg_temp.held(edge.root_lo, edge.root_hi, lineage.root), NULL,
-         lineage.ambiguous, lineage.dangling, lineage.root
-  FROM pg_temp.edge
-  JOIN pg_temp.lineage ON lineage.job OPERATOR(pg_catalog.=) edge.parent
-  WHERE edge.job IS NULL
-) AS known;
+-- Ids of unusual length or with unusual roots, which are looked at one by one (preflight/long_roots.sql, verify/suspects.sql).
+CREATE TEMPORARY TABLE suspect (
+  job pg_catalog.text COLLATE pg_catalog."C" NOT NULL
+) ON COMMIT DROP;

@@ -1,13 +1,13 @@
--- The jobs with several parents, and those parents. Lock: ACCESS SHARE (the log is read only if there are such jobs).
-INSERT INTO pg_temp.cut (job)
-SELECT job FROM pg_temp.edge WHERE parent_hi IS NOT NULL;
+-- The nodes whose rows disagree on the parent, and their parents. Lock: ACCESS SHARE (the log is read only if there are such nodes).
+INSERT INTO pg_temp.cut (number, job)
+SELECT edge.number, edge.job FROM pg_temp.edge WHERE edge.kind = 'c';
 
 ANALYZE pg_temp.cut;
 
-INSERT INTO pg_temp.cut_parent (job, parent)
-SELECT DISTINCT entry.job, entry.parent
+INSERT INTO pg_temp.cut_parent (number, parent)
+SELECT DISTINCT cut.number, node.number
 FROM :entry AS entry
 JOIN pg_temp.cut ON cut.job = entry.job
-WHERE entry.parent IS NOT NULL;
+JOIN pg_temp.node ON node.job = entry.parent;
 
 ANALYZE pg_temp.cut_parent;

@@ -1,13 +1,13 @@
--- The parent edges among the cyclic jobs.
+-- The parent edges among the cyclic nodes.
 -- Lock: none.
 ANALYZE pg_temp.cyclic;
 
 INSERT INTO pg_temp.cyclic_edge (child, parent)
 SELECT child.number, parent.number
 FROM (
-  SELECT job, parent FROM pg_temp.edge WHERE job IS NOT NULL AND parent_hi IS NULL
+  SELECT number, parent FROM pg_temp.edge WHERE kind = 'p'
   UNION ALL
-  SELECT job, parent FROM pg_temp.cut_parent
+  SELECT number, parent FROM pg_temp.cut_parent
 ) AS named
-JOIN pg_temp.cyclic AS child ON child.job = named.job
-JOIN pg_temp.cyclic AS parent ON parent.job = named.parent;
+JOIN pg_temp.cyclic AS child ON child.node = named.number
+JOIN pg_temp.cyclic AS parent ON parent.node = named.parent;

@@ -41,4 +41,5 @@ FROM (
     FROM "public"."LlamaLog" AS log
     OFFSET 0  -- a fence: otherwise each use of a column above would compute it again
   ) AS present_log
-) AS flagged_log;
+) AS flagged_log
+OFFSET 0;

@@ -10,12 +10,9 @@
 -- Default longest: 2147483647
 SELECT count(*) AS jobs, count(*) > 0 AS misfit,
        coalesce((array_agg(left(top, :'longest'::integer) ORDER BY top))[1 : :'sample'::integer], '{}') AS sample
-FROM (
-  SELECT DISTINCT top
-  FROM pg_temp.walk, pg_temp.setting
-  WHERE kind = 'd' AND setting.fill_dangling
-    AND (:'padded'::boolean AND top <> rtrim(top, ' ')
-      OR char_length(top) > nullif(:'max_length', '')::integer
-      OR CASE WHEN nullif(:'bound', '') IS NOT NULL
-           THEN top::numeric NOT BETWEEN -nullif(:'bound', '')::numeric AND nullif(:'bound', '')::numeric - 1 END)
-) AS misfit;
+FROM (SELECT edge.job AS top FROM pg_temp.edge WHERE edge.kind = 'd') AS dangling
+WHERE (SELECT setting.fill_dangling FROM pg_temp.setting)
+  AND (:'padded'::boolean AND top <> rtrim(top, ' ')
+    OR char_length(top) > nullif(:'max_length', '')::integer
+    OR CASE WHEN nullif(:'bound', '') IS NOT NULL
+         THEN top::numeric NOT BETWEEN -nullif(:'bound', '')::numeric AND nullif(:'bound', '')::numeric - 1 END);

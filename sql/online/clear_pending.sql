@@ -9,4 +9,4 @@ FROM :target AS seen
 LEFT JOIN (SELECT tried.row_id, count(*) AS times FROM pg_temp.tried WHERE tried.task = 'clear' GROUP BY 1) AS former
   ON former.row_id = seen.row_id
 WHERE seen.flagged AND seen.job IS NOT NULL AND seen.parent IS NOT NULL
-  AND EXISTS (SELECT FROM pg_temp.edge WHERE disregarded_count > 0);
+  AND EXISTS (SELECT FROM pg_temp.tally WHERE tally.disregarded);

@@ -16,14 +16,23 @@ SELECT wanted.place, wanted.version, wanted.at[1]::bigint % :'passes'::bigint, w
 FROM (
   SELECT seen.place, seen.version, seen.place::text::point AS at, seen.root AS held,
          CASE WHEN :'keyed'::boolean THEN seen.row_id END AS row_id,
-         CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root,
-         coalesce(lineage.dangling, false) AND (
+         walked.root,
+         walked.dangling AND (
            seen.created_epoch BETWEEN extract(epoch FROM now()) - :'grace_seconds'::numeric AND extract(epoch FROM now())
          ) IS TRUE AS left_alone,
          (seen.created_epoch < extract(epoch FROM now()) - :'old_seconds'::numeric) IS TRUE AS old
   FROM pg_temp.setting
   CROSS JOIN (SELECT target.* FROM :target AS target OFFSET 0) AS seen  -- a fence: otherwise each use of a column would compute it again
-  LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(seen.job, seen.parent)
+  LEFT JOIN pg_temp.cut ON cut.job = seen.job
+  LEFT JOIN pg_temp.lineage AS above
+    ON above.job = CASE WHEN NOT (seen.flagged AND seen.job IS NOT NULL AND setting.trust_root_flag) THEN seen.parent END
+  -- As in lineage/rooted.sql.
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN cut.job IS NOT NULL THEN cut.root
+             WHEN seen.parent IS NULL OR seen.flagged AND seen.job IS NOT NULL AND setting.trust_root_flag THEN seen.job
+             ELSE above.root END AS root,
+           CASE WHEN cut.job IS NOT NULL THEN cut.dangling ELSE coalesce(above.dangling, false) END AS dangling
+  ) AS walked
   OFFSET 0
 ) AS wanted
 LEFT JOIN (

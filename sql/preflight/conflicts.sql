@@ -1,11 +1,8 @@
 -- Rows whose stored root differs from the computed one, once lineage is resolved. Parameters: sample.
 -- Returns: row_id, the first so many. Lock: ACCESS SHARE (reads every row).
 -- Default sample: 10
-SELECT entry.row_id
-FROM :entry AS entry
-LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)
-WHERE entry.root IS NOT NULL
-  AND entry.root IS DISTINCT FROM
-    CASE WHEN NOT lineage.dangling OR (SELECT fill_dangling FROM pg_temp.setting) THEN lineage.root END
-ORDER BY entry.row_id COLLATE "C"
+SELECT rooted.row_id
+FROM :rooted AS rooted
+WHERE rooted.root IS NOT NULL AND rooted.root IS DISTINCT FROM rooted.computed
+ORDER BY rooted.row_id COLLATE "C"
 LIMIT :'sample'::integer;

@@ -36,8 +36,12 @@ WITH log AS (
   WHERE held.computed OR held.name = :'root'::text OR :'clearing'::boolean AND held.name = :'parent'::text
 ), words AS (
   SELECT
-    format('coalesce(pg_temp.present(log.%I::text COLLATE "C"), pg_temp.present(log.%I::text COLLATE "C"))', :'job'::text, :'parent'::text) AS job,
-    'CASE WHEN NOT known.dangling OR (SELECT setting.fill_dangling FROM pg_temp.setting) THEN known.root END' AS root,
+    format('pg_temp.present(log.%I::text COLLATE "C")', :'job'::text) AS job,
+    format('pg_temp.present(log.%I::text COLLATE "C")', :'parent'::text) AS parent,
+    CASE WHEN :'flag'::text = '' THEN 'true'
+      ELSE format('NOT ((SELECT setting.trust_root_flag FROM pg_temp.setting) AND log.%I IS TRUE'
+                  ' AND pg_temp.present(log.%I::text COLLATE "C") IS NOT NULL)', :'flag'::text, :'job'::text) END AS chained,
+    'known.root' AS root,
     CASE WHEN :'flag'::text = '' OR NOT :'clearing'::boolean THEN 'false'
       ELSE format('((SELECT setting.trust_root_flag FROM pg_temp.setting) AND log.%I IS TRUE'
                   ' AND pg_temp.present(log.%I::text COLLATE "C") IS NOT NULL'
@@ -93,7 +97,12 @@ WITH log AS (
 ), rows AS (
   -- The rows as they will be: first what is stored, then what is generated from it.
   SELECT written.filled || ' OR ' || written.cleared AS touched, written.filled, written.cleared,
-    format('SELECT %s FROM %s AS log LEFT JOIN pg_temp.lineage AS known ON known.job = %s',
+    -- As in lineage/rooted.sql.
+    format('SELECT %s FROM %s AS log CROSS JOIN LATERAL (SELECT %s AS job, CASE WHEN %s THEN %s END AS parent OFFSET 0) AS entry'
+           ' LEFT JOIN pg_temp.cut AS llamactl_cut ON llamactl_cut.job = entry.job'
+           ' LEFT JOIN pg_temp.lineage AS above ON above.job = entry.parent'
+           ' CROSS JOIN LATERAL (SELECT CASE WHEN llamactl_cut.job IS NOT NULL THEN llamactl_cut.root WHEN entry.parent IS NULL THEN entry.job'
+           ' ELSE above.root END AS root) AS known',
       (SELECT string_agg(CASE
            WHEN held.name = :'root'::text
              THEN format('CASE WHEN %s THEN CAST(%s AS %s) ELSE CAST(log.%I AS %3$s) END AS %4$I', written.filled, written.root,
@@ -101,7 +110,7 @@ WITH log AS (
            WHEN held.name = :'parent'::text THEN format('CASE WHEN %s THEN NULL ELSE log.%I END AS %2$I', written.cleared, held.name)
            ELSE format('log.%I', held.name) END, ', ' ORDER BY held.attnum)
        FROM held JOIN needed USING (attnum) WHERE NOT held.computed),
-      log.shown, written.job) AS stored,
+      log.shown, written.job, written.chained, written.parent) AS stored,
     (SELECT string_agg(CASE WHEN held.computed THEN format('(%s) AS %I', held.expression, held.name) ELSE format('%I', held.name) END,
                        ', ' ORDER BY held.attnum)
      FROM held JOIN used USING (attnum)) AS everything
@@ -167,11 +176,11 @@ WHERE k.contype = 'c' AND to_jsonb(k) ->> 'conenforced' IS DISTINCT FROM 'false'
   AND (NOT k.convalidated OR k.conkey IS NULL OR k.conkey && changed.columns)
 UNION ALL
 SELECT 'domain of the root', format_type(held.atttypid, NULL), '',
-       format('SELECT 0 * count(CAST(CAST(known.root AS %s) AS %s)) AS rows FROM pg_temp.lineage AS known'
-              ' WHERE (%s) IS NOT NULL', :'stored_type'::text, format_type(held.atttypid, NULL), written.root)
+       format('SELECT 0 * count(CAST(%s.%I AS %s)) AS rows FROM (%s WHERE %s) AS %1$s', 'stored_row', held.name,
+              format_type(held.atttypid, NULL), rows.stored, rows.filled)
 FROM held
 JOIN pg_catalog.pg_type AS t ON t.oid = held.atttypid AND t.typtype = 'd'
-CROSS JOIN written
+CROSS JOIN rows
 WHERE held.name = :'root'::text AND :'users_code'::boolean
 UNION ALL
 SELECT 'domain of the parent', format_type(held.atttypid, NULL), '',

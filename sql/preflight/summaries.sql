@@ -25,24 +25,32 @@ WITH told AS MATERIALIZED (
   ) AS counting
   WHERE counting.told_tracks > 0 AND counting.job IS NOT NULL
 ), track AS MATERIALIZED (
-  SELECT entry.job, entry.parent, entry.track
-  FROM (SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id") AS absent
+  SELECT entry.job, entry.parent, entry.track,
+         CASE WHEN cut.job IS NOT NULL THEN cut.root WHEN entry.chained_to IS NULL THEN entry.job ELSE above.root END AS root
+  FROM (
+    SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id", NULL::boolean AS "is_root_job"
+  ) AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,
            pg_temp.present(log."job_id"::text) AS job,
            pg_temp.present(log."parent_job_id"::text) AS parent,
+           CASE WHEN NOT ((SELECT trust_root_flag FROM pg_temp.setting) AND "is_root_job" IS TRUE AND pg_temp.present(log."job_id"::text) IS NOT NULL)
+                THEN pg_temp.present(log."parent_job_id"::text) END AS chained_to,
            coalesce("track_id"::text, "entity_id"::text, log."id"::text) COLLATE "C" AS track
     FROM "public"."LlamaLog" AS log
     WHERE ("track_id" IS NOT NULL OR upper("entity_type"::text) = 'TRACK')
       AND (SELECT count(*) FROM told) > 0  -- else the log is not read again
+    OFFSET 0  -- a fence: otherwise each use of a column above would compute it again
   ) AS entry
+  LEFT JOIN pg_temp.cut ON cut.job = entry.job
+  LEFT JOIN pg_temp.lineage AS above ON above.job = entry.chained_to
   WHERE entry.row_id NOT IN (SELECT told.row_id FROM told)
 ), belonging AS (
   SELECT job, track FROM track
   UNION ALL
   SELECT parent, track FROM track
   UNION ALL
-  SELECT lineage.root, track FROM track JOIN pg_temp.lineage ON lineage.job = coalesce(track.job, track.parent)
+  SELECT track.root, track.track FROM track
 ), logged AS (
   SELECT job, count(DISTINCT track) AS tracks
   FROM belonging

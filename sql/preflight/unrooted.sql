@@ -5,12 +5,9 @@
 -- Default since_epoch: 0
 -- Default sample: 10
 WITH unrooted AS MATERIALIZED (
-  SELECT entry.row_id, entry.created_epoch, graded.root IS NOT NULL AS computable
-  FROM :entry AS entry
-  LEFT JOIN pg_temp.graded
-    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
-   AND (graded.job IS NULL) = (entry.job IS NULL)
-  WHERE entry.root IS NULL AND entry.parent IS NOT NULL AND entry.created_epoch >= :'since_epoch'::numeric
+  SELECT rooted.row_id, rooted.created_epoch, rooted.computed IS NOT NULL AS computable
+  FROM :rooted AS rooted
+  WHERE rooted.root IS NULL AND rooted.parent IS NOT NULL AND rooted.created_epoch >= :'since_epoch'::numeric
 )
 SELECT count(*) AS rows, count(*) FILTER (WHERE computable) AS computable,
   ARRAY(

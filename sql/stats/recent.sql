@@ -9,8 +9,7 @@
 -- Default sample: 10
 WITH recent AS MATERIALIZED (
   SELECT entry.row_id, entry.job, entry.parent, entry.created, entry.bare,
-         lineage.job IS NOT NULL AS known, lineage.ambiguous, lineage.depth,
-         CASE WHEN NOT lineage.dangling OR setting.fill_dangling THEN lineage.root END AS root
+         walked.known, walked.known AND walked.root IS NULL AND NOT walked.dangling AS ambiguous, walked.depth, walked.root
   FROM pg_temp.setting
   CROSS JOIN LATERAL (
     SELECT held.row_id, held.job, held.parent, held.created, held.bare
@@ -27,7 +26,17 @@ WITH recent AS MATERIALIZED (
       OFFSET 0  -- a fence: otherwise each use of a column above would compute it again
     ) AS held
   ) AS entry
-  LEFT JOIN pg_temp.lineage ON lineage.job = coalesce(entry.job, entry.parent)
+  LEFT JOIN pg_temp.cut ON cut.job = entry.job
+  LEFT JOIN pg_temp.lineage AS above ON above.job = entry.parent
+  -- As in lineage/rooted.sql.
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN cut.job IS NOT NULL THEN cut.root WHEN entry.parent IS NULL THEN entry.job ELSE above.root END AS root,
+           CASE WHEN cut.job IS NOT NULL THEN cut.solved WHEN entry.parent IS NULL THEN entry.job IS NOT NULL
+             ELSE above.number IS NOT NULL END AS known,
+           CASE WHEN cut.job IS NOT NULL THEN cut.dangling ELSE coalesce(above.dangling, false) END AS dangling,
+           CASE WHEN entry.job IS NULL THEN NULL WHEN cut.job IS NOT NULL THEN cut.depth WHEN entry.parent IS NULL THEN 0
+             ELSE above.depth + 1 END AS depth
+  ) AS walked
 ), deep AS (
   SELECT DISTINCT recent.job, recent.depth FROM recent WHERE recent.job IS NOT NULL AND recent.depth >= :'depth'::integer
 ), rootless AS (

@@ -5,11 +5,8 @@ SELECT count(*) AS roots,
        count(*) FILTER (
          WHERE extract(epoch FROM now()) - first_epoch BETWEEN 0 AND :'days'::integer * 86400) AS recent_roots
 FROM (
-  SELECT graded.root, min(entry.created_epoch) AS first_epoch
-  FROM :entry AS entry
-  JOIN pg_temp.graded
-    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
-   AND (graded.job IS NULL) = (entry.job IS NULL)
-  WHERE graded.root IS NOT NULL
-  GROUP BY graded.root
+  SELECT rooted.computed, min(rooted.created_epoch) AS first_epoch
+  FROM :rooted AS rooted
+  WHERE rooted.computed IS NOT NULL
+  GROUP BY rooted.computed
 ) AS began;

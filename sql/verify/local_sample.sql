@@ -1,5 +1,5 @@
 -- Some of the jobs that local.sql counts, smallest id first. Parameters: check (split, unrooted or unlinked), sample.
--- Columns: job, held, beside. Lock: none.
+-- Columns: job, held, beside. Lock: ACCESS SHARE.
 -- Default check: split
 -- Default sample: 10
 SELECT DISTINCT ON (job) job, held, beside

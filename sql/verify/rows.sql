@@ -4,17 +4,14 @@
 -- Default grace_seconds: 600
 -- Default sample: 10
 WITH faulty AS (
-  SELECT entry.row_id, entry.job, entry.root AS held, graded.root AS computed,
-         CASE WHEN entry.root IS NULL AND entry.created_epoch <= extract(epoch FROM now())
-                AND entry.created_epoch > extract(epoch FROM now()) - :'grace_seconds'::numeric THEN 'waiting'
-              WHEN entry.root IS NULL THEN 'missing'
-              WHEN graded.root IS NULL THEN 'unexpected'
+  SELECT rooted.row_id, rooted.job, rooted.root AS held, rooted.computed,
+         CASE WHEN rooted.root IS NULL AND rooted.created_epoch <= extract(epoch FROM now())
+                AND rooted.created_epoch > extract(epoch FROM now()) - :'grace_seconds'::numeric THEN 'waiting'
+              WHEN rooted.root IS NULL THEN 'missing'
+              WHEN rooted.computed IS NULL THEN 'unexpected'
               ELSE 'wrong' END AS kind
-  FROM :entry AS entry
-  LEFT JOIN pg_temp.graded
-    ON coalesce(graded.job, graded.parent) = coalesce(entry.job, entry.parent)
-   AND (graded.job IS NULL) = (entry.job IS NULL)
-  WHERE entry.root IS DISTINCT FROM graded.root
+  FROM :rooted AS rooted
+  WHERE rooted.root IS DISTINCT FROM rooted.computed
 ), numbered AS (
   SELECT kind, row_id, job, held, computed, row_number() OVER (PARTITION BY kind ORDER BY row_id COLLATE "C") AS number
   FROM faulty

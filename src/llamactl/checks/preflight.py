@@ -179,7 +179,7 @@ def _read(table: Table, around: TableFacts) -> Read:
         ]
         found += guard_blockers(table, table.settings.sample)
         audited = [*log_audit.audit_log(table, counts, missing)]
-        unlogged = count_roots_not_logged(table) if table.relation.root else None
+        unlogged = count_roots_not_logged(table, counts) if table.relation.root else None
     found += [one for one in audited if isinstance(one, Finding)]
     if unlogged:
         found.append(make_finding("LL206", unlogged))

@@ -52,8 +52,8 @@ def find_row_blockers(table: Table, shown: Shown, needs: Needs) -> Iterator[Find
     if misfits.jobs:
         yield make_finding("LL009", misfits.jobs, misfits.sample, job_type=job.type_name)
     if job.may_exceed_index:
-        query = load_query("preflight/long_roots", table.names)
-        long = table.session.row(query, Counted, sample=shown.sample, longest=shown.longest)
+        table.run("preflight/long_candidates")
+        long = table.row("preflight/long_roots", Counted, sample=shown.sample, longest=shown.longest)
         if long.number:
             yield make_finding("LL025", long.number, long.sample)
     if not (job.bytewise and parent.bytewise):

@@ -94,12 +94,13 @@ def verify_lineage(session: Session, settings: Settings, *, grace_ms: int, note:
         counts, missing = count_rows(table)
         faulty = _faulty(table, grace_ms) if missing or counts.conflicts else {}
         rows = [_rows_check(id_, faulty.get(kind)) for id_, kind in _ROWS.items()]
+        table.run("verify/suspects")
         broken = {
             one.check: one.jobs for one in session.rows(load_query("verify/local", table.names), Broken)
         }
         jobs = [_jobs_check(table, broken, id_, kind) for id_, kind in _JOBS.items()]
         objects = _objects(table)
-        unlogged = count_roots_not_logged(table)
+        unlogged = count_roots_not_logged(table, counts)
     waiting = faulty["waiting"].rows if "waiting" in faulty else 0
     outdated = read_guard_state(table).outdated
     notes = (f"{OUTDATED}; {REPLACE}",) if outdated else ()

@@ -174,6 +174,7 @@ def wanted_settings(settings: Settings, version: int) -> dict[str, str]:
         # Measured: JIT compilation costs more than it saves, and sorts and hashes should stay in memory.
         "jit": "off",
         "work_mem": "64MB",
+        "hash_mem_multiplier": "2",  # the default since Postgres 15
         "temp_buffers": "128MB",
     }
     if version >= 170000:

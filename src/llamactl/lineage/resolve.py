@@ -1,11 +1,15 @@
 """Computes the lineage of the whole log in temporary relations, and counts the result.
 
-1. The log is grouped into one row per job, with its smallest and largest parent (edge).
-2. A walk goes down from the tops (jobs without a parent, dangling parents, jobs with several parents) through
-   the jobs with one parent that are parents themselves, which are few. Each job is reached once.
-3. The jobs with several parents are solved separately, from the ends of their upward walks (solve).
-4. One more step down, in a single hash join, reaches every job (roots). Jobs that are not reached are cyclic.
-5. On request, the cycles are found: the strongly connected components of the cyclic jobs.
+1. The jobs that are parents are numbered: the nodes (named). Most jobs are not, and nothing is stored about
+   them one by one.
+2. A pass over the rows of the nodes finds their parents (edge).
+3. A walk goes down from the tops (nodes without a parent, dangling parents, nodes whose rows disagree on the
+   parent) through the nodes with one parent. Each is reached once.
+4. The nodes whose rows disagree are solved separately, from the ends of their upward walks (solve). Nodes
+   that are not reached are cyclic, and so is what is below them.
+5. Each row gets its root from its parent, in one hash join (rooted). A pass groups them by job, to find other
+   jobs whose rows disagree (jobs), and counts them (tally).
+6. On request, the cycles are found: the strongly connected components of the cyclic nodes.
 
 The definitions are in docs/lineage.md. The files are in sql/lineage/; the migration's script contains them
 too.
@@ -25,21 +29,26 @@ from llamactl.table.table import Table
 
 # The planner only guesses the size of the temporary tables, and a nested loop over the log could mean one
 # scan per row. The walk down, however, must use nested loops with an index.
-DEFAULT_PLANNER: Mapping[str, str] = dict.fromkeys(
-    ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_seqscan"), "on"
-)
+DEFAULT_PLANNER: Mapping[str, str] = {
+    f"enable_{method}": "on" for method in ("nestloop", "hashjoin", "mergejoin", "seqscan", "hashagg", "sort")
+}
 SET_BASED_PLANNER: Mapping[str, str] = {**DEFAULT_PLANNER, "enable_nestloop": "off"}
+# With a wrong estimate of the number of groups, the planner would sort the log on disk.
+GROUPING_PLANNER: Mapping[str, str] = {**SET_BASED_PLANNER, "enable_sort": "off"}
 PROBING_PLANNER: Mapping[str, str] = {**DEFAULT_PLANNER, "enable_seqscan": "off"}
 
 CREATE = "lineage/create"
 RESOLVE_FILES: Sequence[tuple[str, Mapping[str, str]]] = (
     ("lineage/configure", SET_BASED_PLANNER),
-    ("lineage/edge", SET_BASED_PLANNER),
+    ("lineage/named", GROUPING_PLANNER),
+    ("lineage/edge", GROUPING_PLANNER),
     ("lineage/cuts", SET_BASED_PLANNER),
-    ("lineage/inner", SET_BASED_PLANNER),
     ("lineage/walk", PROBING_PLANNER),
     ("lineage/solve", SET_BASED_PLANNER),
     ("lineage/roots", SET_BASED_PLANNER),
+    ("lineage/jobs", GROUPING_PLANNER),
+    ("lineage/leaves", SET_BASED_PLANNER),
+    ("lineage/tally", SET_BASED_PLANNER),
 )
 """The files in order, with the planner settings that each needs."""
 
@@ -108,7 +117,7 @@ def prepare_lineage(table: Table) -> None:
 
 
 def resolve_roots(table: Table) -> None:
-    """Fills the temporary relations: then `lineage` and `graded` contain every root (see create.sql)."""
+    """Fills the temporary relations, from which rooted.sql computes every row's root."""
     for path, planner in RESOLVE_FILES:
         table.session.set_local(**planner)
         values = lineage_parameters(table.settings) if path == "lineage/configure" else {}
@@ -182,9 +191,11 @@ def find_misfits(table: Table, shown: Shown) -> Misfits:
     )
 
 
-def count_roots_not_logged(table: Table) -> int:
-    """Returns how many rows store a root that is not logged as a job.
+def count_roots_not_logged(table: Table, counts: Counts | None) -> int:
+    """Returns how many rows store a root that is not logged as a job. It needs the root column.
 
-    It needs the root column, but not the temporary relations.
+    `counts`: of this transaction, in which lineage is resolved; None: it is not.
     """
-    return table.row("verify/unlogged_roots", _Rows).rows
+    if counts is None or counts.conflicts:
+        return table.row("verify/unlogged_roots", _Rows).rows
+    return table.row("verify/dangling_roots", _Rows).rows

@@ -81,6 +81,7 @@ def _head(table: Table) -> Iterator[str]:
     transaction = {
         "jit": "off",
         "work_mem": "64MB",
+        "hash_mem_multiplier": "2",
         "row_security": "off",
         "client_min_messages": "error",  # a NOTICE for each row would fill the connection
         "lock_timeout": f"{table.settings.lock_timeout_ms}ms",

@@ -19,7 +19,7 @@ from llamactl.checks.blockers import inspect_table
 from llamactl.config.settings import Settings
 from llamactl.db.session import Session
 from llamactl.lineage.resolve import count_roots_not_logged, count_rows, prepare_lineage, resolve_roots
-from llamactl.model import ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
+from llamactl.model import Counts, ErrorCode, LlamactlError, Monitor, Note, Relation, StatsReport, TableInfo
 from llamactl.model.words import plural
 from llamactl.sqlfiles.load import load_query
 from llamactl.sqlfiles.quoting import qualified
@@ -96,11 +96,11 @@ def read_stats(session: Session, settings: Settings, *, since_ms: int, note: Not
             query = load_query("stats/rows", table.names)
             rows = session.row(query, Rows, days=GROWTH_DAYS, largest=LARGEST, since_seconds=since_ms / 1000)
             if unresolved:
-                depth, roots = _depth(settings, None, {"reason": unresolved}), None
+                counts, depth, roots = None, _depth(settings, None, {"reason": unresolved}), None
                 unrooted = _stored(table, rows.since)
             else:
-                depth, unrooted, roots = _resolved(table, rows.since)
-            unlogged = count_roots_not_logged(table) if table.relation.root else None
+                counts, depth, unrooted, roots = _resolved(table, rows.since)
+            unlogged = count_roots_not_logged(table, counts) if table.relation.root else None
         if rows.largest_roots:
             note(f"Timing the timeline query on {plural(len(rows.largest_roots), 'large root')}")
         timeline = _timeline(table, rows)
@@ -118,8 +118,8 @@ def _unresolved(table: Table) -> str:
     return ""
 
 
-def _resolved(table: Table, since: str) -> tuple[Monitor, Monitor, Roots]:
-    """Returns the monitors that depend on lineage, and the number of roots."""
+def _resolved(table: Table, since: str) -> tuple[Counts, Monitor, Monitor, Roots]:
+    """Returns the counts, the monitors that depend on lineage, and the number of roots."""
     resolve_roots(table)
     counts, _ = count_rows(table)
     roots = table.row("stats/roots", Roots, days=GROWTH_DAYS)
@@ -142,6 +142,7 @@ def _resolved(table: Table, since: str) -> tuple[Monitor, Monitor, Roots]:
     without = {"cyclic": recent.cyclic_rows, "ambiguous": recent.ambiguous_rows}
     detail = {"since": since, "sample": recent.missing_sample, "without_root": without}
     return (
+        counts,
         _depth(table.settings, recent.max_depth, depth),
         _unrooted(table, recent.missing_rows, detail),
         roots,

@@ -27,6 +27,7 @@ TYPE_VARIABLES = ("root_type", "root_cast", "parent_cast", "id_cast")
 
 INLINED = {
     "entry": "lineage/entry",
+    "rooted": "lineage/rooted",
     "target": "online/target",
     "shape": "online/shape",
     "broken": "verify/broken",

@@ -48,6 +48,7 @@ CHANGED = {
     "default_transaction_read_only": "off",
     "jit": "off",
     "work_mem": "64MB",
+    "hash_mem_multiplier": "2",
     "temp_buffers": "128MB",
     "application_name": "llamactl test",
 }

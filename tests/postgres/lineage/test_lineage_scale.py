@@ -248,9 +248,8 @@ def fill(connection: psycopg.Connection[Any], shape: Shape, n: int) -> None:
 def check(session: Session, settings: Settings, shape: Shape, n: int) -> float:
     """Resolves the table, compares everything, and returns the seconds that the lineage took."""
     wrong = f"""
-        SELECT count(*) FROM :entry AS entry
-        LEFT JOIN lineage ON lineage.job = coalesce(entry.job, entry.parent)
-        WHERE lineage.root IS DISTINCT FROM (SELECT {shape.root} FROM (SELECT entry.job) AS own);
+        SELECT count(*) FROM :rooted AS rooted
+        WHERE rooted.computed IS DISTINCT FROM (SELECT {shape.root} FROM (SELECT rooted.job) AS own);
     """
     with session.snapshot():
         # The lineage does not ask the catalogs, and these tables have no key.

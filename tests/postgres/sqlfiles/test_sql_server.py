@@ -54,8 +54,10 @@ RESOLVED = [
     ),
     *("migrate/needs", "preflight/conflicts", "preflight/jobs", "preflight/rows", "stats/roots"),
     "stats/recent",
-    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted", "preflight/long_roots"),
+    *("preflight/created_twice", "preflight/summaries", "preflight/unrooted"),
+    *("preflight/long_candidates", "preflight/long_roots", "verify/suspects", "verify/dangling_roots"),
     *("verify/broken", "verify/local", "verify/local_sample", "verify/rows", "lineage/entry"),
+    "lineage/rooted",
 ]
 # Of the migration, but no part of a step.
 BESIDE = [

@@ -69,7 +69,7 @@ FILES = {
     "migrate/drop_check": ["ALTER TABLE"],
     "migrate/drop_empty_indexes": ["DO"],
     "migrate/drop_index": ["DROP INDEX"],
-    "migrate/fill": ["UPDATE"],
+    "migrate/fill": ["UPDATE", "UPDATE"],
     "migrate/mark_index": ["COMMENT ON"],
     "migrate/prove": ["SELECT"],
     "migrate/lock": ["LOCK TABLE"],
