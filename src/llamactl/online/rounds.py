@@ -199,16 +199,15 @@ def write_rounds(work: Work, settings: Settings, rules: Rules, first: Round) -> 
 def _completed(work: Work, current: Round, filling: Done) -> Round | None:
     """Returns the next round without resolving, if it is proved that nothing is left to write."""
     before, projected = current.pending, current.projected
-    if current.snapshot is None or not before.provable or triggered(work.table):
+    # Rows that wait for the end of the grace may have reached it.
+    if current.snapshot is None or not before.provable or current.waiting or triggered(work.table):
         return None
     tried = prove_unchanged(work, current.snapshot, before.fill_rows, filling)
     if tried is None:
         return None
     corrected = before.fill_rows - before.bare_rows
     counts = replace(projected.counts, conflicts=projected.counts.conflicts - corrected)
-    return Round(
-        replace(projected, counts=counts, missing=current.waiting), Pending.none(tried, before.shape)
-    )
+    return Round(replace(projected, counts=counts, missing=0), Pending.none(tried, before.shape))
 
 
 def _clear(work: Work, current: Round) -> Done:

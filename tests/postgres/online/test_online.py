@@ -557,3 +557,20 @@ def test_a_planner_that_is_told_off_is_not_told_off_for_batches(
 
     document(online(database, before=at_batch(1, look)))
     assert found == [("on",)]
+
+
+def test_batches_are_read_committed(database: str, connection: Connection, insert: Insert) -> None:
+    """Whatever the database's default is: otherwise a row that others changed would be an error."""
+    insert(old(("root", None), ("child", "root")))
+    name = connection.info.dbname
+    connection.execute(
+        f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'".encode()
+    )
+    found: list[Any] = []
+
+    def look(statement: Statement) -> None:
+        with statement.connection.cursor() as cursor:
+            found.append(cursor.execute(b"SHOW transaction_isolation").fetchone())
+
+    document(online(database, before=at_batch(1, look)))
+    assert found == [("read committed",)]

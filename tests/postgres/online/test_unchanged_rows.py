@@ -101,15 +101,17 @@ OTHERS: dict[str, tuple[str, bool]] = {
 
 
 QUICK = {("parent in a subtransaction", 7), ("delete one and insert one", 7), ("insert", 0), ("undone", 7)}
+"""What, and before which batch; 0: before the proof."""
+ALL = [
+    *sorted(QUICK),
+    *((what, 7) for what in OTHERS if (what, 7) not in QUICK),
+    ("parent", 1),
+    ("delete", 0),
+]
 
 
 @pytest.mark.parametrize(
-    ("what", "batch"),
-    [
-        pytest.param(what, batch, marks=[] if (what, batch) in QUICK else pytest.mark.slow)
-        for what in OTHERS
-        for batch in (1, 7, 0)
-    ],
+    ("what", "batch"), [pytest.param(*one, marks=[] if one in QUICK else pytest.mark.slow) for one in ALL]
 )
 def test_what_others_write_meanwhile_is_noticed(
     what: str, batch: int, log: Connection, database: str
@@ -224,8 +226,9 @@ def reset_xid(server: Server, xid: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["nothing", "parent", "insert", "delete one and insert one"])
-@pytest.mark.parametrize("used", [0, 60])
+@pytest.mark.parametrize(
+    ("used", "what"), [(0, "nothing"), (0, "parent"), (60, "delete one and insert one"), (60, "nothing")]
+)
 def test_xids_that_wrap_around(used: int, what: str, wrapping: Server) -> None:
     """During the run or before it: rows have xids on both sides of 2^32, and frozen ones."""
     dsn = wrapping.conninfo(wrapping.create(wrapping.template))
