@@ -88,8 +88,11 @@ def distinct(values: Sequence[str | None]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))
 
 
-def longest(rows: Iterable[LogRow]) -> str:
+def longest(rows: Sequence[LogRow]) -> str:
     """Returns the longest duration of a row; empty if none is known."""
+    if len(rows) == 1:
+        (row,) = rows
+        return "" if row.duration_ms is None else duration(row.duration_ms)
     known = [row.duration_ms for row in rows if row.duration_ms is not None]
     return duration(max(known)) if known else ""
 

@@ -15,6 +15,8 @@ from llamactl.model import LogRow, known_status
 
 NONE = -1
 """No node."""
+_LONG = 10**12
+"""Milliseconds. With a longer duration, the end of a row may be beyond the year 9999."""
 
 
 class Entry(NamedTuple):
@@ -68,6 +70,8 @@ class Graph:
         roots: dict[str, str] = {}
         # Status and category, of few kinds -> whether a row failed, and whether that is known.
         kinds: dict[tuple[str | None, str | None], tuple[bool, bool]] = {}
+        # Of the rows with the same duration, the last one ends last.
+        latest: dict[int | None, LogRow] = {}
         for job, parent, root, log in entries:
             node = graph._loose() if job is None else numbers.get(job, NONE)
             if node == NONE:
@@ -95,6 +99,11 @@ class Graph:
                 graph.failures.append((node, log))
             elif not known:
                 graph.unknown.append((node, log.status))
+            if graph.ended is None or _unusual(log):
+                graph._lasts(log)
+            else:
+                latest[log.duration_ms] = log
+        for log in latest.values():
             graph._lasts(log)
         return graph
 
@@ -210,6 +219,17 @@ class Graph:
     def ages(self) -> dict[int, int]:
         """Returns the rank by age of each node that has rows."""
         return {node: place for place, node in enumerate(self.order)}
+
+
+def _unusual(log: LogRow) -> bool:
+    """Returns whether Python may be unable to represent when the row began or ended."""
+    created, duration = log.created_at, log.duration_ms
+    return (
+        created is None
+        or created[4:5] != "-"
+        or created[-1] == "C"
+        or (duration is not None and duration > _LONG)
+    )
 
 
 def topmost(graph: Graph, job: str) -> str:

@@ -214,17 +214,18 @@ class Log:
         if jobs and not (self.small and roots):
             self._needs(self.job, self.job_index)
             self._needs(self.parent, self.parent_index)
+        literal = array_literal(self.job, jobs)
         found = self.table.tuples(
             path,
             roots=array_literal(self.root, roots) if self.root else "{}",
-            jobs=array_literal(self.job, jobs),
-            parents=array_literal(self.parent, jobs),
+            jobs=literal,
+            parents=literal if self.comparable else array_literal(self.parent, jobs),
             trust_root_flag=self.trust_root_flag,
         )
         for row in found:
             job, parent, root = row[:3]
             # Different ids may compare as equal in the column's type.
-            if (job in jobs if job is not None else parent in jobs) or root in roots:
+            if root in roots or (job in jobs if job is not None else parent in jobs):
                 yield row
 
     def logged(self, jobs: Collection[str]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -33,6 +33,8 @@ class Reader:
 
     def __init__(self, tree: Tree, screen: Screen) -> None:
         self._screen = screen
+        self.safe: Callable[[str], str] = safe.visible if screen.unicode else _ascii
+        """Returns a text in a form that can be shown."""
         self.signs = UNICODE if screen.unicode else ASCII
         self.used: set[str] = set()
         """The signs that were used, for the legend."""
@@ -42,20 +44,14 @@ class Reader:
         self._told = lru_cache(maxsize=1000)(self._tell)
         self._span = _span(tree) if screen.terminal else None
 
-    def safe(self, text: str) -> str:
-        """Returns the text in a form that can be shown."""
-        visible = safe.visible(text)
-        return visible if self._screen.unicode else visible.encode("ascii", "backslashreplace").decode()
-
     def cells(self, node: Node) -> Cells:
         """Returns the cells of the node's line."""
         rows = node.logs
         label, category = self._told(tuple([(row.status, row.operation, row.category) for row in rows]))
         if node.marks and node.depth and is_asked(node):
             label = f"{self.signs.asked} {label}"
-        return Cells(
-            label, category, self._entity(rows), labels.longest(rows), self._when(rows) if self._span else ""
-        )
+        when = self._when(rows) if self._span else ""
+        return Cells(label, category, self._entity(rows), labels.longest(rows), when)
 
     def _tell(self, rows: Sequence[tuple[str | None, str | None, str | None]]) -> tuple[str, str]:
         """Returns label and category, from the status, operation and category of each row."""
@@ -91,6 +87,10 @@ class Reader:
         last = max(-int(-BAR * (max(ends) - began).total_seconds() // whole), first + 1)
         left, right = self.signs.frame
         return left + (" " * first + self.signs.ran * (last - first)).ljust(BAR) + right
+
+
+def _ascii(text: str) -> str:
+    return safe.visible(text).encode("ascii", "backslashreplace").decode()
 
 
 def is_asked(node: Node) -> bool:

@@ -129,7 +129,8 @@ class _Writer(Lines):
             pieces.append((shown, ""))
         elif not self._columns:
             pieces[0] = (label + " " * (self._label - len(lead) - columns(label)), pieces[0][1])
-        pieces += [(self._mark(mark), YELLOW) for mark in node.marks if mark.kind in MARKS]
+        if node.marks:
+            pieces += [(self._mark(mark), YELLOW) for mark in node.marks if mark.kind in MARKS]
         pieces.append((self._id(node), ""))
         lines = self._flow(pieces, lead, below + "  ")
         for row in node.logs:
