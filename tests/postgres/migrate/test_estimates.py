@@ -23,7 +23,7 @@ WORK = Workload(
     heap_bytes=600_000_000,
     indexes=11,
     columns=20,
-    resolve_seconds=9.0,
+    resolve_seconds=4.0,
 )
 ROWS = """
 INSERT INTO "LlamaLog" (entity_type, operation, category, status, job_id, parent_job_id, is_root_job)
@@ -73,7 +73,7 @@ def test_the_prompt_the_plan_and_the_json_agree(
 
 @pytest.mark.parametrize("online", [False, True])
 def test_what_grows_with_the_rows_grows_with_the_pace(online: bool) -> None:
-    slow = Workload(**{**{name: getattr(WORK, name) for name in WORK.__slots__}, "resolve_seconds": 27.0})
+    slow = Workload(**{**{name: getattr(WORK, name) for name in WORK.__slots__}, "resolve_seconds": 12.0})
     for step in ("resolve", "fill", "prove", "create_index", "validate_check", "analyze", "last_pass"):
         here, there = estimate(step, WORK, online=online), estimate(step, slow, online=online)
         assert 0.1 < here.low < here.high

@@ -18,7 +18,7 @@ from llamactl.sqlfiles.names import DEFAULT_COLUMNS, Names, quote, retarget, tok
 from odd_names import rename
 
 ALBUM = "00000000-0000-0000-0000-0000000000aa"
-SYSTEM_COLUMNS = {"ctid", "tableoid"}
+SYSTEM_COLUMNS = {"ctid", "tableoid", "xmin"}
 """Names that no column can have."""
 
 
