@@ -117,7 +117,7 @@ def estimate(step: StepName, work: Workload, *, online: bool = False) -> Estimat
     if step == StepName.RESOLVE:
         return _range(work.resolve_seconds)
     if step == StepName.LAST_PASS:  # resolves again, more than once if rows were added meanwhile
-        return _open(_range(work.resolve_seconds + work.scan))
+        return _open(_range(work.resolve_seconds + work.scan * work.pace))
     if step in CATALOGS_ONLY or (online and step == StepName.ADD_CHECK):
         return Estimate(MOMENT.low, max(MOMENT.high, round(MOMENT.high * work.pace, 2)))
     write = work.batches if online else work.updates
