@@ -19,8 +19,6 @@ ROWS = [(f"job {number}", f"job {number // 2}" if number else None) for number i
 FLAGGED = """UPDATE "LlamaLog" SET is_root_job = true WHERE parent_job_id IS NOT NULL AND job_id LIKE '%0'"""
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 ROOT_INDEX = "LlamaLog_root_job_id_idx"
-ROOM = 'ALTER TABLE "LlamaLog" SET (fillfactor = 50)'
-"""For HOT updates; VACUUM FULL makes it."""
 
 
 @contextmanager
@@ -38,6 +36,12 @@ def used(dsn: str, condition: str) -> str:
         return "\n".join(line for (line,) in connection.execute(query.encode()))
 
 
+def make_room(connection: Connection) -> None:
+    """Makes room for HOT updates on each page."""
+    connection.execute('ALTER TABLE "LlamaLog" SET (fillfactor = 40)')
+    connection.execute('VACUUM FULL "LlamaLog"')
+
+
 def no_parent_index(connection: Connection) -> None:
     connection.execute('DROP INDEX "LlamaLog_parent_job_id_idx"')
 
@@ -50,7 +54,7 @@ def test_the_root_index_serves_at_once(
     if flagged:
         no_parent_index(connection)
         connection.execute(FLAGGED.encode())
-        connection.execute('VACUUM "LlamaLog"')
+    make_room(connection)
     with older_writer(database):
         done = migrate_here(database)
         assert done.code == 0, done.err
@@ -66,8 +70,7 @@ def test_an_index_that_is_built_again_serves_at_once(
     insert(ROWS)
     assert migrate_here(database).code == 0
     connection.execute('UPDATE "LlamaLog" SET root_job_id = NULL')
-    connection.execute(ROOM.encode())
-    connection.execute('VACUUM FULL "LlamaLog"')
+    make_room(connection)
     with older_writer(database):
         assert migrate_here(database).code == 0
         assert ROOT_INDEX in used(database, "root_job_id = 'job 0'")
@@ -93,8 +96,7 @@ def test_every_index_serves_at_once(
         each_database, [(f"job {number}", f"job {number // 2}" if number else None) for number in range(1100)]
     )
     with psycopg.connect(each_database, autocommit=True) as connection:
-        connection.execute(ROOM.encode())
-        connection.execute('VACUUM FULL "LlamaLog"')
+        make_room(connection)
     with older_writer(each_database):
         done = migrate_here(each_database, *keep)
         assert done.code == 0, done.err
@@ -109,7 +111,7 @@ def test_the_scripts_index_serves_at_once(
     insert(ROWS)
     no_parent_index(connection)
     connection.execute(FLAGGED.encode())
-    connection.execute('VACUUM "LlamaLog"')
+    make_room(connection)
     script = run_here("sql", "--dsn", database).out
     with older_writer(database):
         done = subprocess.run([psql, "-X", "-d", database], input=script, capture_output=True, text=True)
@@ -142,6 +144,7 @@ def test_an_event_trigger_that_refuses_ddl_refuses_no_migration(
         CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS
         $$ BEGIN IF tg_tag = 'DROP INDEX' THEN RAISE 'no'; END IF; END $$
     """)
+    make_room(connection)
     connection.execute(f"CREATE EVENT TRIGGER refuse ON sql_drop {tags} EXECUTE FUNCTION refuse()".encode())
     with older_writer(database):
         done = migrate_here(database)
@@ -166,8 +169,7 @@ def test_undo_builds_the_users_index_for_use_at_once(
 
     arguments = ("--online", "--yes", "--grace", "0s", "--dsn", database)
     assert run_here("migrate", *arguments, before=interrupt).code == 130
-    connection.execute(ROOM.encode())
-    connection.execute('VACUUM FULL "LlamaLog"')
+    make_room(connection)
     with older_writer(database):
         done = run_here("undo", "--yes", "--dsn", database)
         assert done.code == 0, done.err
