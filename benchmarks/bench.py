@@ -36,6 +36,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from llamactl.cli.commands import app
+from llamactl.model.words import plural
 
 PUBLISHED = (1_000_000, 3)
 """Rows and rounds from which on the page is written."""
@@ -128,8 +129,8 @@ def described(lab: Lab, rows: int, rounds: int) -> str:
     given = "" if (rows, rounds) == PUBLISHED else f" BENCH_ARGS='--rows {rows} --rounds {rounds}'"
     return (
         f"`make bench{given}`: {rows:,} rows, 11 indexes, Postgres {lab.server.version}, "
-        f"{os.cpu_count()} cores, {rounds} rounds. Ratios are relative to the bare UPDATE of the same "
-        "round: the median, the smallest and the largest."
+        f"{os.cpu_count()} cores, {plural(rounds, 'round')}. Ratios are relative to the bare UPDATE of the "
+        "same round: the median, the smallest and the largest."
     )
 
 
