@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llamactl.checks.blockers import TableFacts
+from llamactl.checks.forecast import DISK_PER_BYTE, WAL_PER_BYTE
 from llamactl.checks.subscribers import publications, subscriber_ddl
 from llamactl.db.session import Session
 from llamactl.findings.kinds import make_finding, make_skipped
@@ -28,8 +29,6 @@ UNOWNED_BYTES = 64 * 2**20
 """Less than this can be small files of the server, or a relation that is being created."""
 MUCH_DISK = 2**30
 _NOT_NEEDED = "Subscribers need no change, because its column list does not change."
-DISK_PER_BYTE, WAL_PER_BYTE = 1.7, 2.5
-"""Additional bytes on disk at the peak, and bytes of WAL, per byte of heap and indexes that is updated."""
 
 
 @dataclass(frozen=True, slots=True)

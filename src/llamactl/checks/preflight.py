@@ -21,6 +21,7 @@ from llamactl.checks.environment import (
     unowned_space_findings,
     views,
 )
+from llamactl.checks.forecast import forecast_findings, make_forecast
 from llamactl.checks.refusals import find_refusals
 from llamactl.checks.road_blockers import batch_blockers, guard_blockers, name_blockers, right_blockers
 from llamactl.checks.row_blockers import find_row_blockers
@@ -101,9 +102,11 @@ def run_preflight(session: Session, settings: Settings, *, note: Note) -> Prefli
             *name_blockers(table),
             *_of_rights(table, around),
             *session_findings(table, around),
+            *forecast_findings(table),
         ]
     read = None
     if not _unreadable(found, around):
+        note(str(make_forecast(table.relation)))
         note(f"Reading every row of {table.shown} in one snapshot")
         read = _read(table, around)
     space, unlooked = unowned_space_findings(session, around)

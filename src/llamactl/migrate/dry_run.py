@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llamactl.checks.blockers import inspect_table
+from llamactl.checks.forecast import forecast_findings, make_forecast
 from llamactl.checks.refusals import find_refusals
 from llamactl.checks.row_blockers import find_row_blockers
 from llamactl.config.settings import Settings
@@ -63,7 +64,7 @@ def project_migration(
     note: Note,
 ) -> MigrationReport:
     """Returns the report of a dry run. It uses one READ ONLY snapshot, and no lock that blocks anybody."""
-    note(f"Reading {table.shown} to compute its lineage; nothing is changed and nobody is blocked")
+    announce_reading(table, note)
     with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
         prepare_lineage(table)
         table.session.read_only()
@@ -81,6 +82,14 @@ def project_migration(
     found = build_report(table.settings, options, projection, (taken, skipped), dry_run=True, steps=steps)
     idle = all(step.name in HOUSEKEEPING for step in taken)
     return replace(found, blocked_estimate_seconds=estimates.blocked_seconds(() if idle else steps))
+
+
+def announce_reading(table: Table, note: Note) -> None:
+    """Notes what reading and migrating the table take, before it begins, and what of this will not do."""
+    note(str(make_forecast(table.relation)))
+    for found in forecast_findings(table):
+        note(f"warning: {found.title}: {found.hint}")
+    note(f"Reading {table.shown} to compute its lineage; nothing is changed and nobody is blocked")
 
 
 def estimated(

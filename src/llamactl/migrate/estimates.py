@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from llamactl.checks.forecast import rows_of
 from llamactl.model import Blocks, Estimate, Relation, Step
 from llamactl.model.steps import StepName
 
@@ -164,14 +165,6 @@ def blocked_seconds(steps: Iterable[Step]) -> Estimate:
         if step.estimate_seconds and step.blocks is not Blocks.NONE and step.name != StepName.LOCK
     ]
     return Estimate(round(sum(one.low for one in ranges), 2), round(sum(one.high for one in ranges), 2))
-
-
-def rows_of(relation: Relation) -> int:
-    """Returns the approximate number of rows in the table."""
-    if relation.rows_estimate >= 0:
-        return relation.rows_estimate
-    # Never analyzed, for example after a restore: estimated from the size, at half a kilobyte per row.
-    return (relation.bytes - relation.index_bytes) // 500
 
 
 def _open(found: Estimate) -> Estimate:

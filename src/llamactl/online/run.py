@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from llamactl.checks.blockers import inspect_table, refuse_blockers
+from llamactl.checks.forecast import rows_of
 from llamactl.checks.road_blockers import batch_blockers, guard_blockers, name_blockers
 from llamactl.checks.subscribers import ask_with_warning, subscriber_warning
 from llamactl.config.settings import Settings
@@ -25,8 +26,14 @@ from llamactl.db.session import Session
 from llamactl.findings.refusal import refuse_findings
 from llamactl.lineage.resolve import prepare_lineage
 from llamactl.migrate import estimates
-from llamactl.migrate.dry_run import MigrateOptions, Projection, build_report, estimated, project_rows
-from llamactl.migrate.estimates import rows_of
+from llamactl.migrate.dry_run import (
+    MigrateOptions,
+    Projection,
+    announce_reading,
+    build_report,
+    estimated,
+    project_rows,
+)
 from llamactl.migrate.steps import PlannedStep
 from llamactl.model import (
     CheckPolicy,
@@ -184,7 +191,7 @@ def _choose(
 
 
 def _dry_run(table: Table, options: OnlineOptions, note: Note) -> MigrationReport:
-    note(f"Reading {table.shown} to compute its lineage; nothing is changed and nobody is blocked")
+    announce_reading(table, note)
     with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
         prepare_lineage(table)
         table.session.read_only()
