@@ -124,7 +124,7 @@ ONE_BY_ONE = ("before", "after", "logger", "guard", "online", "not valid", "vali
 # What they return is no property of the table.
 VOLATILE = (
     *("catalog/locks", "catalog/relation", "catalog/relations", "migrate/claimant"),
-    *("preflight/prepared", "preflight/snapshots", "preflight/space", "status/table"),
+    *("preflight/limits", "preflight/prepared", "preflight/snapshots", "preflight/space", "status/table"),
     "preflight/refusals",
     *(
         "catalog/kept_rights",
