@@ -106,9 +106,7 @@ def run_preflight(session: Session, settings: Settings, *, note: Note) -> Prefli
         ]
     read = None
     if not _unreadable(found, around):
-        note(str(make_forecast(table.relation)))
-        note(f"Reading every row of {table.shown} in one snapshot")
-        read = _read(table, around)
+        read = _read(table, around, note)
     space, unlooked = unowned_space_findings(session, around)
     found += [
         *object_findings(table, around, read.counts if read else None),
@@ -155,7 +153,9 @@ def _unreadable(found: list[Finding], around: TableFacts) -> bool:
     )
 
 
-def _read(table: Table, around: TableFacts) -> Read:
+def _read(table: Table, around: TableFacts, note: Note) -> Read:
+    note(str(make_forecast(table.relation)))
+    note(f"Reading every row of {table.shown} in one snapshot")
     with reading(table.session, table.relation.oid, table.shown), table.session.snapshot():
         prepare_lineage(table)
         table.session.read_only()

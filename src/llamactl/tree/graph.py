@@ -68,8 +68,8 @@ class Graph:
         graph = cls()
         numbers, first_rows, parents = graph.numbers, graph.first_rows, graph.parents
         roots: dict[str, str] = {}
-        # Status and category, of few kinds -> whether a row failed, and whether that is known.
-        kinds: dict[tuple[str | None, str | None], tuple[bool, bool]] = {}
+        # Status and category, of few kinds, with which a row succeeded.
+        succeeded: set[tuple[str | None, str | None]] = set()
         # Of the rows with the same duration, the last one ends last.
         latest: dict[int | None, LogRow] = {}
         for job, parent, root, log in entries:
@@ -91,14 +91,8 @@ class Graph:
                     graph.other_parents.setdefault(node, {})[above] = None
             if root is not None:
                 graph._stores(node, roots.setdefault(root, root))
-            kind = kinds.get((log.status, log.category))
-            if kind is None:
-                kind = kinds[log.status, log.category] = log.failed, known_status(log.status) is not None
-            failed, known = kind
-            if failed:
-                graph.failures.append((node, log))
-            elif not known:
-                graph.unknown.append((node, log.status))
+            if (log.status, log.category) not in succeeded and graph._succeeds(node, log):
+                succeeded.add((log.status, log.category))
             if graph.ended is None or _unusual(log):
                 graph._lasts(log)
             else:
@@ -106,6 +100,16 @@ class Graph:
         for log in latest.values():
             graph._lasts(log)
         return graph
+
+    def _succeeds(self, node: int, log: LogRow) -> bool:
+        """Returns whether the row is known to have succeeded; otherwise records it."""
+        if log.failed:
+            self.failures.append((node, log))
+        elif known_status(log.status) is None:
+            self.unknown.append((node, log.status))
+        else:
+            return True
+        return False
 
     def node(self, job: str | None) -> int:
         """Returns the job's node, which is created if it does not exist."""

@@ -181,7 +181,7 @@ def test_ctrl_c_cancels_the_servers_statement(
     )
     running = (
         "SELECT FROM pg_stat_activity WHERE application_name LIKE 'llamactl migrate%' AND state = 'active' "
-        "AND query LIKE '%INSERT INTO pg_temp.edge%'"
+        "AND query LIKE '%Groups the log by job in one pass%'"
     )
     while not connection.execute(running.encode()).fetchall():
         assert process.poll() is None

@@ -113,7 +113,7 @@ TAKE = 'LOCK "LlamaLog" IN ACCESS EXCLUSIVE MODE'
 
 @pytest.mark.parametrize(
     ("reads", "number"),
-    [("LEVEL REPEATABLE READ", 1), ("AS known", 1)],
+    [("LEVEL REPEATABLE READ", 1), ("counted.known, counted.fresh", 1)],
     ids=["first round", "last round"],
 )
 def test_a_table_that_is_held_for_a_moment_when_it_is_read(
