@@ -8,9 +8,10 @@ WITH created AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT coalesce("entity_type"::text, '') COLLATE "C" AS kind,
            pg_temp.present(log."entity_id"::text) AS entity,
-           pg_temp.present(log."job_id"::text) AS job,
-           CASE WHEN NOT ((SELECT trust_root_flag FROM pg_temp.setting) AND "is_root_job" IS TRUE AND pg_temp.present(log."job_id"::text) IS NOT NULL)
-                THEN pg_temp.present(log."parent_job_id"::text) END AS parent
+           pg_temp.present(log."job_id"::text COLLATE "C") AS job,
+           CASE WHEN NOT ((SELECT trust_root_flag FROM pg_temp.setting) AND "is_root_job" IS TRUE
+                  AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL)
+                THEN pg_temp.present(log."parent_job_id"::text COLLATE "C") END AS parent
     FROM "public"."LlamaLog" AS log
     WHERE log."category"::text = 'CREATED' AND log."entity_id" IS NOT NULL
     OFFSET 0  -- a fence: otherwise each use of a column above would compute it again

@@ -14,7 +14,7 @@ WITH told AS MATERIALIZED (
     FROM (SELECT NULL::text AS "entity_type", NULL::text AS "entity_id", NULL::text AS "track_id") AS absent
     CROSS JOIN LATERAL (
       SELECT log."id"::text AS row_id,
-             coalesce(pg_temp.present(log."job_id"::text), pg_temp.present(log."parent_job_id"::text)) AS job,
+             coalesce(pg_temp.present(log."job_id"::text COLLATE "C"), pg_temp.present(log."parent_job_id"::text COLLATE "C")) AS job,
              (SELECT max(CASE jsonb_typeof(value) WHEN 'array' THEN jsonb_array_length(value) WHEN 'number' THEN trunc(value::numeric) END)
               FROM jsonb_each(CASE jsonb_typeof(log."metadata") WHEN 'object' THEN log."metadata" END)
               WHERE key = ANY (known.keys)) AS told_tracks
@@ -32,10 +32,11 @@ WITH told AS MATERIALIZED (
   ) AS absent
   CROSS JOIN LATERAL (
     SELECT log."id"::text AS row_id,
-           pg_temp.present(log."job_id"::text) AS job,
-           pg_temp.present(log."parent_job_id"::text) AS parent,
-           CASE WHEN NOT ((SELECT trust_root_flag FROM pg_temp.setting) AND "is_root_job" IS TRUE AND pg_temp.present(log."job_id"::text) IS NOT NULL)
-                THEN pg_temp.present(log."parent_job_id"::text) END AS chained_to,
+           pg_temp.present(log."job_id"::text COLLATE "C") AS job,
+           pg_temp.present(log."parent_job_id"::text COLLATE "C") AS parent,
+           CASE WHEN NOT ((SELECT trust_root_flag FROM pg_temp.setting) AND "is_root_job" IS TRUE
+                  AND pg_temp.present(log."job_id"::text COLLATE "C") IS NOT NULL)
+                THEN pg_temp.present(log."parent_job_id"::text COLLATE "C") END AS chained_to,
            coalesce("track_id"::text, "entity_id"::text, log."id"::text) COLLATE "C" AS track
     FROM "public"."LlamaLog" AS log
     WHERE ("track_id" IS NOT NULL OR upper("entity_type"::text) = 'TRACK')
